@@ -1,0 +1,82 @@
+/** The arrows of the house: who may import whom. `npm run arrows` checks them. */
+const onlyTo = (name, from, allowed, comment) => ({
+  name,
+  comment,
+  severity: 'error',
+  from: { path: from, pathNot: '\\.spec\\.ts$' },
+  to: { path: '^(src|migrations)/', pathNot: [from, ...allowed] },
+});
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+export default {
+  forbidden: [
+    {
+      name: 'no-circles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'no-orphans',
+      severity: 'error',
+      from: { orphan: true, pathNot: ['\\.spec\\.ts$', '\\.worker\\.js$'] },
+      to: {},
+    },
+    onlyTo('config-stands-alone', '^src/config/', [], 'Settings depend on nothing of the app'),
+    onlyTo('errors-stand-alone', '^src/errors/', [], 'The catalogue of errors depends on nothing of the app'),
+    onlyTo(
+      'storage-is-bytes-only',
+      '^src/storage/',
+      ['^src/config/', '^src/errors/'],
+      'No users, no sessions, no SQL in storage',
+    ),
+    onlyTo(
+      'http-knows-no-feature',
+      '^src/(http|body)/',
+      ['^src/(http|body|config|errors)/'],
+      'Reading requests knows no feature',
+    ),
+    onlyTo(
+      'auth-knows-no-media',
+      '^src/auth/',
+      ['^src/(config|errors|http|body)/'],
+      'Who is asking does not depend on what for',
+    ),
+    onlyTo('migrations-are-frozen', '^migrations/', [], 'A migration must not change when the app does'),
+    {
+      name: 'express-at-the-edge',
+      comment:
+        'Services take values and throw; requests and responses stop at controllers, pipes, guards and filters',
+      severity: 'error',
+      from: { path: '^src/media/.*(service|store|sessions|sweeper|entity|inspector)\\.ts$' },
+      to: { path: 'node_modules/(@types/)?express' },
+    },
+    {
+      name: 'no-sql-in-controllers',
+      severity: 'error',
+      from: { path: 'controller\\.ts$', pathNot: '^src/health/' },
+      to: { path: ['^src/database/', 'node_modules/(pg|typeorm)/'] },
+    },
+    {
+      name: 'tests-stay-outside',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '\\.spec\\.ts$' },
+      to: { path: ['^test/', '\\.spec\\.ts$'] },
+    },
+    {
+      name: 'only-runtime-dependencies',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '\\.spec\\.ts$' },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
+  },
+};

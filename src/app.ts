@@ -1,0 +1,45 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import helmet from 'helmet';
+import type { DataSource } from 'typeorm';
+import { AppModule } from './app.module.js';
+import type { Config } from './config/config.js';
+import { createLogger, NestLogger, requestLogging } from './http/logging.js';
+import { serveSwagger } from './http/swagger.js';
+import { validation } from './http/validation.js';
+
+/** The app over an open database, mounted and ready to listen. Closing it closes the database. */
+export async function createApp(config: Config, source: DataSource): Promise<NestExpressApplication> {
+  const logger = createLogger(config.logLevel);
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.with(config, source), {
+    // Bodies are read behind the guard, by the pipes that know their limits.
+    bodyParser: false,
+    logger: new NestLogger(logger),
+    abortOnError: false,
+  });
+  app.disable('x-powered-by');
+  app.use(requestLogging(logger));
+  app.use(helmet({ contentSecurityPolicy: false, crossOriginResourcePolicy: { policy: 'cross-origin' } }));
+  app.enableCors(crossOrigin(config));
+  app.useGlobalPipes(validation);
+  app.enableShutdownHooks();
+  serveSwagger(app);
+  await app.init();
+  return app;
+}
+
+function crossOrigin({ corsOrigins }: Config) {
+  return {
+    origin: corsOrigins.includes('*') ? '*' : [...corsOrigins],
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    allowedHeaders: [
+      'Authorization',
+      'Content-Range',
+      'Content-Disposition',
+      'Content-Type',
+      'Idempotency-Key',
+    ],
+    exposedHeaders: ['Location', 'Upload-Offset', 'Upload-Replayed', 'Retry-After', 'Content-Range', 'ETag'],
+    maxAge: 7200,
+  };
+}

@@ -1,0 +1,17 @@
+import { Matches } from 'class-validator';
+
+export class DevTokenRequestDto {
+  /**
+   * Whom the token is for.
+   * @example "7"
+   */
+  @Matches(/^[\w.@-]{1,64}$/, { message: 'user_id must be 1 to 64 letters, digits or . _ @ -' })
+  user_id: string = '1';
+}
+
+export class DevTokenDto {
+  /** To send as `Authorization: Bearer <token>`; good for a day. */
+  token!: string;
+  /** @example "7" */
+  user_id!: string;
+}

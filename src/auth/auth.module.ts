@@ -1,0 +1,21 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { Config } from '../config/config.js';
+import { BearerGuard } from './bearer.guard.js';
+import { DevTokenController } from './dev-token.controller.js';
+import { JwksStrategy } from './jwks.strategy.js';
+import { SecretStrategy } from './secret.strategy.js';
+
+@Module({})
+export class AuthModule {
+  static with({ tokens, production }: Config): DynamicModule {
+    return {
+      module: AuthModule,
+      controllers: production ? [] : [DevTokenController],
+      providers: [
+        tokens.keys.source === 'secret' ? SecretStrategy : JwksStrategy,
+        { provide: APP_GUARD, useClass: BearerGuard },
+      ],
+    };
+  }
+}

@@ -1,0 +1,50 @@
+import {
+  applyDecorators,
+  createParamDecorator,
+  Injectable,
+  SetMetadata,
+  type CanActivate,
+  type ExecutionContext,
+} from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { AuthGuard } from '@nestjs/passport';
+import { ApiSecurity } from '@nestjs/swagger';
+import type { Request } from 'express';
+import { Config } from '../config/config.js';
+import { Unauthorized } from './auth.errors.js';
+import type { User } from './claims.js';
+
+const PUBLIC = 'auth:public';
+
+/** Opens a route to everybody; all others need a bearer token. */
+export const Public = () => applyDecorators(SetMetadata(PUBLIC, true), ApiSecurity({}));
+
+/** The user of the request's token. Only for routes that are not `@Public()`. */
+export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext): User => {
+  const { user } = context.switchToHttp().getRequest<Request>();
+  if (!user) throw new Unauthorized();
+  return user as User;
+});
+
+/** The one guard of the app: verifies the bearer token before anything of the body is read. */
+@Injectable()
+export class BearerGuard implements CanActivate {
+  private readonly passport: CanActivate;
+
+  constructor(
+    private readonly reflector: Reflector,
+    config: Config,
+  ) {
+    this.passport = new (AuthGuard(config.tokens.keys.source))();
+  }
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (this.reflector.getAllAndOverride<boolean>(PUBLIC, [context.getHandler(), context.getClass()]))
+      return true;
+    try {
+      return Boolean(await this.passport.canActivate(context));
+    } catch (cause) {
+      throw new Unauthorized(cause);
+    }
+  }
+}

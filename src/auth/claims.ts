@@ -1,0 +1,26 @@
+import type { JWTPayload } from 'jose';
+
+/** How far the clocks of issuer and server may be apart. */
+export const CLOCK_TOLERANCE_SECONDS = 5;
+
+/** Who is asking. `id` owns sessions and media. */
+export interface User {
+  readonly id: string;
+}
+
+/**
+ * The user of a verified token: `user_id` (an integer, as the platform writes it) or `sub`. Null for a token that
+ * names nobody, is not an access token, or whose `exp` is no date.
+ */
+export function userOf(claims: JWTPayload): User | null {
+  if (!Number.isSafeInteger(claims.exp)) return null;
+  if ('token_type' in claims && claims['token_type'] !== 'access') return null;
+  const id = claims['user_id'] ?? claims.sub;
+  if (typeof id === 'number' && Number.isSafeInteger(id)) return { id: String(id) };
+  return typeof id === 'string' && isName(id) ? { id } : null;
+}
+
+/** 1 … 255 characters, none of them a control character (Postgres text takes no NUL). */
+function isName(id: string): boolean {
+  return /^\P{Cc}{1,255}$/u.test(id);
+}

@@ -1,0 +1,26 @@
+import { Controller, Post } from '@nestjs/common';
+import { ApiBody, ApiCreatedResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Fields } from '../body/fields.pipe.js';
+import { Config } from '../config/config.js';
+import { NoSigningKey } from './auth.errors.js';
+import { DevTokenDto, DevTokenRequestDto } from './auth.dto.js';
+import { Public } from './bearer.guard.js';
+import { signToken } from './token.js';
+
+@ApiTags('Trying out')
+@Controller('api/v2/dev/token')
+export class DevTokenController {
+  constructor(private readonly config: Config) {}
+
+  /** A bearer token to try the API with. This route does not exist in production. */
+  @Post()
+  @Public()
+  @ApiOperation({ operationId: 'createDevToken', summary: 'Get a token to try out with' })
+  @ApiBody({ type: DevTokenRequestDto, required: false })
+  @ApiCreatedResponse({ type: DevTokenDto })
+  async create(@Fields() { user_id }: DevTokenRequestDto): Promise<DevTokenDto> {
+    const token = await signToken(this.config.tokens, { id: user_id });
+    if (token === null) throw new NoSigningKey();
+    return { token, user_id };
+  }
+}

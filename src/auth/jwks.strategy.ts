@@ -1,0 +1,64 @@
+import { Injectable } from '@nestjs/common';
+import { PassportStrategy } from '@nestjs/passport';
+import type { Request } from 'express';
+import {
+  createRemoteJWKSet,
+  jwtVerify,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+} from 'jose';
+import { Strategy } from 'passport';
+import { ExtractJwt } from 'passport-jwt';
+import { CLOCK_TOLERANCE_SECONDS, userOf, type User } from './claims.js';
+import { Config } from '../config/config.js';
+
+type Verify = (claims: JWTPayload, done: (error: unknown, user: User | null) => void) => void;
+
+/** A passport strategy over `jose`, which knows EdDSA and key rotation; passport-jwt knows neither. */
+class PublishedKeys extends Strategy {
+  override readonly name = 'jwks';
+  private readonly tokenOf = ExtractJwt.fromAuthHeaderAsBearerToken();
+
+  constructor(
+    private readonly options: { readonly keys: JWTVerifyGetKey; readonly verify: JWTVerifyOptions },
+    private readonly accept: Verify,
+  ) {
+    super();
+  }
+
+  override authenticate(request: Request): void {
+    const token = this.tokenOf(request);
+    if (token === null) return this.fail('No token');
+    jwtVerify(token, this.options.keys, this.options.verify).then(
+      ({ payload }) =>
+        this.accept(payload, (error, user) => {
+          if (error) return this.error(error);
+          return user ? this.success(user) : this.fail('The token names nobody');
+        }),
+      () => this.fail('The token is not valid'),
+    );
+  }
+}
+
+/** Tokens signed by an issuer that publishes its keys (RS256, ES256, EdDSA). */
+@Injectable()
+export class JwksStrategy extends PassportStrategy(PublishedKeys, 'jwks') {
+  constructor({ tokens }: Config) {
+    if (tokens.keys.source !== 'jwks') throw new Error('JwksStrategy needs JWKS_URL');
+    super({
+      keys: createRemoteJWKSet(tokens.keys.url),
+      verify: {
+        algorithms: [...tokens.keys.algorithms],
+        requiredClaims: ['exp'],
+        clockTolerance: CLOCK_TOLERANCE_SECONDS,
+        ...(tokens.issuer && { issuer: tokens.issuer }),
+        ...(tokens.audience && { audience: tokens.audience }),
+      },
+    });
+  }
+
+  validate(claims: JWTPayload): User | null {
+    return userOf(claims);
+  }
+}

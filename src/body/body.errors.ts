@@ -1,0 +1,49 @@
+import { AppError } from '../errors/app-error.js';
+
+export class BodyTooLarge extends AppError {
+  constructor(maxBytes: number) {
+    super('body-too-large', 413, `The request body may have at most ${maxBytes} bytes`, {
+      action: 'fix-request',
+      members: { max_bytes: maxBytes },
+    });
+  }
+}
+
+/** A multipart body that breaks RFC 7578 or our limits; `code` says which rule. */
+export class MultipartError extends AppError {
+  constructor(code: string, detail: string) {
+    super(code, 400, detail, { action: 'fix-request' });
+  }
+}
+
+export class UnsupportedBody extends AppError {
+  constructor(detail: string, cause?: unknown) {
+    super('unsupported-body', 415, detail, { action: 'fix-request', cause });
+  }
+}
+
+export class MalformedBody extends AppError {
+  constructor(detail: string, cause?: unknown) {
+    super('malformed-body', 400, detail, { action: 'fix-request', cause });
+  }
+}
+
+/** One or more fields of a body break their rule; nothing was changed. */
+export class InvalidFields extends AppError {
+  constructor(readonly problems: readonly FieldProblem[]) {
+    super('invalid', 400, problems.map(({ messages }) => messages.join(', ')).join('; '), {
+      action: 'fix-request',
+      members: {
+        errors: problems.map(({ field, messages }) => ({
+          field,
+          messages: messages.map((message) => ({ message, code: 'invalid' })),
+        })),
+      },
+    });
+  }
+}
+
+export interface FieldProblem {
+  readonly field: string;
+  readonly messages: readonly string[];
+}

@@ -1,0 +1,33 @@
+import type { IncomingMessage } from 'node:http';
+import { ClientGone } from '../errors/client-gone.js';
+import { BodyTooLarge, UnsupportedBody } from './body.errors.js';
+
+/**
+ * The whole body of a request, in memory.
+ * @throws BodyTooLarge before reading when the head says so, else as soon as the bytes do
+ * @throws UnsupportedBody for a `Content-Encoding`: offsets count stored bytes, so bodies come as they are
+ * @throws ClientGone when the connection ends first
+ */
+export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const encoding = request.headers['content-encoding'];
+  if (encoding && encoding !== 'identity')
+    throw new UnsupportedBody('Bodies are taken without Content-Encoding');
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw new BodyTooLarge(maxBytes);
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of piecesOf(request)) {
+    length += piece.length;
+    if (length > maxBytes) throw new BodyTooLarge(maxBytes);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces, length);
+}
+
+async function* piecesOf(request: IncomingMessage): AsyncGenerator<Buffer> {
+  try {
+    // Leaving the loop early must not destroy the request: its socket still has to carry the answer.
+    for await (const piece of request.iterator({ destroyOnReturn: false })) yield piece as Buffer;
+  } catch (cause) {
+    throw new ClientGone('The connection ended in mid-body', { cause });
+  }
+}

@@ -1,0 +1,78 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import { Environment } from './environment.js';
+import { ConfigError, loadConfig, type TokenKeys } from './config.js';
+
+const SECRET = 's'.repeat(32);
+
+function problems(variables: Record<string, string>): readonly string[] {
+  try {
+    loadConfig({ JWT_SECRET: SECRET, ...variables });
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('loadConfig', () => {
+  it('has a default for every setting', () => {
+    expect(loadConfig({ JWT_SECRET: SECRET })).toMatchObject({
+      port: 3000,
+      production: false,
+      uploads: { chunkMaxBytes: 204_800, imageMaxBytes: 5_242_880, documentMaxBytes: 52_428_800 },
+    });
+  });
+
+  it('takes an empty value for none', () => {
+    expect(loadConfig({ JWT_SECRET: SECRET, PORT: '', DATABASE_URL: ' ' })).toMatchObject({ port: 3000 });
+  });
+
+  it.each([
+    ['PORT', '65536'],
+    ['PORT', 'http'],
+    ['PORT', '1.5'],
+    ['CHUNK_MAX_BYTES', '0'],
+    ['CHUNK_MAX_BYTES', '-1'],
+    ['DATABASE_URL', 'mysql://x'],
+    ['PUBLIC_URL', 'example.org'],
+    ['JWKS_URL', 'file:///etc/passwd'],
+    ['JWT_ALGORITHMS', 'none'],
+    ['JWT_ALGORITHMS', 'RS256'],
+    ['JWT_SECRET', 'short'],
+    ['NODE_ENV', 'prod'],
+    ['LOG_LEVEL', 'loud'],
+    ['CORS_ORIGINS', ','],
+  ])('names %s=%s', (name, value) => {
+    expect(problems({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`^${name}: `))]);
+  });
+
+  it('names all that is wrong at once', () => {
+    expect(problems({ PORT: 'x', LOG_LEVEL: 'x' })).toHaveLength(2);
+  });
+
+  it('refuses production without a way to verify tokens, and two ways at once', () => {
+    expect(problems({ NODE_ENV: 'production', JWT_SECRET: '' })).toEqual([
+      expect.stringMatching(/^JWT_SECRET: must be set/),
+    ]);
+    expect(problems({ JWKS_URL: 'https://issuer.example/jwks' })).toEqual([
+      expect.stringMatching(/^JWT_SECRET: cannot/),
+    ]);
+  });
+
+  it('makes a secret of its own once, and keeps it', () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'mediadock-config-'));
+    const secret = () =>
+      (loadConfig({ DATA_DIR: dataDir }).tokens.keys as TokenKeys & { source: 'secret' }).key.export();
+    expect(secret()).toEqual(secret());
+    rmSync(dataDir, { recursive: true });
+  });
+
+  it('is documented setting by setting in .env.example', () => {
+    const documented = parseEnv(readFileSync('.env.example', 'utf8'));
+    const settings = Object.entries(new Environment()).map(([name, value]) => [name, String(value ?? '')]);
+    expect(Object.fromEntries(settings)).toEqual(documented);
+  });
+});

@@ -1,0 +1,107 @@
+import { Transform, Type } from 'class-transformer';
+import { IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, MinLength } from 'class-validator';
+
+const MEBIBYTE = 1024 * 1024;
+const DAY_SECONDS = 86_400;
+
+/**
+ * Every setting, by the name it has in the environment. All are optional; an empty value counts as unset.
+ * `.env.example` documents the same list for operators, and a test keeps the two equal.
+ */
+export class Environment {
+  @IsIn(['development', 'production', 'test'])
+  NODE_ENV: 'development' | 'production' | 'test' = 'development';
+
+  @IsString()
+  HOST = '0.0.0.0';
+
+  @WholeNumber(0, 65_535)
+  PORT = 3000;
+
+  @IsString()
+  DATA_DIR = './data';
+
+  @IsOptional()
+  @Matches(/^postgres(ql)?:\/\//, { message: 'must be a postgres:// or postgresql:// URL' })
+  DATABASE_URL?: string;
+
+  @WholeNumber(2, 1000)
+  DATABASE_POOL_SIZE = 10;
+
+  @IsOptional()
+  @HttpUrl()
+  PUBLIC_URL?: string;
+
+  @IsOptional()
+  @MinLength(32, { message: 'must have at least 32 characters (RFC 7518, 3.2)' })
+  JWT_SECRET?: string;
+
+  @IsOptional()
+  @HttpUrl()
+  JWKS_URL?: string;
+
+  @IsOptional()
+  @IsString()
+  JWT_ISSUER?: string;
+
+  @IsOptional()
+  @IsString()
+  JWT_AUDIENCE?: string;
+
+  @IsOptional()
+  @List()
+  JWT_ALGORITHMS?: string[];
+
+  @WholeNumber(1, 16 * MEBIBYTE)
+  CHUNK_MAX_BYTES = 204_800;
+
+  @WholeNumber(1, Number.MAX_SAFE_INTEGER)
+  IMAGE_MAX_BYTES = 5 * MEBIBYTE;
+
+  @WholeNumber(1, Number.MAX_SAFE_INTEGER)
+  DOCUMENT_MAX_BYTES = 50 * MEBIBYTE;
+
+  @WholeNumber(1, 365 * DAY_SECONDS)
+  UPLOAD_TTL_SECONDS = DAY_SECONDS;
+
+  @WholeNumber(1, 365 * DAY_SECONDS)
+  UPLOAD_MAX_TTL_SECONDS = 7 * DAY_SECONDS;
+
+  @WholeNumber(1, DAY_SECONDS)
+  SWEEP_INTERVAL_SECONDS = 60;
+
+  @WholeNumber(1, 365 * DAY_SECONDS)
+  ORPHAN_AGE_SECONDS = 3600;
+
+  @List()
+  CORS_ORIGINS: string[] = ['*'];
+
+  @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+  LOG_LEVEL: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent' = 'info';
+}
+
+function WholeNumber(least: number, most: number): PropertyDecorator {
+  return combine(Type(toNumber), IsInt(), Min(least), Max(most));
+}
+
+function HttpUrl(): PropertyDecorator {
+  return combine(IsUrl({ protocols: ['http', 'https'], require_protocol: true, require_tld: false }));
+}
+
+function List(): PropertyDecorator {
+  return combine(
+    Transform(({ value }: { value: unknown }) =>
+      typeof value === 'string' ? value.split(',').map((item) => item.trim()) : value,
+    ),
+    IsString({ each: true }),
+    MinLength(1, { each: true }),
+  );
+}
+
+function toNumber(): NumberConstructor {
+  return Number;
+}
+
+function combine(...decorators: PropertyDecorator[]): PropertyDecorator {
+  return (target, key) => decorators.forEach((decorate) => decorate(target, key));
+}

@@ -1,0 +1,42 @@
+/** What a client should do next; CONTRACT of every error answer, so that no client has to guess. */
+export type Action =
+  'resend-chunk' | 'resume-from-offset' | 'restart' | 'wait' | 'refresh-token' | 'fix-request' | 'give-up';
+
+export interface ErrorDetails {
+  readonly action: Action;
+  /** The request field that is wrong: a part, a body field, a header or a parameter. */
+  readonly field?: string;
+  /** Further members of the problem document (RFC 9457, 3.2), such as `offset`. */
+  readonly members?: Readonly<Record<string, unknown>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+/** An error that a client is told about. Features list theirs in an `*.errors.ts` of their own. */
+export class AppError extends Error {
+  constructor(
+    /** Stable, kebab-case, for programs. */
+    readonly code: string,
+    readonly status: number,
+    /** One sentence, for people. */
+    readonly detail: string,
+    readonly details: ErrorDetails,
+  ) {
+    super(detail, { cause: details.cause });
+    this.name = new.target.name;
+  }
+}
+
+/** Something the server needs is away for a moment; the request may be sent again as it is. */
+export class ServiceUnavailable extends AppError {
+  constructor(detail = 'The server cannot answer at the moment', cause?: unknown) {
+    super('service-unavailable', 503, detail, { action: 'wait', headers: { 'Retry-After': '1' }, cause });
+  }
+}
+
+/** A request that is wrong in itself, named by the field at fault. */
+export class InvalidRequest extends AppError {
+  constructor(field: string, detail: string, code = 'invalid', cause?: unknown) {
+    super(code, 400, detail, { action: 'fix-request', field, cause });
+  }
+}

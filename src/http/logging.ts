@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import type { LoggerService } from '@nestjs/common';
+import type { Request, RequestHandler, Response } from 'express';
+import { pino, type Logger } from 'pino';
+import { serializeError } from './serialize-error.js';
+
+export function createLogger(level: string): Logger {
+  return pino({
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: serializeError },
+  });
+}
+
+declare module 'express-serve-static-core' {
+  interface Request {
+    /** Names the request in the log and in an error answer. */
+    id: string;
+  }
+}
+
+/**
+ * One line per request. The route's pattern stands for the URL, which may hold an upload id; headers, which hold the
+ * token, are not logged at all.
+ */
+export function requestLogging(logger: Logger): RequestHandler {
+  return (request, response, next) => {
+    const startedAt = performance.now();
+    request.id = requestId(request.headers['x-request-id']);
+    response.setHeader('X-Request-Id', request.id);
+    response.once('close', () => {
+      const level = response.statusCode >= 500 ? 'error' : 'info';
+      logger[level](summary(request, response, performance.now() - startedAt), 'request');
+    });
+    next();
+  };
+}
+
+function summary(request: Request, response: Response, milliseconds: number) {
+  return {
+    request_id: request.id,
+    method: request.method,
+    route: (request.route as { path?: string } | undefined)?.path ?? null,
+    status: response.writableFinished ? response.statusCode : null,
+    ms: Math.round(milliseconds * 100) / 100,
+    user: (request.user as { id?: string } | undefined)?.id,
+  };
+}
+
+/** A caller's own id is kept when it is harmless, so that a trace can span services. */
+function requestId(given: string | string[] | undefined): string {
+  return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+}
+
+/** Nest's own messages, in the same JSON. */
+export class NestLogger implements LoggerService {
+  constructor(private readonly logger: Logger) {}
+
+  log(message: unknown, ...rest: unknown[]): void {
+    this.write('info', message, rest);
+  }
+
+  warn(message: unknown, ...rest: unknown[]): void {
+    this.write('warn', message, rest);
+  }
+
+  error(message: unknown, ...rest: unknown[]): void {
+    this.write('error', message, rest);
+  }
+
+  debug(message: unknown, ...rest: unknown[]): void {
+    this.write('debug', message, rest);
+  }
+
+  fatal(message: unknown, ...rest: unknown[]): void {
+    this.write('fatal', message, rest);
+  }
+
+  /** Nest appends the context (the class that logs) as the last value; `({…}, 'words')` is pino's own order. */
+  private write(
+    level: 'info' | 'warn' | 'error' | 'debug' | 'fatal',
+    message: unknown,
+    rest: readonly unknown[],
+  ): void {
+    const context = rest.at(-1);
+    if (typeof message !== 'object' || message === null)
+      return this.logger[level]({ context }, String(message));
+    const words = rest.length > 1 && typeof rest[0] === 'string' ? rest[0] : undefined;
+    const object = message instanceof Error ? { err: message } : message;
+    this.logger[level]({ context, ...object }, words);
+  }
+}

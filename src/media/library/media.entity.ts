@@ -1,0 +1,54 @@
+import { Column, CreateDateColumn, Entity, PrimaryGeneratedColumn } from 'typeorm';
+
+export type MediaType = 'image' | 'eimage' | 'doc';
+
+// node-postgres gives bigint as text, since it may pass 2^53. No size here does.
+const bytes = { to: (value: number) => value, from: (value: string) => Number(value) };
+
+/** A finished file: whole, verified, durable. `migrations/` owns the schema. */
+@Entity('media')
+export class Media {
+  @PrimaryGeneratedColumn('identity', { type: 'integer', generatedIdentity: 'ALWAYS' })
+  readonly id!: number;
+
+  @Column({ name: 'upload_id', type: 'text' })
+  readonly uploadId!: string;
+
+  @Column({ name: 'owner_id', type: 'text' })
+  readonly ownerId!: string;
+
+  /** 32 hex digits that cannot be guessed: the name on disk and in the public URL. */
+  @Column({ type: 'text' })
+  readonly key!: string;
+
+  @CreateDateColumn({ name: 'added_at', type: 'timestamptz' })
+  readonly addedAt!: Date;
+
+  @Column({ type: 'text' })
+  readonly type!: MediaType;
+
+  @Column({ type: 'text', nullable: true })
+  readonly title!: string | null;
+
+  @Column({ type: 'text', nullable: true })
+  readonly description!: string | null;
+
+  @Column({ type: 'text' })
+  readonly mime!: string;
+
+  @Column({ type: 'bigint', transformer: bytes })
+  readonly size!: number;
+
+  @Column({ type: 'text' })
+  readonly md5!: string;
+
+  @Column({ type: 'text' })
+  readonly sha256!: string;
+
+  /** In pixels, as a person sees the image; null for documents. */
+  @Column({ type: 'integer', nullable: true })
+  readonly width!: number | null;
+
+  @Column({ type: 'integer', nullable: true })
+  readonly height!: number | null;
+}

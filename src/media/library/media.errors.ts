@@ -1,0 +1,24 @@
+import { AppError } from '../../errors/app-error.js';
+
+export class MediaNotFound extends AppError {
+  constructor() {
+    super('media-not-found', 404, 'There is no such media', { action: 'give-up' });
+  }
+}
+
+export class FileNotFound extends AppError {
+  constructor() {
+    super('file-not-found', 404, 'There is no such file', { action: 'give-up' });
+  }
+}
+
+export class RangeNotSatisfiable extends AppError {
+  /** @param contentRange `bytes ∗/size`: how long the file is (RFC 9110, 15.5.17) */
+  constructor(contentRange: string, cause?: unknown) {
+    super('range-not-satisfiable', 416, 'The range lies outside the file', {
+      action: 'fix-request',
+      headers: { 'Content-Range': contentRange },
+      cause,
+    });
+  }
+}

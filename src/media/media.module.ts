@@ -1,0 +1,20 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { ContentInspector } from './content/content-inspector.js';
+import { FileController } from './library/file.controller.js';
+import { MediaController } from './library/media.controller.js';
+import { Media } from './library/media.entity.js';
+import { MediaService } from './library/media.service.js';
+import { CompletionService } from './uploads/completion.service.js';
+import { Sweeper } from './uploads/sweeper.js';
+import { UploadController } from './uploads/upload.controller.js';
+import { UploadService } from './uploads/upload.service.js';
+import { UploadSessions } from './uploads/upload-sessions.js';
+
+@Module({
+  imports: [TypeOrmModule.forFeature([Media])],
+  // In this order: `media/upload` must not be taken for a media id.
+  controllers: [UploadController, MediaController, FileController],
+  providers: [UploadSessions, UploadService, CompletionService, MediaService, ContentInspector, Sweeper],
+})
+export class MediaModule {}

@@ -1,0 +1,16 @@
+import { Injectable, type PipeTransform } from '@nestjs/common';
+import type { Request } from 'express';
+import { Config } from '../config/config.js';
+import { WholeRequest } from '../http/whole-request.js';
+
+@Injectable()
+export class PublicUrlPipe implements PipeTransform<Request, string> {
+  constructor(private readonly config: Config) {}
+
+  transform(request: Request): string {
+    return this.config.publicUrl ?? `${request.protocol}://${request.host}`;
+  }
+}
+
+/** The origin that this client reaches the server by, without a last slash: `PUBLIC_URL`, or the request's own. */
+export const PublicUrl = () => WholeRequest(PublicUrlPipe);

@@ -1,0 +1,142 @@
+import type { IncomingMessage } from 'node:http';
+import contentDisposition from 'content-disposition';
+import { boundaryOf, parseMultipart, type Part } from '../../body/multipart.js';
+import { readBody } from '../../body/read-body.js';
+import { InvalidRequest } from '../../errors/app-error.js';
+import { cleanFileName } from '../content/file-name.js';
+import { parseContentRange, type ByteRange, type OffsetQuery } from './content-range.js';
+import { ChunkLengthMismatch, ChunkTooLarge, MissingChunk, MissingContentRange } from './upload.errors.js';
+
+/** A chunk request, parsed and checked for all that can be known without the session. */
+export interface Chunk {
+  /** Undefined opens a session. */
+  readonly uploadId: string | undefined;
+  readonly range: ByteRange;
+  /** Exactly `end - start + 1` bytes. */
+  readonly bytes: Buffer;
+  /** What the client calls the file, cleaned; null when it says nothing of use. */
+  readonly fileName: string | null;
+  readonly expires: Date | undefined;
+}
+
+/** `bytes ∗/total` for an open upload: where does it stand? */
+export interface ChunkQuery {
+  readonly uploadId: string;
+  readonly total: number;
+}
+
+/** Room for boundaries, part heads and small fields beside the chunk itself. */
+const OVERHEAD_BYTES = 64 * 1024;
+const FILE_PARTS = new Set(['image', 'document', 'file']);
+
+/** Reads one chunk request whole: head first, so that what the head forbids is refused before the body. */
+export async function readChunk(
+  request: IncomingMessage,
+  query: Query,
+  maxBytes: number,
+): Promise<Chunk | ChunkQuery> {
+  const range = rangeOf(request);
+  if (range && 'end' in range && range.end - range.start + 1 > maxBytes) throw new ChunkTooLarge(maxBytes);
+  const form = await readForm(request, query, maxBytes + OVERHEAD_BYTES);
+  const uploadId = form.field('upload_id');
+  const expires = expiresOf(form.field('expires'));
+  if (range && !('end' in range)) return toQuery(range, uploadId, form);
+  if (!range && uploadId) throw new MissingContentRange();
+  const bytes = chunkOf(form, range, maxBytes);
+  const actual = range ?? { start: 0, end: bytes.length - 1, total: bytes.length };
+  checkOffset(form.field('offset'), actual);
+  return { uploadId, range: actual, bytes, fileName: fileNameOf(form, request), expires };
+}
+
+type Query = Readonly<Record<string, unknown>>;
+
+interface Form {
+  /** The value of a small part or, where the body is the chunk itself, of the query; undefined when empty. */
+  field(name: string): string | undefined;
+  readonly file: Pick<Part, 'data' | 'filename'> | undefined;
+}
+
+function rangeOf(request: IncomingMessage): ByteRange | OffsetQuery | undefined {
+  // Node joins a repeated Content-Range with a comma, which the parser refuses.
+  const value = request.headers['content-range'];
+  return value === undefined ? undefined : parseContentRange(value);
+}
+
+async function readForm(request: IncomingMessage, query: Query, maxBytes: number): Promise<Form> {
+  const boundary = boundaryOf(request.headers['content-type']);
+  const body = await readBody(request, maxBytes);
+  if (boundary === undefined)
+    return toForm([], query, body.length > 0 ? { data: body, filename: undefined } : undefined);
+  const parts = parseMultipart(body, boundary);
+  const files = parts.filter(({ name, filename }) => filename !== undefined || FILE_PARTS.has(name));
+  if (files.some(({ name }) => !FILE_PARTS.has(name)) || files.length > 1) throw new MissingChunk();
+  return toForm(
+    parts.filter((part) => !files.includes(part)),
+    query,
+    files[0],
+  );
+}
+
+function toForm(parts: readonly Part[], query: Query, file: Form['file']): Form {
+  const fields = new Map(parts.map(({ name, data }) => [name, data.toString('utf8')]));
+  return { field: (name) => (fields.get(name) ?? queried(query, name)) || undefined, file };
+}
+
+function chunkOf({ file }: Form, range: ByteRange | undefined, maxBytes: number): Buffer {
+  if (!file || (file.data.length === 0 && !range)) throw new MissingChunk();
+  if (file.data.length > maxBytes) throw new ChunkTooLarge(maxBytes);
+  const announced = range ? range.end - range.start + 1 : file.data.length;
+  if (announced !== file.data.length) throw new ChunkLengthMismatch(announced, file.data.length);
+  return file.data;
+}
+
+function toQuery({ total }: OffsetQuery, uploadId: string | undefined, { file }: Form): ChunkQuery {
+  if (!uploadId) throw new InvalidRequest('upload_id', 'To ask for an offset, name the upload');
+  if (file)
+    throw new InvalidRequest('Content-Range', '"bytes */total" asks for the offset and takes no file part');
+  return { uploadId, total };
+}
+
+/** ISO 8601 date and time with a zone (RFC 3339), in the future by this machine's clock. */
+function expiresOf(value: string | undefined): Date | undefined {
+  if (value === undefined) return undefined;
+  const shaped = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/.test(value);
+  const date = new Date(shaped ? value : Number.NaN);
+  if (Number.isNaN(date.getTime())) {
+    throw new InvalidRequest(
+      'expires',
+      'expires must be an ISO 8601 date-time with a zone, such as 2030-01-31T12:00:00Z',
+    );
+  }
+  if (date.getTime() <= Date.now()) throw new InvalidRequest('expires', 'expires must be in the future');
+  return date;
+}
+
+function checkOffset(value: string | undefined, { start }: ByteRange): void {
+  if (value === undefined || value === String(start)) return;
+  throw new InvalidRequest('offset', 'offset must be the start of the Content-Range');
+}
+
+/** The name in the part, or, where a library calls every part `blob`, the one in the request's own Content-Disposition. */
+function fileNameOf({ file }: Form, request: IncomingMessage): string | null {
+  return (
+    cleanFileName(file?.filename) ?? cleanFileName(headerFileName(request.headers['content-disposition']))
+  );
+}
+
+function headerFileName(value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  try {
+    const { filename } = contentDisposition.parse(value).parameters;
+    // blueimp-file-upload writes encodeURI(name) between plain quotes.
+    return filename && decodeURI(filename);
+  } catch {
+    return undefined;
+  }
+}
+
+function queried(query: Query, name: string): string | undefined {
+  const value = query[name];
+  if (value === undefined || typeof value === 'string') return value;
+  throw new InvalidRequest(name, `${name} may be given once`);
+}

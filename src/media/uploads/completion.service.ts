@@ -1,0 +1,115 @@
+import { Injectable } from '@nestjs/common';
+import { AppError } from '../../errors/app-error.js';
+import { Database } from '../../database/database.js';
+import { Digester, type Digest } from '../../storage/digester.js';
+import { FileStore } from '../../storage/file-store.js';
+import { ContentInspector, type Content } from '../content/content-inspector.js';
+import { NotAnImage, UnsupportedContent, UploadTooLarge } from '../content/content.errors.js';
+import type { Media, MediaType } from '../library/media.entity.js';
+import { MediaService } from '../library/media.service.js';
+import { alive, UploadSessions, type UploadSession } from './upload-sessions.js';
+import { ChecksumMismatch, UploadIncomplete } from './upload.errors.js';
+
+export interface CompletionRequest {
+  readonly uploadId: string;
+  /** 32 hex digits, lower case. */
+  readonly md5: string;
+  /** What the client says the file is; undefined leaves it to the bytes. */
+  readonly claim: MediaType | undefined;
+}
+
+export interface Completion {
+  readonly media: Media;
+  /** False when an earlier request had completed the upload. */
+  readonly created: boolean;
+}
+
+/**
+ * Turns a session whose bytes are all there into a Media. Every step can be repeated: whatever a crash cut short, the
+ * next request finishes, and finishes with the same Media.
+ */
+@Injectable()
+export class CompletionService {
+  constructor(
+    private readonly db: Database,
+    private readonly sessions: UploadSessions,
+    private readonly store: FileStore,
+    private readonly digester: Digester,
+    private readonly content: ContentInspector,
+    private readonly media: MediaService,
+  ) {}
+
+  async complete(ownerId: string, request: CompletionRequest): Promise<Completion> {
+    const session = alive(await this.sessions.find(this.db, ownerId, request.uploadId));
+    if (session.mediaId !== null) return await this.repeat(session.mediaId, session, request);
+    if (session.offset < session.total) throw new UploadIncomplete(session.offset);
+    // Read without the lock: the bytes below the offset never change, and slow work holds no connection.
+    const path = await this.store.locate(session.id, session.key);
+    const digest = await this.digester.digest(path, session.total);
+    this.verify(session, digest, request);
+    const content = await this.examine(path, session, digest);
+    return await this.finish(session, mediaType(request.claim, content), digest, content);
+  }
+
+  private verify(session: UploadSession, digest: Digest, { md5 }: CompletionRequest): void {
+    if (digest.size < session.total) {
+      throw new Error(
+        `Upload has ${digest.size} bytes on disk, fewer than its ${session.total} acknowledged ones`,
+      );
+    }
+    if (digest.md5 !== md5) throw new ChecksumMismatch(session.offset);
+  }
+
+  /** Content that is not taken ends the session: no request could still make it a Media. */
+  private async examine(path: string, session: UploadSession, { utf8 }: Digest): Promise<Content> {
+    try {
+      return await this.content.examine(path, { total: session.total, fileName: session.fileName, utf8 });
+    } catch (error) {
+      if (error instanceof UnsupportedContent || error instanceof UploadTooLarge)
+        await this.reject(session, error);
+      throw error;
+    }
+  }
+
+  private async reject(session: UploadSession, { code, detail }: AppError): Promise<void> {
+    await this.db.transaction(async (db) => {
+      const current = await this.sessions.lock(db, session.ownerId, session.id);
+      if (current?.state === 'open')
+        await this.sessions.abandon(db, session.id, 'rejected', { code, detail });
+    });
+    await this.sessions.clean(this.db, session.id);
+  }
+
+  private async finish(
+    session: UploadSession,
+    type: MediaType,
+    digest: Digest,
+    content: Content,
+  ): Promise<Completion> {
+    const { id: mediaId, created } = await this.db.transaction(async (db) => {
+      const current = alive(await this.sessions.lock(db, session.ownerId, session.id));
+      if (current.mediaId !== null) return { id: current.mediaId, created: false };
+      await this.store.adopt(session.id, session.key, session.total);
+      const id = await this.media.create(db, { session, type, digest, content });
+      await this.sessions.complete(db, session.id, id);
+      return { id, created: true };
+    });
+    return { media: await this.media.get(session.ownerId, mediaId), created };
+  }
+
+  private async repeat(
+    mediaId: number,
+    session: UploadSession,
+    { md5 }: CompletionRequest,
+  ): Promise<Completion> {
+    const media = await this.media.get(session.ownerId, mediaId);
+    if (media.md5 !== md5) throw new ChecksumMismatch(session.offset);
+    return { media, created: false };
+  }
+}
+
+function mediaType(claim: MediaType | undefined, { type }: Content): MediaType {
+  if (claim === undefined) return type.kind === 'image' ? 'image' : 'doc';
+  if (claim !== 'doc' && type.kind !== 'image') throw new NotAnImage(type.mime);
+  return claim;
+}

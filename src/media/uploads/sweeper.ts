@@ -1,0 +1,125 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Config } from '../../config/config.js';
+import { Database } from '../../database/database.js';
+import { FileStore } from '../../storage/file-store.js';
+import { UploadSessions } from './upload-sessions.js';
+
+/** Sessions or files looked at in one statement. */
+const BATCH = 200;
+/** How long an ended session answers 410 before it answers 404. */
+const TOMBSTONE = '7 days';
+
+/** What one round removed. */
+export interface Swept {
+  readonly expired: number;
+  readonly cleaned: number;
+  readonly forgotten: number;
+  readonly orphans: number;
+}
+
+/**
+ * Clears away what nobody will come back for: expired and cancelled sessions, and files that no row knows. Several
+ * instances may sweep at once; every step locks, skips what others have locked, and can be repeated.
+ */
+@Injectable()
+export class Sweeper implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger('Sweeper');
+  private timer: NodeJS.Timeout | undefined;
+  private round: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly config: Config,
+    private readonly db: Database,
+    private readonly sessions: UploadSessions,
+    private readonly store: FileStore,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.timer = setInterval(() => {
+      this.round = this.round.then(() => this.sweepQuietly());
+    }, this.config.sweep.intervalSeconds * 1000).unref();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    clearInterval(this.timer);
+    await this.round;
+  }
+
+  async sweep(): Promise<Swept> {
+    const expired = await this.expire();
+    const cleaned = await this.clean();
+    const forgotten = await this.forget();
+    const orphans = await this.removeOrphans();
+    return { expired, cleaned, forgotten, orphans };
+  }
+
+  private async sweepQuietly(): Promise<void> {
+    try {
+      const swept = await this.sweep();
+      if (Object.values(swept).some((count) => count > 0)) this.logger.log({ ...swept }, 'Swept');
+    } catch (err) {
+      this.logger.warn({ err }, 'The sweep failed and will be tried again');
+    }
+  }
+
+  /** Committed before any byte goes: a session is over before its file is. */
+  private async expire(): Promise<number> {
+    const { rowCount } = await this.db.query(
+      `UPDATE upload_session SET state = 'expired' WHERE id IN (
+         SELECT id FROM upload_session WHERE state = 'open' AND expires_at <= now()
+         ORDER BY expires_at LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)`,
+    );
+    return rowCount ?? 0;
+  }
+
+  private async clean(): Promise<number> {
+    const { rows } = await this.db.query<{ id: string }>(
+      `SELECT id FROM upload_session
+       WHERE state IN ('expired', 'cancelled', 'rejected') AND cleaned_at IS NULL LIMIT ${BATCH}`,
+    );
+    for (const { id } of rows) await this.sessions.clean(this.db, id);
+    return rows.length;
+  }
+
+  /** Ended sessions are kept for a while so that a late client learns what became of its upload; media stay for ever. */
+  private async forget(): Promise<number> {
+    const { rowCount } = await this.db.query(
+      `DELETE FROM upload_session WHERE id IN (
+         SELECT id FROM upload_session
+         WHERE state <> 'open' AND (cleaned_at IS NOT NULL OR state = 'complete')
+           AND greatest(expires_at, cleaned_at) < now() - interval '${TOMBSTONE}'
+         LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)`,
+    );
+    return rowCount ?? 0;
+  }
+
+  /** Files older than a while that no row knows: what a rolled back transaction or a crash left behind. */
+  private async removeOrphans(): Promise<number> {
+    const { orphanAgeSeconds } = this.config.sweep;
+    let removed = 0;
+    for await (const ids of this.store.oldUploads(orphanAgeSeconds, BATCH)) {
+      const orphans = await this.unknown(
+        ids,
+        `SELECT id FROM upload_session WHERE state = 'open' AND id = ANY($1)`,
+      );
+      for (const id of orphans) await this.store.discard(id);
+      removed += orphans.length;
+    }
+    for await (const keys of this.store.oldFiles(orphanAgeSeconds, BATCH)) {
+      const orphans = await this.unknown(
+        keys,
+        `SELECT key AS id FROM media WHERE key = ANY($1)
+         UNION SELECT key FROM upload_session WHERE state = 'open' AND key = ANY($1)`,
+      );
+      for (const key of orphans) await this.store.remove(key);
+      removed += orphans.length;
+    }
+    return removed;
+  }
+
+  private async unknown(names: readonly string[], known: string): Promise<string[]> {
+    const { rows } = await this.db.query<{ id: string }>(known, [names]);
+    const ids = new Set(rows.map(({ id }) => id));
+    return names.filter((name) => !ids.has(name));
+  }
+}

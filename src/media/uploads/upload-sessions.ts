@@ -1,0 +1,211 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { Config } from '../../config/config.js';
+import type { Queryable } from '../../database/database.js';
+import { FileStore } from '../../storage/file-store.js';
+import { UploadCancelled, UploadExpired, UploadNotFound, UploadRejected } from './upload.errors.js';
+
+export type UploadState = 'open' | 'complete' | 'cancelled' | 'expired' | 'rejected';
+
+/** One row of `upload_session`. Sizes are in bytes. */
+export interface UploadSession {
+  readonly id: string;
+  readonly ownerId: string;
+  readonly state: UploadState;
+  readonly total: number;
+  /** Bytes that are acknowledged and on disk; what lies beyond does not exist. */
+  readonly offset: number;
+  readonly key: string;
+  readonly fileName: string | null;
+  readonly mime: string | null;
+  readonly rejection: Rejection | null;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+  readonly mediaId: number | null;
+}
+
+export interface Rejection {
+  readonly code: string;
+  readonly detail: string;
+}
+
+export interface NewSession {
+  readonly ownerId: string;
+  readonly total: number;
+  readonly fileName: string | null;
+  readonly mime: string | null;
+  readonly expires: Date | undefined;
+}
+
+export interface PageRequest {
+  readonly limit: number;
+  readonly offset: number;
+}
+
+export interface SessionPage {
+  /** Of all pages. */
+  readonly count: number;
+  readonly sessions: readonly UploadSession[];
+}
+
+// `state` tells an open session past its time as expired: it ends by the clock of Postgres, not by the sweeper's round.
+const COLUMNS = `
+  s.id, s.owner_id, s.total, s."offset", s.key, s.file_name, s.mime, s.rejection, s.created_at, s.expires_at,
+  s.media_id, CASE WHEN s.state = 'open' AND s.expires_at <= now() THEN 'expired' ELSE s.state END AS state`;
+
+/** The statements on `upload_session`. A method that takes `db` belongs to the caller's transaction. */
+@Injectable()
+export class UploadSessions {
+  constructor(
+    private readonly config: Config,
+    private readonly store: FileStore,
+  ) {}
+
+  async create(
+    db: Queryable,
+    { ownerId, total, fileName, mime, expires }: NewSession,
+  ): Promise<UploadSession> {
+    const id = randomBytes(16).toString('hex');
+    const { ttlSeconds, maxTtlSeconds } = this.config.uploads;
+    const { rows } = await db.query<Row>(
+      `INSERT INTO upload_session AS s (id, owner_id, total, key, file_name, mime, expiry_slides, expires_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7::timestamptz IS NULL,
+               least(coalesce($7, now() + make_interval(secs => $8)), now() + make_interval(secs => $9)))
+       RETURNING ${COLUMNS}`,
+      [id, ownerId, total, keyOf(id), fileName, mime, expires ?? null, ttlSeconds, maxTtlSeconds],
+    );
+    return toSession(only(rows));
+  }
+
+  async find(db: Queryable, ownerId: string, id: string): Promise<UploadSession | undefined> {
+    if (!isUploadId(id)) return undefined;
+    const { rows } = await db.query<Row>(
+      `SELECT ${COLUMNS} FROM upload_session s WHERE s.id = $1 AND s.owner_id = $2`,
+      [id, ownerId],
+    );
+    return rows[0] && toSession(rows[0]);
+  }
+
+  /** As `find`, and nobody else changes the session before the transaction ends. */
+  async lock(db: Queryable, ownerId: string, id: string): Promise<UploadSession | undefined> {
+    if (!isUploadId(id)) return undefined;
+    const { rows } = await db.query<Row>(
+      `SELECT ${COLUMNS} FROM upload_session s WHERE s.id = $1 AND s.owner_id = $2 FOR UPDATE OF s`,
+      [id, ownerId],
+    );
+    return rows[0] && toSession(rows[0]);
+  }
+
+  /** Moves the offset from where `session` stands to `end`, and puts off the expiry. Returns the new expiry. */
+  async advance(db: Queryable, session: UploadSession, end: number): Promise<Date> {
+    const { ttlSeconds, maxTtlSeconds } = this.config.uploads;
+    const { rows } = await db.query<{ expires_at: Date }>(
+      `UPDATE upload_session
+       SET "offset" = $3,
+           expires_at = CASE WHEN expiry_slides
+             THEN least(now() + make_interval(secs => $4), created_at + make_interval(secs => $5))
+             ELSE expires_at END
+       WHERE id = $1 AND "offset" = $2 AND state = 'open'
+       RETURNING expires_at`,
+      [session.id, session.offset, end, ttlSeconds, maxTtlSeconds],
+    );
+    return only(rows).expires_at;
+  }
+
+  /** Ends an open session with its media. */
+  async complete(db: Queryable, id: string, mediaId: number): Promise<void> {
+    await db.query(`UPDATE upload_session SET state = 'complete', media_id = $2 WHERE id = $1`, [
+      id,
+      mediaId,
+    ]);
+  }
+
+  /** Ends an open session without a media; its bytes go next. */
+  async abandon(
+    db: Queryable,
+    id: string,
+    state: 'cancelled' | 'rejected',
+    rejection?: Rejection,
+  ): Promise<void> {
+    await db.query(`UPDATE upload_session SET state = $2, rejection = $3 WHERE id = $1`, [
+      id,
+      state,
+      rejection ?? null,
+    ]);
+  }
+
+  /** Removes the bytes of a session that ended without a media. Its row says so first, so this can be repeated. */
+  async clean(db: Queryable, id: string): Promise<void> {
+    await this.store.discard(id);
+    await db.query(`UPDATE upload_session SET cleaned_at = now() WHERE id = $1`, [id]);
+  }
+
+  /** The owner's open sessions, newest first. */
+  async page(db: Queryable, ownerId: string, { limit, offset }: PageRequest): Promise<SessionPage> {
+    const open = `FROM upload_session s WHERE s.owner_id = $1 AND s.state = 'open' AND s.expires_at > now()`;
+    const { rows } = await db.query<Row>(
+      `SELECT ${COLUMNS} ${open} ORDER BY s.created_at DESC, s.id LIMIT $2 OFFSET $3`,
+      [ownerId, limit, offset],
+    );
+    const counted = await db.query<{ count: string }>(`SELECT count(*) AS count ${open}`, [ownerId]);
+    return { count: Number(only(counted.rows).count), sessions: rows.map(toSession) };
+  }
+}
+
+/** A session that takes chunks or repeats of them: open or complete. */
+export function alive(session: UploadSession | undefined): UploadSession {
+  if (!session) throw new UploadNotFound();
+  if (session.state === 'expired') throw new UploadExpired();
+  if (session.state === 'cancelled') throw new UploadCancelled();
+  if (session.state === 'rejected') throw new UploadRejected(session.rejection);
+  return session;
+}
+
+/** 128 random bits as 32 hex digits. Anything else names no upload, and must not reach Postgres: it may hold a NUL. */
+export function isUploadId(id: string): boolean {
+  return /^[0-9a-f]{32}$/.test(id);
+}
+
+/** Whoever knows the public key of a file must not learn the id of its upload. */
+function keyOf(id: string): string {
+  return createHash('sha256').update(`mediadock file ${id}`).digest('hex').slice(0, 32);
+}
+
+// node-postgres gives bigint as text, since it may pass 2^53. No size here does.
+interface Row {
+  readonly id: string;
+  readonly owner_id: string;
+  readonly state: UploadState;
+  readonly total: string;
+  readonly offset: string;
+  readonly key: string;
+  readonly file_name: string | null;
+  readonly mime: string | null;
+  readonly rejection: Rejection | null;
+  readonly created_at: Date;
+  readonly expires_at: Date;
+  readonly media_id: number | null;
+}
+
+function toSession(row: Row): UploadSession {
+  return {
+    id: row.id,
+    ownerId: row.owner_id,
+    state: row.state,
+    total: Number(row.total),
+    offset: Number(row.offset),
+    key: row.key,
+    fileName: row.file_name,
+    mime: row.mime,
+    rejection: row.rejection,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    mediaId: row.media_id,
+  };
+}
+
+function only<R>(rows: readonly R[]): R {
+  const [row] = rows;
+  if (row === undefined || rows.length > 1) throw new Error(`Expected one row, got ${rows.length}`);
+  return row;
+}

@@ -1,0 +1,180 @@
+import { Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import {
+  ApiBody,
+  ApiConsumes,
+  ApiCreatedResponse,
+  ApiHeader,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { Response } from 'express';
+import { Unauthorized } from '../../auth/auth.errors.js';
+import { CurrentUser } from '../../auth/bearer.guard.js';
+import type { User } from '../../auth/claims.js';
+import { Fields } from '../../body/fields.pipe.js';
+import { ApiProblems } from '../../errors/api-problems.js';
+import { ServiceUnavailable } from '../../errors/app-error.js';
+import { NotAnImage, UnsupportedContent, UploadTooLarge } from '../content/content.errors.js';
+import { MediaDto, toMediaDto } from '../library/media.dto.js';
+import { PublicUrl } from '../public-url.pipe.js';
+import { ChunkRequest } from './chunk.pipe.js';
+import type { Chunk, ChunkQuery } from './chunk.js';
+import { CompletionService, type Completion } from './completion.service.js';
+import {
+  ChunkFormDto,
+  ChunkMediaDto,
+  CompletionDto,
+  PageQueryDto,
+  toChunkMediaDto,
+  toCompletionRequest,
+  toUploadDto,
+  toUploadPageDto,
+  UploadDto,
+  UploadPageDto,
+} from './upload.dto.js';
+import * as refused from './upload.errors.js';
+import type { UploadSession } from './upload-sessions.js';
+import { UploadService, type Receipt } from './upload.service.js';
+
+@ApiTags('Uploads')
+@ApiProblems(new Unauthorized(), new ServiceUnavailable())
+@Controller('api/v2/media/upload')
+export class UploadController {
+  constructor(
+    private readonly uploads: UploadService,
+    private readonly completions: CompletionService,
+  ) {}
+
+  /**
+   * The first call opens an upload and answers its `upload_id`; every further call appends one chunk, in series. A 201
+   * means that the bytes are on disk. A repeated chunk is recognised and answered with the current offset. A request
+   * without Content-Range and upload_id uploads a whole small file; `Content-Range: bytes ∗/total` with an upload_id and
+   * no file asks for the offset. Bodies that are not multipart are taken as the bytes themselves, with `upload_id` in
+   * the query.
+   */
+  @Post('chunk')
+  @ApiOperation({ operationId: 'uploadChunk', summary: 'Send a chunk' })
+  @ApiHeader({
+    name: 'Content-Range',
+    required: false,
+    description: '`bytes start-end/total`, end inclusive',
+    example: 'bytes 0-204799/2124437',
+  })
+  @ApiConsumes('multipart/form-data')
+  @ApiBody({ type: ChunkFormDto })
+  @ApiCreatedResponse({ type: ChunkMediaDto, description: 'The bytes are stored' })
+  @ApiOkResponse({ type: ChunkMediaDto, description: 'The answer to a question about the offset' })
+  @ApiProblems(
+    new refused.MalformedContentRange(),
+    new refused.MissingContentRange(),
+    new refused.MissingChunk(),
+    new refused.ChunkLengthMismatch(204_800, 204_799),
+    new refused.InconsistentLength(2_124_437),
+    new refused.UploadNotFound(),
+    new refused.OffsetMismatch(409_600),
+    new refused.ChunkConflict(409_600),
+    new refused.UploadComplete(1),
+    new refused.UploadExpired(),
+    new refused.UploadCancelled(),
+    new refused.UploadRejected(null),
+    new refused.ChunkTooLarge(204_800),
+    new UploadTooLarge('image', 5_242_880),
+    new UnsupportedContent('image/svg+xml', 'logo.svg'),
+  )
+  async append(
+    @CurrentUser() user: User,
+    @ChunkRequest() chunk: Chunk | ChunkQuery,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<ChunkMediaDto> {
+    return toChunkMediaDto(announce(response, await this.uploads.receive(user.id, chunk)));
+  }
+
+  /** Can be repeated: after a lost answer or a crash the same request gets the same Media. */
+  @Post('complete')
+  @ApiOperation({ operationId: 'completeUpload', summary: 'Verify an upload and make a Media of it' })
+  @ApiConsumes('application/json', 'application/x-www-form-urlencoded', 'multipart/form-data')
+  @ApiBody({ type: CompletionDto })
+  @ApiCreatedResponse({ type: MediaDto, description: 'The Media is made' })
+  @ApiOkResponse({ type: MediaDto, description: 'An earlier request made it' })
+  @ApiProblems(
+    new refused.UploadNotFound(),
+    new refused.UploadIncomplete(409_600),
+    new refused.ChecksumMismatch(2_124_437),
+    new NotAnImage('application/pdf'),
+    new refused.UploadExpired(),
+    new refused.UploadCancelled(),
+    new refused.UploadRejected(null),
+    new UploadTooLarge('image', 5_242_880),
+    new UnsupportedContent('application/x-msdownload', 'report.pdf'),
+  )
+  async complete(
+    @CurrentUser() user: User,
+    @Fields() fields: CompletionDto,
+    @PublicUrl() publicUrl: string,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<MediaDto> {
+    const completion = await this.completions.complete(user.id, toCompletionRequest(fields));
+    return toMediaDto(created(response, completion), publicUrl);
+  }
+
+  /** My uploads that are open, newest first: to go on from another device. */
+  @Get()
+  @ApiOperation({ operationId: 'listUploads', summary: 'My open uploads' })
+  @ApiOkResponse({ type: UploadPageDto })
+  async list(
+    @CurrentUser() user: User,
+    @Query() page: PageQueryDto,
+    @PublicUrl() publicUrl: string,
+  ): Promise<UploadPageDto> {
+    return toUploadPageDto(await this.uploads.page(user.id, page), page, `${publicUrl}/api/v2/media/upload/`);
+  }
+
+  /** HEAD answers the same in headers alone: `Upload-Offset` and `Upload-Length`. */
+  @Get(':upload_id')
+  @ApiOperation({ operationId: 'getUpload', summary: 'Where an upload stands' })
+  @ApiOkResponse({ type: UploadDto })
+  @ApiProblems(new refused.UploadNotFound(), new refused.UploadExpired(), new refused.UploadCancelled())
+  async status(
+    @CurrentUser() user: User,
+    @Param('upload_id') id: string,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<UploadDto> {
+    return toUploadDto(describe(response, await this.uploads.status(user.id, id)));
+  }
+
+  /** Ends an upload and removes its bytes. Can be repeated. */
+  @Delete(':upload_id')
+  @HttpCode(204)
+  @ApiOperation({ operationId: 'cancelUpload', summary: 'Cancel an upload' })
+  @ApiNoContentResponse()
+  @ApiProblems(new refused.UploadNotFound(), new refused.UploadComplete(1))
+  async cancel(@CurrentUser() user: User, @Param('upload_id') id: string): Promise<void> {
+    await this.uploads.cancel(user.id, id);
+  }
+}
+
+function announce(response: Response, receipt: Receipt): Receipt {
+  response.status(receipt.asked ? 200 : 201).set({
+    Location: `/api/v2/media/upload/${receipt.id}/`,
+    'Upload-Offset': String(receipt.offset),
+    'Cache-Control': 'no-store',
+    ...(receipt.replayed && { 'Upload-Replayed': '?1' }),
+  });
+  return receipt;
+}
+
+function created(response: Response, { media, created }: Completion) {
+  response.status(created ? 201 : 200).set('Location', `/api/v2/media/${media.id}/`);
+  return media;
+}
+
+function describe(response: Response, session: UploadSession): UploadSession {
+  response.set({
+    'Upload-Offset': String(session.offset),
+    'Upload-Length': String(session.total),
+    'Cache-Control': 'no-store',
+  });
+  return session;
+}

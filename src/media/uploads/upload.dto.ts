@@ -1,0 +1,157 @@
+import { Transform, Type } from 'class-transformer';
+import { ApiProperty } from '@nestjs/swagger';
+import { IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
+
+import type { MediaType } from '../library/media.entity.js';
+import type { CompletionRequest } from './completion.service.js';
+import type { Receipt } from './upload.service.js';
+import type { SessionPage, UploadSession, UploadState } from './upload-sessions.js';
+
+/** Where an upload stands after a chunk. */
+export class ChunkMediaDto {
+  /** Names the upload in every further request; 32 hex digits. */
+  upload_id!: string;
+  /**
+   * Bytes stored so far, as a string: where the next chunk starts.
+   * @example "204800"
+   */
+  offset!: string;
+  /** When the upload is given up unless it goes on; each chunk puts it off. */
+  expires!: string;
+}
+
+export function toChunkMediaDto({ id, offset, expiresAt }: Receipt): ChunkMediaDto {
+  return { upload_id: id, offset: String(offset), expires: expiresAt.toISOString() };
+}
+
+/** An upload, to resume it from anywhere. */
+export class UploadDto extends ChunkMediaDto {
+  /**
+   * Size of the whole file in bytes, as a string.
+   * @example "2124437"
+   */
+  total!: string;
+  state!: UploadState;
+  /** The cleaned file name; null when the client sent none. */
+  title!: string | null;
+  created_at!: string;
+  /** The finished Media, once the upload is complete. */
+  media_id!: number | null;
+  /** Why the content was refused, for a rejected upload. */
+  rejection!: RejectionDto | null;
+}
+
+export class RejectionDto {
+  /** @example "unsupported-content" */
+  code!: string;
+  detail!: string;
+}
+
+export function toUploadDto(session: UploadSession): UploadDto {
+  return {
+    upload_id: session.id,
+    offset: String(session.offset),
+    total: String(session.total),
+    expires: session.expiresAt.toISOString(),
+    state: session.state,
+    title: session.fileName,
+    created_at: session.createdAt.toISOString(),
+    media_id: session.mediaId,
+    rejection: session.rejection,
+  };
+}
+
+export class UploadPageDto {
+  count!: number;
+  /** URL of the next page; null on the last. */
+  next!: string | null;
+  previous!: string | null;
+  results!: UploadDto[];
+}
+
+/** Which part of a list. */
+export class PageQueryDto {
+  @IsOptional()
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(100)
+  limit: number = 20;
+
+  @IsOptional()
+  @Type(() => Number)
+  @IsInt()
+  @Min(0)
+  @Max(1_000_000_000)
+  offset: number = 0;
+}
+
+/** @param path absolute URL of the list, without query */
+export function toUploadPageDto(
+  { count, sessions }: SessionPage,
+  { limit, offset }: PageQueryDto,
+  path: string,
+): UploadPageDto {
+  const page = (at: number) => `${path}?limit=${limit}&offset=${at}`;
+  return {
+    count,
+    next: offset + sessions.length < count ? page(offset + limit) : null,
+    previous: offset > 0 ? page(Math.max(0, offset - limit)) : null,
+    results: sessions.map(toUploadDto),
+  };
+}
+
+/** All bytes are there: check them and make a Media of them. */
+export class CompletionDto {
+  /** @example "0123456789abcdef0123456789abcdef" */
+  @IsString({ message: 'upload_id is required' })
+  @Matches(/./, { message: 'upload_id is required' })
+  upload_id!: string;
+
+  /**
+   * Of the whole file; 32 hex digits.
+   * @example "900150983cd24fb0d6963f7d28e17f72"
+   */
+  @Matches(/^[0-9a-f]{32}$/i, { message: 'md5 must be 32 hex digits' })
+  @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value))
+  md5!: string;
+
+  @ApiProperty({
+    type: 'string',
+    required: false,
+    description: '`image`, `eimage` or `doc`; anything else leaves it to the bytes',
+  })
+  @IsOptional()
+  type?: unknown;
+}
+
+const MEDIA_TYPES: readonly unknown[] = ['image', 'eimage', 'doc'] satisfies MediaType[];
+
+export function toCompletionRequest({ upload_id, md5, type }: CompletionDto): CompletionRequest {
+  return { uploadId: upload_id, md5, claim: MEDIA_TYPES.includes(type) ? (type as MediaType) : undefined };
+}
+
+/** Documents the form that the chunk pipe reads. */
+export class ChunkFormDto {
+  @ApiProperty({
+    type: 'string',
+    format: 'binary',
+    description:
+      'The chunk: 1 to 204,800 bytes. The part may also be called `document` or `file`; the name says nothing about the kind',
+  })
+  image!: string;
+
+  @ApiProperty({ type: 'string', required: false, description: 'From the second chunk on' })
+  upload_id?: string;
+
+  @ApiProperty({
+    type: 'string',
+    format: 'date-time',
+    required: false,
+    description: 'On the first chunk: when to give the upload up',
+  })
+  expires?: string;
+
+  @ApiProperty({ type: 'string', required: false, description: 'If given, the start of the Content-Range' })
+  offset?: string;
+}

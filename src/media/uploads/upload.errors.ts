@@ -1,0 +1,132 @@
+import { AppError, InvalidRequest, type Action } from '../../errors/app-error.js';
+
+/** Every way an upload can be refused. Code, status, words and the client's next step stand together. */
+
+export class UploadNotFound extends AppError {
+  constructor() {
+    super('upload-not-found', 404, 'There is no such upload', { action: 'restart' });
+  }
+}
+
+export class UploadExpired extends AppError {
+  constructor() {
+    super('upload-expired', 410, 'The upload has expired', { action: 'restart' });
+  }
+}
+
+export class UploadCancelled extends AppError {
+  constructor() {
+    super('upload-cancelled', 410, 'The upload was cancelled', { action: 'restart' });
+  }
+}
+
+/** The upload was refused for what its bytes are; `code` and `detail` are those of the refusal. */
+export class UploadRejected extends AppError {
+  constructor(reason: { readonly code: string; readonly detail: string } | null) {
+    super('upload-rejected', 410, reason?.detail ?? 'The content was refused', {
+      action: 'give-up',
+      members: { reason: reason?.code ?? null },
+    });
+  }
+}
+
+export class UploadComplete extends AppError {
+  constructor(mediaId: number | null) {
+    super('upload-complete', 409, 'The upload is complete', {
+      action: 'give-up',
+      members: { media_id: mediaId },
+    });
+  }
+}
+
+export class UploadIncomplete extends AppError {
+  constructor(offset: number) {
+    super('upload-incomplete', 409, 'Bytes are missing', at(offset, 'resume-from-offset'));
+  }
+}
+
+/** The chunk starts past the offset: bytes between them are missing. */
+export class OffsetMismatch extends AppError {
+  constructor(offset: number, action: Action = 'resume-from-offset') {
+    super('mismatching-upload-offset', 409, 'Offsets do not match', at(offset, action));
+  }
+}
+
+/** The chunk repeats bytes that are stored, but not the same bytes. */
+export class ChunkConflict extends AppError {
+  constructor(offset: number) {
+    super('chunk-conflict', 409, 'The chunk differs from the bytes that are stored', at(offset, 'restart'));
+  }
+}
+
+export class InconsistentLength extends AppError {
+  constructor(total: number) {
+    super('inconsistent-upload-length', 400, `The upload was opened with a total of ${total} bytes`, {
+      action: 'fix-request',
+      field: 'Content-Range',
+      members: { total: String(total) },
+    });
+  }
+}
+
+export class ChecksumMismatch extends AppError {
+  constructor(offset: number) {
+    super('checksum-mismatch', 400, 'The md5 of the stored bytes is another one', {
+      ...at(offset, 'restart'),
+      field: 'md5',
+    });
+  }
+}
+
+export class ChunkLengthMismatch extends AppError {
+  constructor(announced: number, received: number) {
+    super(
+      'chunk-length-mismatch',
+      400,
+      `Content-Range announces ${announced} bytes, the part has ${received}`,
+      {
+        action: 'resend-chunk',
+        field: 'Content-Range',
+      },
+    );
+  }
+}
+
+export class ChunkTooLarge extends AppError {
+  constructor(maxBytes: number) {
+    super('chunk-too-large', 413, `A chunk may have at most ${maxBytes} bytes`, {
+      action: 'fix-request',
+      members: { max_bytes: maxBytes },
+    });
+  }
+}
+
+export class MalformedContentRange extends InvalidRequest {
+  constructor() {
+    super(
+      'Content-Range',
+      'Content-Range must be "bytes start-end/total" with start ≤ end < total',
+      'malformed-content-range',
+    );
+  }
+}
+
+export class MissingContentRange extends InvalidRequest {
+  constructor() {
+    super('Content-Range', 'A chunk with an upload_id needs a Content-Range', 'missing-content-range');
+  }
+}
+
+export class MissingChunk extends InvalidRequest {
+  constructor() {
+    super(
+      'image',
+      'The request needs one file part named image, document or file, of at least one byte',
+      'missing-chunk',
+    );
+  }
+}
+
+function at(offset: number, action: Action) {
+  return { action, members: { offset: String(offset) } };
+}

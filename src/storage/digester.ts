@@ -1,0 +1,34 @@
+import { fileURLToPath } from 'node:url';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Piscina } from 'piscina';
+import { storing } from './storage.errors.js';
+
+export interface Digest {
+  /** Bytes that could be read, at most those asked for. */
+  readonly size: number;
+  /** 32 hex digits, lower case. */
+  readonly md5: string;
+  /** 64 hex digits, lower case. */
+  readonly sha256: string;
+  /** Whether the bytes are valid UTF-8. */
+  readonly utf8: boolean;
+}
+
+/** Checksums of whole files, off the event loop. */
+@Injectable()
+export class Digester implements OnModuleDestroy {
+  private readonly workers = new Piscina<{ path: string; size: number }, Digest>({
+    filename: fileURLToPath(new URL('./digest.worker.js', import.meta.url)),
+    minThreads: 0,
+    maxThreads: 2,
+    idleTimeout: 30_000,
+  });
+
+  async digest(path: string, size: number): Promise<Digest> {
+    return await storing(() => this.workers.run({ path, size }));
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.workers.close({ force: true });
+  }
+}

@@ -1,0 +1,45 @@
+import { open, type FileHandle } from 'node:fs/promises';
+
+/** Makes the entries of a directory (a created, renamed or removed file) survive a power cut. */
+export async function syncDirectory(path: string): Promise<void> {
+  await withFile(path, 'r', (directory) => directory.sync());
+}
+
+/** Opens, works, closes; an error of close counts, since it may be the first word of a failed write. */
+export async function withFile<T>(
+  path: string,
+  flags: string | number,
+  work: (file: FileHandle) => Promise<T>,
+): Promise<T> {
+  const file = await open(path, flags, 0o640);
+  let result: T;
+  try {
+    result = await work(file);
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    throw error;
+  }
+  await file.close();
+  return result;
+}
+
+/** Writes all of `bytes` at `position`; the kernel may take less than it is given. */
+export async function writeAt(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
+  let done = 0;
+  while (done < bytes.length) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
+    done += bytesWritten;
+  }
+}
+
+/** Reads `length` bytes at `position`, fewer only where the file ends. */
+export async function readAt(file: FileHandle, length: number, position: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await file.read(bytes, done, length - done, position + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return bytes.subarray(0, done);
+}

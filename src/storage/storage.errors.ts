@@ -1,0 +1,31 @@
+import { AppError, ServiceUnavailable } from '../errors/app-error.js';
+
+/** The disk, or the quota of the data directory, is full. */
+export class StorageFull extends AppError {
+  constructor(cause: unknown) {
+    super('storage-full', 507, 'There is no space left to store the bytes', {
+      action: 'wait',
+      headers: { 'Retry-After': '30' },
+      cause,
+    });
+  }
+}
+
+const FULL = new Set(['ENOSPC', 'EDQUOT']);
+
+/**
+ * Runs file system calls and turns what they throw into an error that can be answered.
+ * After a failed sync the kernel counts the pages as clean, so nothing here ever tries again: the attempt is lost and
+ * the client sends its bytes anew (https://wiki.postgresql.org/wiki/Fsync_Errors).
+ */
+export async function storing<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Error) || error instanceof AppError || !('syscall' in error)) throw error;
+    const code = 'code' in error ? String(error.code) : '';
+    throw FULL.has(code)
+      ? new StorageFull(error)
+      : new ServiceUnavailable('The bytes could not be stored', error);
+  }
+}

@@ -1,0 +1,391 @@
+import { connect } from 'node:net';
+import { pdf } from './setup/samples.js';
+import { Client } from './setup/client.js';
+import { TestApp } from './setup/test-app.js';
+
+let app: TestApp;
+let client: Client;
+let before: unknown;
+
+beforeAll(async () => {
+  app = await TestApp.start();
+  client = await Client.of(app);
+  await client.slice(pdf(1000), 0, 500);
+  before = await app.state();
+});
+// Whatever was sent: the one session that was there is as it was, and nothing is beside it.
+afterEach(async () => expect(await app.state()).toEqual(before));
+afterAll(() => app.stop());
+
+const CHUNK = '/api/v2/media/upload/chunk/';
+const file = pdf(1000);
+
+describe('Content-Range', () => {
+  it.each([
+    '',
+    'bytes',
+    'bytes 0-99',
+    'bytes 0-99/',
+    'bytes 0-99/*',
+    'bytes 0-/100',
+    'bytes -99/100',
+    'bytes 99-0/100',
+    'bytes 0-100/100',
+    'bytes 0-99/99',
+    'bytes +0-99/100',
+    'bytes 0--99/100',
+    'bytes 00-99/100',
+    'bytes 0-099/100',
+    'bytes 0-99/0100',
+    'bytes 0x0-0x63/100',
+    'bytes 0-9e1/100',
+    'bytes 0.0-99/100',
+    'bytes  0-99/100',
+    'bytes 0 - 99/100',
+    'bytes=0-99/100',
+    'Bytes 0-99/100',
+    'items 0-99/100',
+    'bytes 0-99/100, bytes 0-99/100',
+    'bytes 0-99/100;x=1',
+    'bytes 0-99/9007199254740993',
+    'bytes 0-99/99999999999999999999',
+    'bytes 9007199254740993-9007199254740993/9007199254740994',
+    'bytes */0',
+    'bytes */',
+    'bytes */*',
+    'bytes 0-99/NaN',
+    'bytes 0-99/Infinity',
+    'bytes null-99/100',
+    '0-99/100',
+  ])('%j is malformed', async (value) => {
+    const { status, body } = await client.chunk(pdf(100), {
+      range: null,
+      headers: { 'content-range': value },
+    });
+    expect([status, body.code, body.errors[0].field]).toEqual([
+      400,
+      'malformed-content-range',
+      'Content-Range',
+    ]);
+  });
+
+  it('is needed with an upload_id', async () => {
+    const { status, body } = await client.chunk(pdf(100), { range: null, uploadId: '0'.repeat(32) });
+    expect([status, body.code]).toEqual([400, 'missing-content-range']);
+  });
+
+  it('as a question needs an upload_id and no file', async () => {
+    const headers = { 'content-range': 'bytes */1000' };
+    expect((await client.send('POST', CHUNK, { headers })).body.errors[0].field).toBe('upload_id');
+    const { body } = await client.chunk(pdf(100), { range: '*/1000', uploadId: '0'.repeat(32) });
+    expect(body.errors[0].field).toBe('Content-Range');
+  });
+});
+
+describe('fields', () => {
+  it.each([
+    ['offset', '1'],
+    ['offset', '00'],
+    ['offset', '-0'],
+    ['offset', 'x'],
+    ['expires', 'tomorrow'],
+    ['expires', '2030-01-01'],
+    ['expires', '2030-01-01T00:00:00'],
+    ['expires', '2020-01-01T00:00:00Z'],
+    ['expires', '1893456000'],
+    ['expires', '2030-13-01T00:00:00Z'],
+    ['expires', '+275761-01-01T00:00:00Z'],
+  ])('%s = %j is refused', async (name, value) => {
+    const { status, body } = await client.slice(file, 0, 500, undefined, { fields: { [name]: value } });
+    expect([status, body.errors[0].field]).toEqual([400, name]);
+  });
+});
+
+/** A multipart body written by hand; lines end in CRLF. */
+function raw(...lines: string[]): string {
+  return lines.join('\r\n');
+}
+
+const PDF = file
+  .subarray(0, 15)
+  .toString('latin1')
+  .replace(/[^\x20-\x7e]/g, '-');
+const DISPOSITION = 'Content-Disposition: form-data; name="image"; filename="a.pdf"';
+const B = '----b';
+
+describe('multipart', () => {
+  it.each<[string, string, string, string]>([
+    ['no boundary', 'multipart/form-data', raw(`--${B}`, DISPOSITION, '', PDF, `--${B}--`), 'bad-boundary'],
+    ['an empty boundary', 'multipart/form-data; boundary=', raw(`--${B}--`), 'bad-boundary'],
+    ['two boundaries', `multipart/form-data; boundary=${B}; boundary=x`, raw(`--${B}--`), 'bad-boundary'],
+    [
+      'a boundary of 71 characters',
+      `multipart/form-data; boundary=${'b'.repeat(71)}`,
+      raw(`--${B}--`),
+      'bad-boundary',
+    ],
+    [
+      'another boundary',
+      `multipart/form-data; boundary=x`,
+      raw(`--${B}`, DISPOSITION, '', PDF, `--${B}--`),
+      'bad-boundary',
+    ],
+    [
+      'multipart/mixed',
+      `multipart/mixed; boundary=${B}`,
+      raw(`--${B}`, DISPOSITION, '', PDF, `--${B}--`),
+      'unsupported-multipart',
+    ],
+    ['an empty body', `multipart/form-data; boundary=${B}`, '', 'bad-boundary'],
+    [
+      'a preamble',
+      `multipart/form-data; boundary=${B}`,
+      raw('hello', `--${B}`, DISPOSITION, '', PDF, `--${B}--`),
+      'bad-boundary',
+    ],
+    [
+      'no last boundary',
+      `multipart/form-data; boundary=${B}`,
+      raw(`--${B}`, DISPOSITION, '', PDF),
+      'truncated-multipart',
+    ],
+    [
+      'a cut last boundary',
+      `multipart/form-data; boundary=${B}`,
+      raw(`--${B}`, DISPOSITION, '', PDF, `--${B}`),
+      'bad-boundary',
+    ],
+    ['a cut head', `multipart/form-data; boundary=${B}`, raw(`--${B}`, DISPOSITION), 'truncated-multipart'],
+    [
+      'bytes after the end',
+      `multipart/form-data; boundary=${B}`,
+      raw(`--${B}`, DISPOSITION, '', PDF, `--${B}--`, 'more'),
+      'trailing-bytes',
+    ],
+    [
+      'no name',
+      `multipart/form-data; boundary=${B}`,
+      raw(`--${B}`, 'Content-Disposition: form-data; filename="a"', '', PDF, `--${B}--`),
+      'bad-part-header',
+    ],
+    [
+      'an empty name',
+      `multipart/form-data; boundary=${B}`,
+      raw(`--${B}`, 'Content-Disposition: form-data; name=""', '', PDF, `--${B}--`),
+      'bad-part-header',
+    ],
+    [
+      'two names',
+      `multipart/form-data; boundary=${B}`,
+      raw(`--${B}`, 'Content-Disposition: form-data; name="a"; name="b"', '', PDF, `--${B}--`),
+      'bad-part-header',
+    ],
+    [
+      'an attachment',
+      `multipart/form-data; boundary=${B}`,
+      raw(`--${B}`, 'Content-Disposition: attachment; name="image"', '', PDF, `--${B}--`),
+      'bad-part-header',
+    ],
+    [
+      'no disposition',
+      `multipart/form-data; boundary=${B}`,
+      raw(`--${B}`, 'Content-Type: text/plain', '', PDF, `--${B}--`),
+      'bad-part-header',
+    ],
+    [
+      'two dispositions',
+      `multipart/form-data; boundary=${B}`,
+      raw(`--${B}`, DISPOSITION, DISPOSITION, '', PDF, `--${B}--`),
+      'bad-part-header',
+    ],
+    [
+      'a bad filename*',
+      `multipart/form-data; boundary=${B}`,
+      raw(`--${B}`, `${DISPOSITION}; filename*=utf-8''%zz`, '', PDF, `--${B}--`),
+      'bad-part-header',
+    ],
+    [
+      'a folded header',
+      `multipart/form-data; boundary=${B}`,
+      raw(`--${B}`, 'Content-Disposition: form-data;', ' name="image"', '', PDF, `--${B}--`),
+      'bad-part-header',
+    ],
+    [
+      'a base64 part',
+      `multipart/form-data; boundary=${B}`,
+      raw(`--${B}`, DISPOSITION, 'Content-Transfer-Encoding: base64', '', PDF, `--${B}--`),
+      'encoded-part',
+    ],
+    [
+      'a long head',
+      `multipart/form-data; boundary=${B}`,
+      raw(`--${B}`, DISPOSITION, `X: ${'x'.repeat(5000)}`, '', PDF, `--${B}--`),
+      'part-header-too-large',
+    ],
+    [
+      'the same part twice',
+      `multipart/form-data; boundary=${B}`,
+      raw(`--${B}`, DISPOSITION, '', PDF, `--${B}`, DISPOSITION, '', PDF, `--${B}--`),
+      'duplicate-part',
+    ],
+    [
+      'two files',
+      `multipart/form-data; boundary=${B}`,
+      raw(
+        `--${B}`,
+        DISPOSITION,
+        '',
+        PDF,
+        `--${B}`,
+        DISPOSITION.replace('image', 'document'),
+        '',
+        PDF,
+        `--${B}--`,
+      ),
+      'missing-chunk',
+    ],
+    [
+      'no file',
+      `multipart/form-data; boundary=${B}`,
+      raw(`--${B}`, 'Content-Disposition: form-data; name="upload_id"', '', '', `--${B}--`),
+      'missing-chunk',
+    ],
+    ['no parts', `multipart/form-data; boundary=${B}`, raw(`--${B}--`), 'missing-chunk'],
+    [
+      'an empty file',
+      `multipart/form-data; boundary=${B}`,
+      raw(`--${B}`, DISPOSITION, '', '', `--${B}--`),
+      'missing-chunk',
+    ],
+    [
+      'a file by another name',
+      `multipart/form-data; boundary=${B}`,
+      raw(`--${B}`, DISPOSITION.replace('"image"', '"__proto__"'), '', PDF, `--${B}--`),
+      'missing-chunk',
+    ],
+    [
+      '33 parts',
+      `multipart/form-data; boundary=${B}`,
+      raw(
+        ...Array.from({ length: 33 }, (_, i) =>
+          raw(`--${B}`, `Content-Disposition: form-data; name="f${i}"`, '', 'x'),
+        ),
+        `--${B}--`,
+      ),
+      'too-many-parts',
+    ],
+  ])('with %s is refused', async (_, type, body, code) => {
+    const answer = await client.send('POST', CHUNK, { body, headers: { 'content-type': type } });
+    expect([answer.status, answer.body.code]).toEqual([400, code]);
+  });
+
+  it('is refused when it is larger than a chunk and its fields can be', async () => {
+    const body = new Uint8Array(300_000);
+    const { status, body: problem } = await client.send('POST', CHUNK, { body });
+    expect([status, problem.code]).toEqual([413, 'body-too-large']);
+  });
+
+  it('is refused in a Content-Encoding', async () => {
+    const { status, body } = await client.slice(file, 0, 500, undefined, {
+      headers: { 'content-encoding': 'gzip' },
+    });
+    expect([status, body.code]).toEqual([415, 'unsupported-body']);
+  });
+});
+
+describe('content that is not taken', () => {
+  it.each<[string, Buffer, string | null]>([
+    ['HTML', Buffer.from('  <!DOCTYPE html><script>alert(1)</script>'.padEnd(300)), 'text/html'],
+    [
+      'SVG',
+      Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"><script/></svg>'.padEnd(300)),
+      'image/svg+xml',
+    ],
+    [
+      'SVG behind an XML declaration',
+      Buffer.from('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'.padEnd(300)),
+      'image/svg+xml',
+    ],
+    ['an EXE', Buffer.concat([Buffer.from('MZ'), Buffer.alloc(298)]), 'application/x-msdownload'],
+    ['an ELF', Buffer.concat([Buffer.from('\x7fELF\x02\x01\x01'), Buffer.alloc(293)]), 'application/x-elf'],
+    ['nothing known', Buffer.alloc(300, 0xff), null],
+    ['text in Latin-1', Buffer.from('Grüße '.repeat(50), 'latin1'), null],
+  ])('%s called photo.jpg is refused at chunk one', async (_, bytes, detected) => {
+    const { status, body } = await client.slice(bytes, 0, bytes.length, undefined, { fileName: 'photo.jpg' });
+    expect([status, body.code, body.detected, body.declared]).toEqual([
+      415,
+      'unsupported-content',
+      detected,
+      'photo.jpg',
+    ]);
+    expect(body.allowed).toContain('image/png');
+  });
+});
+
+describe('requests that are none', () => {
+  it.each([
+    ['GET', '/nowhere'],
+    ['GET', '/api/v2/media/upload/chunk/nowhere/'],
+    ['POST', '/'],
+    ['GET', '/api/v2/media/%E0%A4%A'],
+    ['PUT', '/api/v2/media/upload/chunk/'],
+    ['PATCH', '/health/live'],
+    ['GET', '/api/docs/../../etc/passwd'],
+  ])('%s %s is answered as a problem', async (method, path) => {
+    const { status, body, headers } = await client.send(method, path);
+    expect([400, 404, 405]).toContain(status);
+    expect(headers.get('content-type')).toMatch(/^application\/problem\+json/);
+    expect(body).toMatchObject({ status, action: 'fix-request', request_id: headers.get('x-request-id') });
+  });
+
+  it('a connection that ends in mid-chunk leaves nothing', async () => {
+    const { hostname, port } = new URL(app.url);
+    const socket = connect(Number(port), hostname);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    const head = [
+      `POST ${CHUNK} HTTP/1.1`,
+      'Host: x',
+      `Authorization: Bearer ${client.token}`,
+      'Content-Range: bytes 0-499/1000',
+      'Content-Type: application/octet-stream',
+      'Content-Length: 500',
+      '',
+      '',
+    ].join('\r\n');
+    socket.end(Buffer.concat([Buffer.from(head), file.subarray(0, 300)]));
+    await closed;
+    expect((await client.send('GET', '/health/live')).status).toBe(200);
+  });
+});
+
+describe('other origins', () => {
+  it('may ask and read what an upload needs, without a token for the question', async () => {
+    const response = await fetch(new URL(CHUNK, app.url), {
+      method: 'OPTIONS',
+      headers: {
+        origin: 'https://app.example',
+        'access-control-request-method': 'POST',
+        'access-control-request-headers':
+          'authorization,content-range,content-disposition,content-type,idempotency-key',
+      },
+    });
+    expect(response.status).toBe(204);
+    expect(response.headers.get('access-control-allow-origin')).toBe('*');
+    const allowed = response.headers.get('access-control-allow-headers')!.toLowerCase().split(',');
+    expect(allowed).toEqual(
+      expect.arrayContaining([
+        'authorization',
+        'content-range',
+        'content-disposition',
+        'content-type',
+        'idempotency-key',
+      ]),
+    );
+    const { headers } = await client.send('GET', '/api/v2/media/upload/', {
+      headers: { origin: 'https://app.example' },
+    });
+    expect(headers.get('access-control-expose-headers')).toBe(
+      'Location,Upload-Offset,Upload-Replayed,Retry-After,Content-Range,ETag',
+    );
+  });
+});

@@ -1,0 +1,71 @@
+import { rename } from 'node:fs/promises';
+import { pdf } from './setup/samples.js';
+import { Client } from './setup/client.js';
+import { TestApp } from './setup/test-app.js';
+
+let app: TestApp;
+beforeEach(async () => {
+  app = await TestApp.start();
+});
+afterEach(() => app.stop());
+
+describe('health', () => {
+  it('is live and ready, without a token', async () => {
+    expect((await fetch(new URL('/health/live', app.url))).status).toBe(200);
+    const response = await fetch(new URL('/health/ready', app.url));
+    expect(response.status).toBe(200);
+    const up = { status: 'up' };
+    expect(((await response.json()) as { details: object }).details).toEqual({
+      running: up,
+      database: up,
+      migrations: up,
+      storage: up,
+    });
+  });
+
+  it('is not ready without its data directory', async () => {
+    await rename(`${app.config.dataDir}/files`, `${app.config.dataDir}/gone`);
+    const response = await fetch(new URL('/health/ready', app.url));
+    expect(response.status).toBe(503);
+    expect(await response.json()).toMatchObject({ code: 'service-unavailable', action: 'wait' });
+  });
+});
+
+describe('while the database is away', () => {
+  it('a chunk is answered 503, and the next one goes through', async () => {
+    const client = await Client.of(app);
+    const file = pdf(1000);
+    const id = (await client.slice(file, 0, 500)).body.upload_id;
+    await app.sql(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+    );
+    const answers = [await client.slice(file, 500, 1000, id), await client.slice(file, 500, 1000, id)];
+    expect(answers.at(-1)!.status).toBe(201);
+    expect([201, 503]).toContain(answers[0]!.status);
+  });
+
+  it('a locked session is answered 503 in a few seconds', async () => {
+    const client = await Client.of(app);
+    const file = pdf(1000);
+    const id = (await client.slice(file, 0, 500)).body.upload_id;
+    const lock = app.sql(`SELECT id FROM upload_session, pg_sleep(3.5) FOR UPDATE OF upload_session`);
+    const { status, body, headers } = await client.slice(file, 500, 1000, id);
+    expect([status, body.action, headers.get('retry-after')]).toEqual([503, 'wait', '1']);
+    await lock;
+    expect((await client.slice(file, 500, 1000, id)).status).toBe(201);
+  });
+});
+
+describe('while the disk fails', () => {
+  it('a chunk is answered 503, nothing moves, and the next one goes through', async () => {
+    const client = await Client.of(app);
+    const file = pdf(1000);
+    const id = (await client.slice(file, 0, 500)).body.upload_id;
+    const path = `${app.config.dataDir}/uploads/${id}`;
+    await rename(path, `${path}.away`);
+    expect((await client.slice(file, 500, 1000, id)).status).toBe(503);
+    expect((await client.status(id)).body.offset).toBe('500');
+    await rename(`${path}.away`, path);
+    expect((await client.slice(file, 500, 1000, id)).status).toBe(201);
+  });
+});

@@ -1,0 +1,110 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import pg from 'pg';
+import { createApp } from '../../src/app.js';
+import { signToken } from '../../src/auth/token.js';
+import { loadConfig, type Config } from '../../src/config/config.js';
+import { openDatabase } from '../../src/database/data-source.js';
+import { TEMPLATE, testServer } from './test-server.js';
+
+export const JWT_SECRET = 'a secret that only the tests know, 32+';
+
+/** A running server on a database and a data directory of its own. */
+export class TestApp {
+  private constructor(
+    readonly app: NestExpressApplication,
+    readonly url: string,
+    readonly config: Config,
+    readonly database: string,
+  ) {}
+
+  /** @param settings environment variables over those of a test */
+  static async start(settings: Record<string, string> = {}): Promise<TestApp> {
+    return await TestApp.on(
+      await createDatabase(),
+      await mkdtemp(join(tmpdir(), 'mediadock-app-')),
+      settings,
+    );
+  }
+
+  static async on(
+    database: string,
+    dataDir: string,
+    settings: Record<string, string> = {},
+  ): Promise<TestApp> {
+    const config = loadConfig({
+      NODE_ENV: 'test',
+      LOG_LEVEL: 'silent',
+      JWT_SECRET,
+      DATA_DIR: dataDir,
+      ...settings,
+    });
+    const source = await openDatabase({ ...testServer().connection, database }, config.database.poolSize);
+    const app = await createApp(config, source);
+    await app.listen(0, '127.0.0.1');
+    const { port } = app.getHttpServer().address() as AddressInfo;
+    return new TestApp(app, `http://127.0.0.1:${port}`, config, database);
+  }
+
+  /** A second server on the same database and the same files. */
+  async twin(): Promise<TestApp> {
+    return await TestApp.on(this.database, this.config.dataDir);
+  }
+
+  /** Another server process in all but name: the old one stops, the new one finds what it left. */
+  async restart(): Promise<TestApp> {
+    const { database, config } = this;
+    await this.app.close();
+    return await TestApp.on(database, config.dataDir);
+  }
+
+  async token(userId = '7'): Promise<string> {
+    return (await signToken(this.config.tokens, { id: userId })) ?? '';
+  }
+
+  async sql<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
+    const client = new pg.Client({ ...testServer().connection, database: this.database });
+    await client.connect();
+    try {
+      return (await client.query<Row>(text, values)).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** All that a request could have changed: rows and files. */
+  async state(): Promise<unknown> {
+    const sessions = await this.sql(`SELECT * FROM upload_session ORDER BY id`);
+    const media = await this.sql(`SELECT * FROM media ORDER BY id`);
+    const files = await Promise.all(
+      ['uploads', 'files'].map((name) => readdir(join(this.config.dataDir, name))),
+    );
+    return { sessions, media, files };
+  }
+
+  async stop(): Promise<void> {
+    await this.app.close();
+    await rm(this.config.dataDir, { recursive: true, force: true });
+    await administer(`DROP DATABASE ${this.database} WITH (FORCE)`);
+  }
+}
+
+export async function createDatabase(): Promise<string> {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  await administer(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE} STRATEGY wal_log`);
+  return name;
+}
+
+async function administer(statement: string): Promise<void> {
+  const client = new pg.Client(testServer().connection);
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}

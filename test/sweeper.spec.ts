@@ -1,0 +1,75 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Sweeper } from '../src/media/uploads/sweeper.js';
+import { pdf } from './setup/samples.js';
+import { Client, md5 } from './setup/client.js';
+import { TestApp } from './setup/test-app.js';
+
+let app: TestApp;
+let client: Client;
+const file = pdf(1000);
+
+beforeEach(async () => {
+  app = await TestApp.start({ ORPHAN_AGE_SECONDS: '1' });
+  client = await Client.of(app);
+});
+afterEach(() => app.stop());
+
+const sweep = () => app.app.get(Sweeper).sweep();
+const files = async () => ((await app.state()) as { files: string[][] }).files;
+
+describe('the sweeper', () => {
+  it('removes what has expired, and remembers it for a while', async () => {
+    const id = (await client.slice(file, 0, 500)).body.upload_id;
+    await app.sql(`UPDATE upload_session SET expires_at = now() - interval '1 second'`);
+    expect(await sweep()).toMatchObject({ expired: 1, cleaned: 1, forgotten: 0 });
+    expect(await files()).toEqual([[], []]);
+    expect((await client.status(id)).status).toBe(410);
+    await app.sql(
+      `UPDATE upload_session SET cleaned_at = now() - interval '8 days', expires_at = now() - interval '8 days'`,
+    );
+    expect(await sweep()).toMatchObject({ forgotten: 1 });
+    expect((await client.status(id)).status).toBe(404);
+  });
+
+  it('finishes a cancellation that a crash cut short', async () => {
+    const id = (await client.slice(file, 0, 500)).body.upload_id;
+    await app.sql(`UPDATE upload_session SET state = 'cancelled' WHERE id = $1`, [id]);
+    expect(await sweep()).toMatchObject({ cleaned: 1 });
+    expect(await files()).toEqual([[], []]);
+  });
+
+  it('removes old files that no row knows, and no others', async () => {
+    const open = (await client.slice(file, 0, 500)).body.upload_id;
+    const done = await client.upload(file);
+    const media = (await client.complete(done, md5(file))).body;
+    const stray = ['uploads', 'files'].map((name) => join(app.config.dataDir, name, 'f'.repeat(32)));
+    for (const path of stray) await writeFile(path, 'stray');
+    expect(await sweep()).toMatchObject({ orphans: 0 });
+    // Old enough means: the last change of the inode, which no call can set back. The limit moves instead.
+    Object.assign(app.config.sweep, { orphanAgeSeconds: -1 });
+    expect(await sweep()).toMatchObject({ orphans: 2 });
+    expect((await files()).map((names) => names.length)).toEqual([1, 1]);
+    expect((await client.slice(file, 500, 1000, open)).status).toBe(201);
+    expect((await fetch(media.url)).status).toBe(200);
+  });
+
+  it('never touches a complete upload, however old', async () => {
+    const id = await client.upload(file);
+    const media = (await client.complete(id, md5(file))).body;
+    await app.sql(`UPDATE upload_session SET expires_at = now() - interval '1 year'`);
+    Object.assign(app.config.sweep, { orphanAgeSeconds: -1 });
+    expect(await sweep()).toEqual({ expired: 0, cleaned: 0, forgotten: 1, orphans: 0 });
+    expect(Buffer.from(await (await fetch(media.url)).arrayBuffer()).equals(file)).toBe(true);
+  });
+
+  it('works on two servers at once', async () => {
+    const twin = await app.twin();
+    for (let i = 0; i < 5; i++) await client.slice(file, 0, 500);
+    await app.sql(`UPDATE upload_session SET expires_at = now() - interval '1 second'`);
+    const rounds = await Promise.all([sweep(), twin.app.get(Sweeper).sweep()]);
+    expect(rounds[0].expired + rounds[1].expired).toBe(5);
+    expect(await files()).toEqual([[], []]);
+    await twin.app.close();
+  });
+});
