@@ -110,7 +110,6 @@ describe('completion', () => {
     expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
     expect((await client.complete(id, md5(file))).body).toEqual(answers[0]!.body);
     expect(await app.sql(`SELECT 1 FROM media WHERE upload_id = $1`, [id])).toHaveLength(1);
-    await twin.app.close();
   });
 
   it('with bytes missing tells the offset and changes nothing', async () => {

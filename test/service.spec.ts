@@ -1,4 +1,6 @@
 import { rename } from 'node:fs/promises';
+import pg from 'pg';
+import { testServer } from './setup/test-server.js';
 import { pdf } from './setup/samples.js';
 import { Client } from './setup/client.js';
 import { TestApp } from './setup/test-app.js';
@@ -48,10 +50,13 @@ describe('while the database is away', () => {
     const client = await Client.of(app);
     const file = pdf(1000);
     const id = (await client.slice(file, 0, 500)).body.upload_id;
-    const lock = app.sql(`SELECT id FROM upload_session, pg_sleep(3.5) FOR UPDATE OF upload_session`);
+    const locker = new pg.Client({ ...testServer().connection, database: app.database });
+    await locker.connect();
+    await locker.query('BEGIN');
+    await locker.query('SELECT id FROM upload_session FOR UPDATE');
     const { status, body, headers } = await client.slice(file, 500, 1000, id);
     expect([status, body.action, headers.get('retry-after')]).toEqual([503, 'wait', '1']);
-    await lock;
+    await locker.end();
     expect((await client.slice(file, 500, 1000, id)).status).toBe(201);
   });
 });

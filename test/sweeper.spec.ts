@@ -70,6 +70,5 @@ describe('the sweeper', () => {
     const rounds = await Promise.all([sweep(), twin.app.get(Sweeper).sweep()]);
     expect(rounds[0].expired + rounds[1].expired).toBe(5);
     expect(await files()).toEqual([[], []]);
-    await twin.app.close();
   });
 });

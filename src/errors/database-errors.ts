@@ -31,9 +31,16 @@ export function fromDatabase(error: unknown): AppError | undefined {
 }
 
 function isTransient(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  if (error instanceof AggregateError) return error.errors.some(isTransient);
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  if (code !== undefined && NETWORK.has(code)) return syscall === undefined || SOCKET_CALLS.has(syscall);
-  return (code !== undefined && TRANSIENT.test(code)) || BROKEN.test(error.message);
+  // By shape, not by class: test runners make errors of another realm.
+  if (typeof error !== 'object' || error === null) return false;
+  const {
+    code,
+    syscall,
+    message = '',
+    errors = [],
+  } = error as NodeJS.ErrnoException & { errors?: unknown[] };
+  // A name with several addresses fails with one error for each.
+  if (errors.some(isTransient)) return true;
+  if (code === undefined) return BROKEN.test(message);
+  return NETWORK.has(code) ? syscall === undefined || SOCKET_CALLS.has(syscall) : TRANSIENT.test(code);
 }

@@ -1,7 +1,8 @@
+import type { FileHandle } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { Piscina } from 'piscina';
-import { storing } from './storage.errors.js';
+import { ServiceUnavailable } from '../errors/app-error.js';
 
 export interface Digest {
   /** Bytes that could be read, at most those asked for. */
@@ -17,15 +18,20 @@ export interface Digest {
 /** Checksums of whole files, off the event loop. */
 @Injectable()
 export class Digester implements OnModuleDestroy {
-  private readonly workers = new Piscina<{ path: string; size: number }, Digest>({
+  private readonly workers = new Piscina<{ fd: number; size: number }, Digest>({
     filename: fileURLToPath(new URL('./digest.worker.js', import.meta.url)),
     minThreads: 0,
     maxThreads: 2,
     idleTimeout: 30_000,
   });
 
-  async digest(path: string, size: number): Promise<Digest> {
-    return await storing(() => this.workers.run({ path, size }));
+  /** @param file stays open until the digest is there; file descriptors are shared between threads */
+  async digest(file: FileHandle, size: number): Promise<Digest> {
+    try {
+      return await this.workers.run({ fd: file.fd, size });
+    } catch (cause) {
+      throw new ServiceUnavailable('The stored bytes could not be read', cause);
+    }
   }
 
   async onModuleDestroy(): Promise<void> {

@@ -1,10 +1,16 @@
 import { constants } from 'node:fs';
-import { mkdir, opendir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, opendir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Config } from '../config/config.js';
 import { readAt, syncDirectory, withFile, writeAt } from './durable.js';
 import { storing } from './storage.errors.js';
+
+/** What the bytes of one session are called: by its id while it is open, by its key once it is a file. */
+export interface Names {
+  readonly id: string;
+  readonly key: string;
+}
 
 /**
  * The bytes on disk, and nothing else: no users, no sessions, no SQL. An upload in progress is `uploads/<id>`, a
@@ -26,19 +32,8 @@ export class FileStore implements OnModuleInit {
     await syncDirectory(dirname(this.uploads));
   }
 
-  uploadPath(id: string): string {
-    return join(this.uploads, id);
-  }
-
   filePath(key: string): string {
     return join(this.files, key);
-  }
-
-  /** Where the bytes of a session are: an earlier completion may have renamed them and ended before its commit. */
-  async locate(id: string, key: string): Promise<string> {
-    return await storing(async () =>
-      (await exists(this.uploadPath(id))) ? this.uploadPath(id) : this.filePath(key),
-    );
   }
 
   /**
@@ -57,23 +52,27 @@ export class FileStore implements OnModuleInit {
     });
   }
 
-  /** Whether the stored bytes at `position` are these. */
-  async holds(path: string, position: number, bytes: Buffer): Promise<boolean> {
-    return await storing(() =>
-      withFile(path, 'r', async (file) => bytes.equals(await readAt(file, bytes.length, position))),
-    );
+  /**
+   * Reads what a session has stored, wherever it is: an earlier completion may have renamed it and ended before its
+   * commit. The open file stays the same one when another request renames it meanwhile.
+   */
+  async read<T>({ id, key }: Names, work: (file: FileHandle) => Promise<T>): Promise<T> {
+    return await storing(async () => {
+      const path = (await exists(this.uploadPath(id))) ? this.uploadPath(id) : this.filePath(key);
+      return await withFile(path, 'r', work);
+    });
   }
 
-  /** The first bytes of a file, at most `length`. */
-  async head(path: string, length: number): Promise<Buffer> {
-    return await storing(() => withFile(path, 'r', (file) => readAt(file, length, 0)));
+  /** Whether the stored bytes at `position` are these. */
+  async holds(names: Names, position: number, bytes: Buffer): Promise<boolean> {
+    return await this.read(names, async (file) => bytes.equals(await readAt(file, bytes.length, position)));
   }
 
   /**
-   * Turns the upload `id` into the file `key`, cut to its `size`. Can be repeated: after a crash at any point the
-   * next call finishes what the last one began.
+   * Turns an upload into a finished file, cut to its `size`. Can be repeated: after a crash at any point the next call
+   * finishes what the last one began.
    */
-  async adopt(id: string, key: string, size: number): Promise<void> {
+  async adopt({ id, key }: Names, size: number): Promise<void> {
     await storing(async () => {
       if (await exists(this.uploadPath(id))) {
         await withFile(this.uploadPath(id), constants.O_RDWR, async (file) => {
@@ -108,12 +107,17 @@ export class FileStore implements OnModuleInit {
   oldFiles(ageSeconds: number, size: number): AsyncGenerator<string[]> {
     return oldFiles(this.files, ageSeconds, size);
   }
+
+  private uploadPath(id: string): string {
+    return join(this.uploads, id);
+  }
 }
 
 async function* oldFiles(directory: string, ageSeconds: number, size: number): AsyncGenerator<string[]> {
   const latest = Date.now() - ageSeconds * 1000;
   let batch: string[] = [];
   for await (const { name } of await opendir(directory)) {
+    // The time of the last change of the inode, which a rename counts as.
     const { ctimeMs } = await stat(join(directory, name)).catch(() => ({ ctimeMs: Infinity }));
     if (ctimeMs > latest) continue;
     if (batch.push(name) < size) continue;

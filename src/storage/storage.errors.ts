@@ -22,10 +22,14 @@ export async function storing<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof Error) || error instanceof AppError || !('syscall' in error)) throw error;
-    const code = 'code' in error ? String(error.code) : '';
-    throw FULL.has(code)
+    if (!isSystemError(error)) throw error;
+    throw FULL.has(error.code)
       ? new StorageFull(error)
-      : new ServiceUnavailable('The bytes could not be stored', error);
+      : new ServiceUnavailable('The bytes are out of reach', error);
   }
+}
+
+/** What a failed system call throws; told by its shape, since test runners make errors of another realm. */
+export function isSystemError(error: unknown): error is Error & { code: string; syscall: string } {
+  return typeof error === 'object' && error !== null && 'syscall' in error && 'code' in error;
 }

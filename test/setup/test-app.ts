@@ -9,12 +9,14 @@ import { createApp } from '../../src/app.js';
 import { signToken } from '../../src/auth/token.js';
 import { loadConfig, type Config } from '../../src/config/config.js';
 import { openDatabase } from '../../src/database/data-source.js';
-import { TEMPLATE, testServer } from './test-server.js';
+import { testServer } from './test-server.js';
 
 export const JWT_SECRET = 'a secret that only the tests know, 32+';
 
 /** A running server on a database and a data directory of its own. */
 export class TestApp {
+  private readonly twins: TestApp[] = [];
+
   private constructor(
     readonly app: NestExpressApplication,
     readonly url: string,
@@ -52,7 +54,9 @@ export class TestApp {
 
   /** A second server on the same database and the same files. */
   async twin(): Promise<TestApp> {
-    return await TestApp.on(this.database, this.config.dataDir);
+    const twin = await TestApp.on(this.database, this.config.dataDir);
+    this.twins.push(twin);
+    return twin;
   }
 
   /** Another server process in all but name: the old one stops, the new one finds what it left. */
@@ -87,7 +91,7 @@ export class TestApp {
   }
 
   async stop(): Promise<void> {
-    await this.app.close();
+    await Promise.all([this, ...this.twins].map(({ app }) => app.close()));
     await rm(this.config.dataDir, { recursive: true, force: true });
     await administer(`DROP DATABASE ${this.database} WITH (FORCE)`);
   }
@@ -95,7 +99,7 @@ export class TestApp {
 
 export async function createDatabase(): Promise<string> {
   const name = `test_${randomBytes(6).toString('hex')}`;
-  await administer(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE} STRATEGY wal_log`);
+  await administer(`CREATE DATABASE ${name} TEMPLATE ${testServer().template} STRATEGY wal_log`);
   return name;
 }
 

@@ -1,8 +1,8 @@
-export const TEMPLATE = 'mediadock_template';
-
-/** The Postgres of the test run, as the processes of Jest hand it on. */
+/** The Postgres of the test run, as `global-setup.js` hands it to the processes of Jest. */
 export interface TestServer {
   readonly dataDir: string;
+  /** Name of the migrated database that tests copy. */
+  readonly template: string;
   readonly connection: { host: string; port: number; user: string; database: string };
 }
 

@@ -1,10 +1,11 @@
+import type { FileHandle } from 'node:fs/promises';
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../config/config.js';
-import { FileStore } from '../../storage/file-store.js';
+import { readAt } from '../../storage/durable.js';
 import { UnsupportedContent, UploadTooLarge } from './content.errors.js';
 import type { ContentType } from './content-type.js';
 import { imageFacts, type ImageFacts } from './image-facts.js';
-import { sniff } from './sniff.js';
+import { sniff, type Sniffed } from './sniff.js';
 
 /** What the bytes of a whole file turned out to be. */
 export interface Content {
@@ -19,10 +20,7 @@ const HEAD_BYTES = 1024 * 1024;
 /** Decides by the bytes alone what a file is, and refuses what is not taken. */
 @Injectable()
 export class ContentInspector {
-  constructor(
-    private readonly config: Config,
-    private readonly store: FileStore,
-  ) {}
+  constructor(private readonly config: Config) {}
 
   /**
    * Judges a file by its first chunk.
@@ -44,21 +42,21 @@ export class ContentInspector {
 
   /**
    * Judges a whole file, whatever its first chunk promised.
-   * @param path where its bytes are
    * @throws UnsupportedContent, UploadTooLarge
    */
   async examine(
-    path: string,
-    file: { total: number; fileName: string | null; utf8: boolean },
+    file: FileHandle,
+    claims: { total: number; fileName: string | null; utf8: boolean },
   ): Promise<Content> {
-    const head = await this.store.head(path, Math.min(file.total, HEAD_BYTES));
-    const sniffed = await sniff(head, true, file.fileName);
-    if (sniffed.verdict !== 'accepted') throw new UnsupportedContent(null, file.fileName);
+    const { total, fileName, utf8 } = claims;
+    const sniffed = await sniff(await readAt(file, Math.min(total, HEAD_BYTES), 0), true, fileName);
+    if (sniffed.verdict !== 'accepted') throw new UnsupportedContent(detected(sniffed), fileName);
     const { type } = sniffed;
-    this.limit(type.kind, file.total);
-    if (type.mime.startsWith('text/') && !file.utf8) throw new UnsupportedContent(null, file.fileName);
-    const image = type.kind === 'image' ? await imageFacts(path) : undefined;
-    if (type.kind === 'image' && !image) throw new UnsupportedContent(type.mime, file.fileName);
+    this.limit(type.kind, total);
+    if (type.mime.startsWith('text/') && !utf8) throw new UnsupportedContent(null, fileName);
+    if (type.kind === 'document') return { type, image: undefined };
+    const image = await imageFacts(await readAt(file, total, 0));
+    if (!image) throw new UnsupportedContent(type.mime, fileName);
     return { type, image };
   }
 
@@ -67,4 +65,8 @@ export class ContentInspector {
     const maxBytes = kind === 'image' ? imageMaxBytes : Math.max(imageMaxBytes, documentMaxBytes);
     if (total > maxBytes) throw new UploadTooLarge(kind, maxBytes);
   }
+}
+
+function detected(sniffed: Sniffed): string | null {
+  return sniffed.verdict === 'refused' ? sniffed.detected : null;
 }

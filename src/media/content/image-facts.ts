@@ -10,20 +10,20 @@ export interface ImageFacts {
 sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({
   operation: [
-    'VipsForeignLoadJpegFile',
-    'VipsForeignLoadPngFile',
-    'VipsForeignLoadNsgifFile',
-    'VipsForeignLoadWebpFile',
+    'VipsForeignLoadJpegBuffer',
+    'VipsForeignLoadPngBuffer',
+    'VipsForeignLoadNsgifBuffer',
+    'VipsForeignLoadWebpBuffer',
   ],
 });
 
 /** EXIF orientations 5 … 8 are turned by a quarter. */
 const FIRST_QUARTER_TURN = 5;
 
-/** Reads only the header of the file. Undefined for bytes that are no image after all. */
-export async function imageFacts(path: string): Promise<ImageFacts | undefined> {
+/** Reads only the header of the image. Undefined for bytes that are no image after all. */
+export async function imageFacts(image: Buffer): Promise<ImageFacts | undefined> {
   try {
-    const { width, height, pageHeight = height, orientation = 1 } = await sharp(path).metadata();
+    const { width, height, pageHeight = height, orientation = 1 } = await sharp(image).metadata();
     return orientation < FIRST_QUARTER_TURN
       ? { width, height: pageHeight }
       : { width: pageHeight, height: width };

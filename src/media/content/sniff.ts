@@ -30,7 +30,7 @@ export async function sniff(head: Buffer, whole: boolean, fileName: string | nul
   const decisive = whole || head.length >= DECISIVE_BYTES;
   // The entry that names an Office file's kind need not come first in its ZIP.
   if (!decisive || (!whole && head.subarray(0, 4).equals(ZIP_SIGNATURE))) return { verdict: 'undecided' };
-  if (detected) return { verdict: 'refused', detected: detected.mime };
+  if (detected && detected.mime !== 'application/xml') return { verdict: 'refused', detected: detected.mime };
   return sniffText(head, whole, extension);
 }
 

@@ -1,3 +1,4 @@
+import type { FileHandle } from 'node:fs/promises';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../errors/app-error.js';
 import { Database } from '../../database/database.js';
@@ -43,12 +44,13 @@ export class CompletionService {
     const session = alive(await this.sessions.find(this.db, ownerId, request.uploadId));
     if (session.mediaId !== null) return await this.repeat(session.mediaId, session, request);
     if (session.offset < session.total) throw new UploadIncomplete(session.offset);
-    // Read without the lock: the bytes below the offset never change, and slow work holds no connection.
-    const path = await this.store.locate(session.id, session.key);
-    const digest = await this.digester.digest(path, session.total);
-    this.verify(session, digest, request);
-    const content = await this.examine(path, session, digest);
-    return await this.finish(session, mediaType(request.claim, content), digest, content);
+    // Without the lock: the bytes below the offset never change, and slow work must hold no connection.
+    return await this.store.read(session, async (file) => {
+      const digest = await this.digester.digest(file, session.total);
+      this.verify(session, digest, request);
+      const content = await this.examine(file, session, digest);
+      return await this.finish(session, mediaType(request.claim, content), digest, content);
+    });
   }
 
   private verify(session: UploadSession, digest: Digest, { md5 }: CompletionRequest): void {
@@ -61,9 +63,9 @@ export class CompletionService {
   }
 
   /** Content that is not taken ends the session: no request could still make it a Media. */
-  private async examine(path: string, session: UploadSession, { utf8 }: Digest): Promise<Content> {
+  private async examine(file: FileHandle, session: UploadSession, { utf8 }: Digest): Promise<Content> {
     try {
-      return await this.content.examine(path, { total: session.total, fileName: session.fileName, utf8 });
+      return await this.content.examine(file, { total: session.total, fileName: session.fileName, utf8 });
     } catch (error) {
       if (error instanceof UnsupportedContent || error instanceof UploadTooLarge)
         await this.reject(session, error);
@@ -89,7 +91,7 @@ export class CompletionService {
     const { id: mediaId, created } = await this.db.transaction(async (db) => {
       const current = alive(await this.sessions.lock(db, session.ownerId, session.id));
       if (current.mediaId !== null) return { id: current.mediaId, created: false };
-      await this.store.adopt(session.id, session.key, session.total);
+      await this.store.adopt(session, session.total);
       const id = await this.media.create(db, { session, type, digest, content });
       await this.sessions.complete(db, session.id, id);
       return { id, created: true };

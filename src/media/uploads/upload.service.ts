@@ -106,10 +106,8 @@ export class UploadService {
   }
 
   private async compare(session: UploadSession, start: number, repeated: Buffer): Promise<void> {
-    const done = session.state === 'complete';
-    const path = done ? this.store.filePath(session.key) : this.store.uploadPath(session.id);
-    if (await this.store.holds(path, start, repeated)) return;
-    throw done ? new UploadComplete(session.mediaId) : new ChunkConflict(session.offset);
+    if (await this.store.holds(session, start, repeated)) return;
+    throw session.mediaId === null ? new ChunkConflict(session.offset) : new UploadComplete(session.mediaId);
   }
 }
 
