@@ -29,7 +29,11 @@ async function start() {
 }
 
 async function call({ url, token }, method, path, headers = {}, body = undefined) {
-  return await fetch(new URL(path, url), { method, body, headers: { authorization: `Bearer ${token}`, ...headers } });
+  return await fetch(new URL(path, url), {
+    method,
+    body,
+    headers: { authorization: `Bearer ${token}`, ...headers },
+  });
 }
 
 async function sendChunk(running, file, offset, uploadId) {
@@ -38,17 +42,26 @@ async function sendChunk(running, file, offset, uploadId) {
   if (uploadId) form.append('upload_id', uploadId);
   form.append('image', new Blob([bytes]), 'smoke.pdf');
   const range = `bytes ${offset}-${offset + bytes.length - 1}/${file.length}`;
-  const response = await call(running, 'POST', '/api/v2/media/upload/chunk/', { 'content-range': range }, form);
+  const response = await call(
+    running,
+    'POST',
+    '/api/v2/media/upload/chunk/',
+    { 'content-range': range },
+    form,
+  );
   assert.equal(response.status, 201, await response.clone().text());
   return await response.json();
 }
 
 async function stop({ server }, signal) {
-  const postmaster = Number((await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
+  const postmaster = Number(
+    (await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0],
+  );
   server.kill(signal);
   const [code] = await once(server, 'exit');
   const deadline = Date.now() + 15_000;
-  while (isRunning(postmaster) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (isRunning(postmaster) && Date.now() < deadline)
+    await new Promise((resolve) => setTimeout(resolve, 20));
   assert.ok(!isRunning(postmaster), `Postgres ${postmaster} is left behind after ${signal}`);
   return code;
 }
@@ -72,13 +85,23 @@ try {
   running = await start();
   at = await sendChunk(running, file, Number(at.offset), at.upload_id);
   console.log(`start after kill -9 to next 201: ${Math.round(performance.now() - running.startedAt)} ms`);
-  while (Number(at.offset) < file.length) at = await sendChunk(running, file, Number(at.offset), at.upload_id);
+  while (Number(at.offset) < file.length)
+    at = await sendChunk(running, file, Number(at.offset), at.upload_id);
 
   const body = JSON.stringify({ upload_id: at.upload_id, md5 });
-  const completed = await call(running, 'POST', '/api/v2/media/upload/complete/', { 'content-type': 'application/json' }, body);
+  const completed = await call(
+    running,
+    'POST',
+    '/api/v2/media/upload/complete/',
+    { 'content-type': 'application/json' },
+    body,
+  );
   assert.equal(completed.status, 201, await completed.clone().text());
   const media = await completed.json();
-  assert.ok(Buffer.from(await (await fetch(media.url)).arrayBuffer()).equals(file), 'the file came back different');
+  assert.ok(
+    Buffer.from(await (await fetch(media.url)).arrayBuffer()).equals(file),
+    'the file came back different',
+  );
   for (const path of ['/health/ready', '/api/docs', '/api/openapi.json']) {
     assert.equal((await call(running, 'GET', path)).status, 200, path);
   }

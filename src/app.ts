@@ -22,7 +22,6 @@ export async function createApp(config: Config, source: DataSource): Promise<Nes
   app.use(helmet({ contentSecurityPolicy: false, crossOriginResourcePolicy: { policy: 'cross-origin' } }));
   app.enableCors(crossOrigin(config));
   app.useGlobalPipes(validation);
-  app.enableShutdownHooks();
   serveSwagger(app);
   await app.init();
   return app;

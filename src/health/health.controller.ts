@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { Controller, Get } from '@nestjs/common';
+import { Controller, Get, type OnModuleDestroy } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import {
   HealthCheck,
@@ -15,7 +15,7 @@ import { FileStore } from '../storage/file-store.js';
 @ApiTags('Health')
 @Public()
 @Controller('health')
-export class HealthController {
+export class HealthController implements OnModuleDestroy {
   private stopping = false;
 
   constructor(
@@ -26,7 +26,7 @@ export class HealthController {
   ) {}
 
   /** From the moment a stop is asked for, so that load balancers look elsewhere while running chunks finish. */
-  beforeApplicationShutdown(): void {
+  onModuleDestroy(): void {
     this.stopping = true;
   }
 

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Piscina } from 'piscina';
 import { ServiceUnavailable } from '../errors/app-error.js';
 
@@ -17,7 +17,7 @@ export interface Digest {
 
 /** Checksums of whole files, off the event loop. */
 @Injectable()
-export class Digester implements OnModuleDestroy {
+export class Digester implements OnApplicationShutdown {
   private readonly workers = new Piscina<{ fd: number; size: number }, Digest>({
     filename: fileURLToPath(new URL('./digest.worker.js', import.meta.url)),
     minThreads: 0,
@@ -34,7 +34,7 @@ export class Digester implements OnModuleDestroy {
     }
   }
 
-  async onModuleDestroy(): Promise<void> {
+  async onApplicationShutdown(): Promise<void> {
     await this.workers.close({ force: true });
   }
 }

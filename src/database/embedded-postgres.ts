@@ -1,0 +1,148 @@
+import { closeSync, mkdirSync, realpathSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import type { Postmaster } from './postgres-cluster.js';
+import { EmbeddedPostgresError } from './postgres-error.js';
+import { hasCode } from './postgres-guard.js';
+import { PostgresServer, type Settings } from './postgres-server.js';
+
+export { EmbeddedPostgresError } from './postgres-error.js';
+
+export interface EmbeddedPostgresOptions {
+  readonly dataDir: string;
+  /** Server settings; they count only if this start is the one that starts Postgres. */
+  readonly settings?: Settings;
+}
+
+interface PostgresConnection {
+  /** Directory of the Unix socket. */
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly database: string;
+}
+
+const NAME = 'mediadock';
+const UNDEFINED_DATABASE = '3D000';
+const POLL_MS = 20;
+const START_MS = 20_000;
+/** After a power cut Postgres replays its journal before it is ready. */
+const RECOVERY_MS = 600_000;
+/** What Postgres says while another one, or what is left of it, has the cluster: worth another try. */
+const OCCUPIED = /lock file .* already exists|shared memory block .* is still in use/;
+
+/** A Postgres of the data directory's own, shared by all processes that use the directory and gone with the last. */
+export class EmbeddedPostgres {
+  private constructor(
+    private readonly server: PostgresServer,
+    readonly connection: PostgresConnection,
+    private readonly pid: number,
+    private hold: number | undefined,
+  ) {}
+
+  /** Starts, or joins, the Postgres of a data directory and waits until it accepts connections. */
+  static async start({ dataDir, settings = {} }: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+    if (process.platform === 'win32') {
+      throw new EmbeddedPostgresError('On Windows, Mediadock needs a Postgres of yours: set DATABASE_URL.');
+    }
+    try {
+      mkdirSync(dataDir, { recursive: true });
+      return await EmbeddedPostgres.acquire(new PostgresServer(realpathSync(dataDir)), settings);
+    } catch (error) {
+      throw explained(error, dataDir);
+    }
+  }
+
+  /** Lets go of it; resolves when Postgres is gone if we were the last to hold it, otherwise at once. */
+  async stop(): Promise<void> {
+    if (this.hold === undefined) return;
+    closeSync(this.hold);
+    this.hold = undefined;
+    const { guard, cluster } = this.server;
+    while (guard.isAlive()) {
+      if (guard.isHeld()) return;
+      await sleep(POLL_MS);
+    }
+    await cluster.shutDown(this.pid);
+  }
+
+  private static async acquire(server: PostgresServer, settings: Settings): Promise<EmbeddedPostgres> {
+    const deadline = Date.now() + START_MS;
+    for (;;) {
+      const joined = server.guard.join();
+      const hold = joined ?? (await server.launch(settings));
+      if (hold === undefined) continue;
+      const postmaster = await untilReady(server);
+      if (postmaster) return new EmbeddedPostgres(server, connectionTo(postmaster), postmaster.pid, hold);
+      closeSync(hold);
+      const hopeless = joined === undefined && !OCCUPIED.test(server.lastWords());
+      if (hopeless || Date.now() > deadline) throw failure(server);
+    }
+  }
+}
+
+/** Waits until Postgres answers; undefined once it will not, since its guard is ending it, or it is too late. */
+async function untilReady(server: PostgresServer): Promise<Postmaster | undefined> {
+  const start = Date.now();
+  while (server.guard.isAlive()) {
+    const postmaster = server.cluster.postmaster();
+    // Asked in this order: a guard that is alive after the answer has not begun to stop Postgres.
+    const ready = postmaster?.status === 'ready' && (await answers(connectionTo(postmaster)));
+    if (ready && server.guard.isAlive()) return postmaster;
+    const limit = postmaster?.status === 'starting' ? RECOVERY_MS : START_MS;
+    if (Date.now() - start > limit) return undefined;
+    await sleep(POLL_MS);
+  }
+  return undefined;
+}
+
+async function answers(connection: PostgresConnection): Promise<boolean> {
+  try {
+    await query(connection, 'SELECT 1');
+    return true;
+  } catch (error) {
+    // Of several processes that find it missing one makes it, and all ask again.
+    if (hasCode(error, UNDEFINED_DATABASE)) await createDatabase(connection).catch(ignore);
+    return false;
+  }
+}
+
+async function createDatabase(connection: PostgresConnection): Promise<void> {
+  await query({ ...connection, database: 'postgres' }, `CREATE DATABASE ${NAME}`);
+}
+
+async function query(connection: PostgresConnection, text: string): Promise<void> {
+  const client = new pg.Client({ ...connection, ssl: false, connectionTimeoutMillis: 5000 });
+  client.on('error', ignore);
+  try {
+    await client.connect();
+    await client.query(text);
+  } finally {
+    await client.end().catch(ignore);
+  }
+}
+
+function connectionTo({ socketDir, port }: Postmaster): PostgresConnection {
+  return { host: socketDir, port, user: NAME, database: NAME };
+}
+
+function failure(server: PostgresServer): EmbeddedPostgresError {
+  const advice = 'Put right what it complains about, choose another DATA_DIR, or set DATABASE_URL.';
+  return new EmbeddedPostgresError(
+    `Postgres does not start. ${advice} Its last words, from ${server.log}:\n${server.lastWords()}`,
+  );
+}
+
+/** Errors of the system and of programs get words a person can act on; a mistake of ours stays as it is. */
+function explained(error: unknown, dataDir: string): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === undefined) return error;
+  const advice = 'Check that the directory is yours and on a local disk, or set DATABASE_URL.';
+  return new EmbeddedPostgresError(`The Postgres in ${dataDir} cannot be used: ${message}. ${advice}`, {
+    cause: error,
+  });
+}
+
+function ignore(): void {
+  // The next poll shows what matters.
+}

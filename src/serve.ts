@@ -1,0 +1,26 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Logger } from '@nestjs/common';
+import { createApp } from './app.js';
+import type { Config } from './config/config.js';
+import { migrate, openDatabase, unsafeSettings, type Connection } from './database/data-source.js';
+import { drain } from './http/drain.js';
+import { welcome } from './welcome.js';
+
+/** Brings the schema up to date, listens, and says so. Resolves to what stops it all again, database included. */
+export async function serve(config: Config, connection: Connection): Promise<() => Promise<void>> {
+  await migrate(connection);
+  const source = await openDatabase(connection, config.database.poolSize);
+  const unsafe = await unsafeSettings(source);
+  const app = await createApp(config, source);
+  for (const name of unsafe) {
+    new Logger('Database').error(`${name} is off in Postgres: a power cut WILL LOSE acknowledged uploads`);
+  }
+  await app.listen(config.port, config.host);
+  const server: Server = app.getHttpServer();
+  console.log(await welcome(config, (server.address() as AddressInfo).port));
+  return async () => {
+    drain(server);
+    await app.close();
+  };
+}
