@@ -18,6 +18,8 @@ export async function createApp(config: Config, source: DataSource): Promise<Nes
     abortOnError: false,
   });
   app.disable('x-powered-by');
+  // A weak hash of every answer: files bring an ETag of their own, nothing else is worth one.
+  app.disable('etag');
   app.use(requestLogging(logger));
   app.use(helmet({ contentSecurityPolicy: false, crossOriginResourcePolicy: { policy: 'cross-origin' } }));
   app.enableCors(crossOrigin(config));

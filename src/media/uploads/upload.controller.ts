@@ -59,8 +59,8 @@ export class UploadController {
   @ApiHeader({
     name: 'Content-Range',
     required: false,
-    description: '`bytes start-end/total`, end inclusive',
-    example: 'bytes 0-204799/2124437',
+    description:
+      'Which bytes the chunk has, end inclusive: `bytes 0-204799/2124437`. Empty: the part is the whole file',
   })
   @ApiConsumes('multipart/form-data')
   @ApiBody({ type: ChunkFormDto })

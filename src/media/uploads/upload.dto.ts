@@ -141,17 +141,23 @@ export class ChunkFormDto {
   })
   image!: string;
 
-  @ApiProperty({ type: 'string', required: false, description: 'From the second chunk on' })
+  // Swagger UI fills a form with its examples: empty ones upload a small file as it is picked.
+  @ApiProperty({ type: 'string', required: false, example: '', description: 'From the second chunk on' })
   upload_id?: string;
 
   @ApiProperty({
     type: 'string',
-    format: 'date-time',
     required: false,
-    description: 'On the first chunk: when to give the upload up',
+    example: '',
+    description: 'On the first chunk: when to give the upload up, such as 2030-01-31T12:00:00Z',
   })
   expires?: string;
 
-  @ApiProperty({ type: 'string', required: false, description: 'If given, the start of the Content-Range' })
+  @ApiProperty({
+    type: 'string',
+    required: false,
+    example: '',
+    description: 'If given, the start of the Content-Range',
+  })
   offset?: string;
 }

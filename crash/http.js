@@ -1,0 +1,96 @@
+// @ts-check
+import { Agent, request as httpRequest } from 'node:http';
+
+const TIMEOUT_MS = 30_000;
+const BOUNDARY = 'crash-harness-boundary-7d1f';
+
+/**
+ * @typedef {object} Target where requests go; its url changes when a server is replaced
+ * @property {string} url empty while there is no server
+ * @property {string} token
+ *
+ * @typedef {{ status: number, headers: import('node:http').IncomingHttpHeaders, body: any }} Answer
+ */
+
+/**
+ * One request, one answer; rejects when the connection breaks or nothing comes.
+ * @param {Target} target @param {string} method @param {string} path
+ * @param {{ headers?: Record<string, string>, body?: Buffer, agent?: Agent }} [options]
+ * @returns {Promise<Answer>}
+ */
+export async function send({ url, token }, method, path, { headers = {}, body, agent } = {}) {
+  if (!url) throw new Error('There is no server');
+  const all = {
+    authorization: `Bearer ${token}`,
+    ...(body && { 'content-length': String(body.length) }),
+    ...headers,
+  };
+  return await new Promise((resolve, reject) => {
+    const request = httpRequest(new URL(path, url), { method, headers: all, agent: agent ?? false });
+    request.setTimeout(TIMEOUT_MS, () => request.destroy(new Error('No answer')));
+    request.on('error', reject);
+    request.on('response', (response) => {
+      /** @type {Buffer[]} */
+      const parts = [];
+      response.on('data', (part) => parts.push(part));
+      response.on('error', reject);
+      response.on('aborted', () => reject(new Error('The answer broke off')));
+      response.on('end', () => resolve(answerOf(response, Buffer.concat(parts).toString())));
+    });
+    request.end(body);
+  });
+}
+
+/** @param {import('node:http').IncomingMessage} response @param {string} text @returns {Answer} */
+function answerOf({ statusCode = 0, headers }, text) {
+  const json = /json/.test(headers['content-type'] ?? '') && text !== '';
+  return { status: statusCode, headers, body: json ? JSON.parse(text) : text };
+}
+
+/**
+ * @typedef {object} ChunkRequest
+ * @property {string} name of the file
+ * @property {Buffer} bytes
+ * @property {number} start
+ * @property {number} total
+ * @property {string | undefined} id of the upload, from the second chunk on
+ * @property {boolean} [raw] the bytes alone as the body, as curl sends them
+ * @property {Agent} [agent]
+ */
+
+/** @param {Target} target @param {ChunkRequest} chunk */
+export async function sendChunk(target, { name, bytes, start, total, id, raw, agent }) {
+  const range = { 'content-range': `bytes ${start}-${start + bytes.length - 1}/${total}` };
+  const path = '/api/v2/media/upload/chunk/';
+  const options = agent ? { agent } : {};
+  if (raw && id) {
+    const headers = { ...range, 'content-type': 'application/octet-stream' };
+    return await send(target, 'POST', `${path}?upload_id=${id}`, { headers, body: bytes, ...options });
+  }
+  const headers = { ...range, 'content-type': `multipart/form-data; boundary=${BOUNDARY}` };
+  return await send(target, 'POST', path, { headers, body: formOf(name, bytes, id), ...options });
+}
+
+/** @param {Target} target @param {string} id @param {string} md5 @param {Agent} [agent] */
+export async function sendComplete(target, id, md5, agent) {
+  const body = Buffer.from(JSON.stringify({ upload_id: id, md5 }));
+  const headers = { 'content-type': 'application/json' };
+  const path = '/api/v2/media/upload/complete/';
+  return await send(target, 'POST', path, { headers, body, ...(agent && { agent }) });
+}
+
+/** @param {Target} target @param {string} id */
+export async function askStatus(target, id) {
+  return await send(target, 'GET', `/api/v2/media/upload/${id}/`);
+}
+
+/** @param {string} name @param {Buffer} bytes @param {string | undefined} id */
+function formOf(name, bytes, id) {
+  const field = id
+    ? `--${BOUNDARY}\r\nContent-Disposition: form-data; name="upload_id"\r\n\r\n${id}\r\n`
+    : '';
+  const head =
+    `${field}--${BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="${name}"\r\n` +
+    `Content-Type: application/octet-stream\r\n\r\n`;
+  return Buffer.concat([Buffer.from(head), bytes, Buffer.from(`\r\n--${BOUNDARY}--\r\n`)]);
+}

@@ -1,0 +1,107 @@
+// @ts-check
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+
+/** A Postgres of the harness's own, apart from the server, so that each can be killed alone. */
+export class Postgres {
+  /** @param {string} checkout @param {string} dataDir */
+  constructor(checkout, dataDir) {
+    this.checkout = checkout;
+    this.dataDir = dataDir;
+    /** @type {any} */
+    this.embedded = undefined;
+    this.connection = { host: '', port: 0, user: '', database: '' };
+  }
+
+  async start() {
+    const built = join(this.checkout, 'dist/src/database/embedded-postgres.js');
+    const { EmbeddedPostgres } = await import(pathToFileURL(built).href);
+    this.embedded = await EmbeddedPostgres.start({ dataDir: this.dataDir });
+    this.connection = this.embedded.connection;
+  }
+
+  get url() {
+    const { host, user, database } = this.connection;
+    return `postgresql://${user}@localhost/${database}?host=${encodeURIComponent(host)}`;
+  }
+
+  get pid() {
+    const file = join(this.dataDir, 'postgres', 'postmaster.pid');
+    return Number.parseInt(readFileSync(file, 'utf8'));
+  }
+
+  /** kill -9 of the postmaster alone, as the system short of memory would; its children notice and end. */
+  async kill() {
+    process.kill(this.pid, 'SIGKILL');
+    await this.stop();
+  }
+
+  /** kill -9 of every process of it, frozen ones too: nothing more reaches the disk. */
+  async killAll() {
+    const family = this.family();
+    for (const pid of family) signal(pid, 'SIGKILL');
+    while (family.some(isRunning)) await sleep(5);
+    await this.stop();
+  }
+
+  /** The postmaster comes first: a frozen one has no more children. */
+  freeze() {
+    signal(this.pid, 'SIGSTOP');
+    for (const pid of this.family()) signal(pid, 'SIGSTOP');
+  }
+
+  async stop() {
+    await this.embedded?.stop();
+    this.embedded = undefined;
+  }
+
+  /** @template {pg.QueryResultRow} R @param {string} text @param {unknown[]} [values] @returns {Promise<R[]>} */
+  async query(text, values = []) {
+    const client = new pg.Client(this.connection);
+    client.on('error', () => undefined);
+    await client.connect();
+    try {
+      return (await client.query(text, values)).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  family() {
+    const postmaster = this.pid;
+    return [postmaster, ...processes().filter(({ parent }) => parent === postmaster).map(({ pid }) => pid)];
+  }
+}
+
+function processes() {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => ({ pid: Number(name), parent: Number(statOf(Number(name))[1]) }));
+}
+
+/** State, parent, …; the name before them may hold spaces. @param {number} pid */
+function statOf(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return ['X', '0'];
+  }
+}
+
+/** @param {number} pid */
+function isRunning(pid) {
+  return !['X', 'Z'].includes(statOf(pid)[0] ?? 'X');
+}
+
+/** @param {number} pid @param {NodeJS.Signals} name */
+function signal(pid, name) {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has ended by itself.
+  }
+}

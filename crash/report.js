@@ -1,0 +1,45 @@
+// @ts-check
+import { complaints } from './oracles.js';
+
+/**
+ * @typedef {object} Options what the command line asks a layer for
+ * @property {string} checkout
+ * @property {string} seed
+ * @property {number | undefined} runs
+ * @property {number} seconds patience with one run, after which it counts as stuck
+ * @property {boolean} short
+ *
+ * @typedef {Record<string, unknown> & { layer: string, violations?: import('./oracles.js').Violation[] }} Line
+ */
+
+/** The figures of one run. @param {readonly import('./upload.js').Upload[]} uploads @param {readonly import('./oracles.js').Violation[]} violations */
+export function figures(uploads, violations) {
+  const all = [...violations, ...complaints(uploads)];
+  /** @param {string} kind */
+  const count = (kind) => all.filter((violation) => violation.kind === kind).length;
+  return {
+    uploads: uploads.length,
+    completed: uploads.filter(({ done }) => done).length,
+    acked_bytes: uploads.reduce((sum, { acked }) => sum + acked, 0),
+    resumed: uploads.reduce((sum, { resumed }) => sum + resumed, 0),
+    lost: count('lost'),
+    wrong: count('wrong'),
+    doubled: count('doubled'),
+    orphans: count('orphan'),
+    refused: count('refused'),
+    stuck: count('stuck'),
+    violations: all.slice(0, 10),
+  };
+}
+
+/** Sums of the numbers of all lines of a layer. @param {string} layer @param {readonly Line[]} lines */
+export function summary(layer, lines) {
+  /** @type {Record<string, number>} */
+  const sums = {};
+  for (const [name, value] of lines.flatMap((line) => Object.entries(line))) {
+    if (typeof value === 'number' && name !== 'run') sums[name] = Math.round(((sums[name] ?? 0) + value) * 10) / 10;
+  }
+  const violations = lines.reduce((sum, line) => sum + (line.violations?.length ?? 0), 0);
+  const skipped = lines.find((line) => 'skipped' in line)?.['skipped'];
+  return { layer, summary: true, runs: lines.length, ...sums, ...(skipped !== undefined && { skipped }), ok: violations === 0 };
+}

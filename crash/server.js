@@ -1,0 +1,102 @@
+// @ts-check
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const START_MS = 60_000;
+const SECRET = 'the crash harness signs nothing of value with this';
+
+/**
+ * @typedef {object} ServerOptions
+ * @property {string} checkout directory with the built server in `dist`
+ * @property {string} dataDir
+ * @property {string} databaseUrl
+ * @property {Record<string, string>} [settings] environment variables over those of the harness
+ * @property {readonly string[]} [under] a command to start the server with, such as strace
+ */
+
+/** One process of the built server, on a free port of the loopback interface. */
+export class Server {
+  /** @param {import('node:child_process').ChildProcess} child @param {{ words: string }} output */
+  constructor(child, output) {
+    this.child = child;
+    this.output = output;
+    this.exit = once(child, 'exit');
+    this.url = '';
+    this.token = '';
+  }
+
+  /** Resolves once it is ready for uploads. @param {ServerOptions} options */
+  static async start({ checkout, dataDir, databaseUrl, settings = {}, under = [] }) {
+    const env = {
+      PATH: process.env['PATH'],
+      DATA_DIR: dataDir,
+      DATABASE_URL: databaseUrl,
+      HOST: '127.0.0.1',
+      PORT: '0',
+      JWT_SECRET: SECRET,
+      LOG_LEVEL: 'error',
+      ...settings,
+    };
+    const [program = '', ...args] = [...under, process.execPath, join(checkout, 'dist/src/main.js')];
+    const child = spawn(program, args, { cwd: dataDir, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const output = { words: '' };
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (text) => (output.words = (output.words + text).slice(-8000)));
+    }
+    const server = new Server(child, output);
+    await server.untilReady();
+    return server;
+  }
+
+  get pid() {
+    return /** @type {number} */ (this.child.pid);
+  }
+
+  get running() {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** @param {NodeJS.Signals} signal */
+  signal(signal) {
+    this.child.kill(signal);
+  }
+
+  /** kill -9; resolves when it is gone. */
+  async kill() {
+    this.signal('SIGKILL');
+    await this.exit;
+  }
+
+  /** Asks it to stop; resolves to its exit code and how long it took. */
+  async stop() {
+    const start = performance.now();
+    this.signal('SIGTERM');
+    const [code] = await this.exit;
+    return { code, milliseconds: Math.round(performance.now() - start) };
+  }
+
+  async untilReady() {
+    const deadline = Date.now() + START_MS;
+    while (Date.now() < deadline && this.running) {
+      const [, port] = /http:\/\/localhost:(\d+)\//.exec(this.output.words) ?? [];
+      const [token] = /eyJ[\w.-]+(?=\s)/.exec(this.output.words) ?? [];
+      if (port && token && (await isReady(port))) {
+        this.url = `http://127.0.0.1:${port}`;
+        this.token = token;
+        return;
+      }
+      await sleep(20);
+    }
+    this.signal('SIGKILL');
+    throw new Error(`The server did not start:\n${this.output.words}`);
+  }
+}
+
+/** @param {string} port */
+async function isReady(port) {
+  const answer = await fetch(`http://127.0.0.1:${port}/health/ready`).catch(() => undefined);
+  await answer?.arrayBuffer();
+  return answer?.status === 200;
+}

@@ -1,0 +1,124 @@
+// @ts-check
+import { setTimeout as sleep } from 'node:timers/promises';
+import { askStatus, sendChunk, sendComplete } from './http.js';
+import { contentOf, digest } from './random.js';
+
+const PAUSE_MS = 40;
+const CHUNK_MAX_BYTES = 204_800;
+
+/** A client that sends one file whatever happens to the server, and remembers all that was acknowledged to it. */
+export class Upload {
+  /** @param {string} name decides the content @param {number} total @param {import('./random.js').Random} random */
+  constructor(name, total, random) {
+    this.name = name;
+    this.total = total;
+    this.random = random;
+    this.raw = random.next() < 0.3;
+    this.chunkBytes = random.pick([CHUNK_MAX_BYTES, CHUNK_MAX_BYTES, 65_536, 20_000, Math.ceil(total / 3)]);
+    /** @type {string | undefined} */
+    this.id = undefined;
+    /** Bytes that a 201 said are safe. */
+    this.acked = 0;
+    /** Where it goes on; the server may know of more than it could say. */
+    this.offset = 0;
+    /** @type {number | undefined} the Media that a 2xx named */
+    this.mediaId = undefined;
+    this.done = false;
+    this.resumed = 0;
+    /** @type {string[]} what the server did to it that it never may */
+    this.complaints = [];
+    /** @type {Buffer | undefined} */
+    this.bytes = undefined;
+  }
+
+  get content() {
+    return (this.bytes ??= contentOf(this.name, this.total));
+  }
+
+  /**
+   * Sends it to the end, through as many failures as there are before `deadline`.
+   * @param {import('./http.js').Target} target @param {number} deadline @param {() => void} [onAck]
+   */
+  async run(target, deadline, onAck = () => undefined) {
+    let broken = false;
+    while (!this.done && this.complaints.length === 0) {
+      if (Date.now() > deadline) return void this.complaints.push('stuck');
+      try {
+        if (broken) await this.ask(target);
+        broken = false;
+        if (await this.step(target)) onAck();
+      } catch {
+        if (!broken) this.resumed++;
+        broken = true;
+        await sleep(PAUSE_MS + this.random.between(0, PAUSE_MS));
+      }
+    }
+    this.bytes = undefined;
+  }
+
+  /** @param {import('./http.js').Target} target */
+  async step(target) {
+    return this.offset < this.total ? await this.append(target) : await this.complete(target);
+  }
+
+  /** @param {import('./http.js').Target} target */
+  async append(target) {
+    const { name, total, id, raw, offset: start } = this;
+    const size = Math.min(this.random.between(1, 8) === 1 ? this.random.between(1, 1000) : this.chunkBytes, CHUNK_MAX_BYTES);
+    const bytes = this.content.subarray(start, start + size);
+    const { status, body } = await sendChunk(target, { name, bytes, start, total, id, raw });
+    if (status !== 201) return this.refused('chunk', status, body);
+    this.id = body.upload_id;
+    this.offset = this.acked = start + bytes.length;
+    if (body.offset !== String(this.offset)) this.complaints.push(`wrong offset ${body.offset}, not ${this.offset}`);
+    return true;
+  }
+
+  /** The second time shows that a repeat finds the same Media. @param {import('./http.js').Target} target */
+  async complete(target) {
+    const { status, body } = await sendComplete(target, this.id ?? '', digest('md5', this.content));
+    if (status !== 201 && status !== 200) return this.refused('complete', status, body);
+    this.done = this.mediaId !== undefined;
+    if (this.mediaId !== undefined && this.mediaId !== body.id) this.complaints.push('doubled');
+    this.mediaId ??= body.id;
+    return true;
+  }
+
+  /** Finds out where to go on. @param {import('./http.js').Target} target */
+  async ask(target) {
+    // The answer to the first chunk was lost, and with it the id: the upload starts anew.
+    if (this.id === undefined) return;
+    const { status, body } = await askStatus(target, this.id);
+    if (status !== 200) return void this.refused('status', status, body);
+    this.offset = Number(body.offset);
+    if (this.offset < this.acked) this.complaints.push(`lost ${this.acked - this.offset} acknowledged bytes`);
+    if (this.mediaId !== undefined && body.media_id !== this.mediaId) this.complaints.push('lost its media');
+  }
+
+  /**
+   * "Not now" is for another try; anything else must not happen to a correct client.
+   * @param {string} what @param {number} status @param {any} body @returns {never | false}
+   */
+  refused(what, status, body) {
+    if (status >= 500) throw new Error(`${status}`);
+    this.complaints.push(`${what} refused: ${status} ${JSON.stringify(body).slice(0, 300)}`);
+    return false;
+  }
+}
+
+/** Sizes as they come: many small ones, some of a few megabytes. @param {import('./random.js').Random} random */
+function sizeOf(random) {
+  const die = random.next();
+  if (die < 0.1) return random.between(1, 100);
+  if (die < 0.5) return random.between(100, 100_000);
+  if (die < 0.9) return random.between(100_000, 800_000);
+  return random.between(800_000, 3_000_000);
+}
+
+/** @param {string} prefix @param {number} count @param {import('./random.js').Random} random @param {number} [most] bytes of one */
+export function someUploads(prefix, count, random, most = Infinity) {
+  return Array.from({ length: count }, (_, index) => {
+    const total = Math.min(sizeOf(random), most);
+    return new Upload(`${prefix}-${index}.txt`, total, random);
+  });
+}
