@@ -2,18 +2,19 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { both, kill, postgres } from './layers/kill.js';
+import { errors, syscalls } from './layers/syscalls.js';
 import { summary } from './report.js';
 
 /** @typedef {(options: import('./report.js').Options) => AsyncGenerator<import('./report.js').Line>} Layer */
 
 /** @type {Record<string, Layer>} */
-const LAYERS = { kill, postgres, both };
+const LAYERS = { kill, postgres, both, syscalls, errors };
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     runs: { type: 'string' },
-    seconds: { type: 'string', default: '180' },
+    seconds: { type: 'string', default: '600' },
     seed: { type: 'string', default: String(Date.now()) },
     dir: { type: 'string', default: resolve(import.meta.dirname, '..') },
   },

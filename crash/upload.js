@@ -1,10 +1,13 @@
 // @ts-check
 import { setTimeout as sleep } from 'node:timers/promises';
-import { askStatus, sendChunk, sendComplete } from './http.js';
-import { contentOf, digest } from './random.js';
+import { askStatus, send, sendChunk, sendComplete } from './http.js';
+import { contentOf, digest, Random } from './random.js';
 
 const PAUSE_MS = 40;
 const CHUNK_MAX_BYTES = 204_800;
+
+/** The server asked to come back. */
+class NotNow extends Error {}
 
 /** A client that sends one file whatever happens to the server, and remembers all that was acknowledged to it. */
 export class Upload {
@@ -24,7 +27,13 @@ export class Upload {
     /** @type {number | undefined} the Media that a 2xx named */
     this.mediaId = undefined;
     this.done = false;
+    /** Cancels it after the first chunk instead of going on. */
+    this.cancels = false;
+    /** First chunks sent: each is a session for the server. */
+    this.opened = 0;
     this.resumed = 0;
+    /** @type {{ status: number, type: string }[]} answers that asked to wait, and 0 for none at all */
+    this.failures = [];
     /** @type {string[]} what the server did to it that it never may */
     this.complaints = [];
     /** @type {Buffer | undefined} */
@@ -45,9 +54,11 @@ export class Upload {
       if (Date.now() > deadline) return void this.complaints.push('stuck');
       try {
         if (broken) await this.ask(target);
+        const acknowledged = await this.step(target);
         broken = false;
-        if (await this.step(target)) onAck();
-      } catch {
+        if (acknowledged) onAck();
+      } catch (error) {
+        if (!(error instanceof NotNow)) this.failures.push({ status: 0, type: String(error) });
         if (!broken) this.resumed++;
         broken = true;
         await sleep(PAUSE_MS + this.random.between(0, PAUSE_MS));
@@ -58,6 +69,7 @@ export class Upload {
 
   /** @param {import('./http.js').Target} target */
   async step(target) {
+    if (this.cancels && this.acked > 0) return await this.cancel(target);
     return this.offset < this.total ? await this.append(target) : await this.complete(target);
   }
 
@@ -66,8 +78,10 @@ export class Upload {
     const { name, total, id, raw, offset: start } = this;
     const size = Math.min(this.random.between(1, 8) === 1 ? this.random.between(1, 1000) : this.chunkBytes, CHUNK_MAX_BYTES);
     const bytes = this.content.subarray(start, start + size);
-    const { status, body } = await sendChunk(target, { name, bytes, start, total, id, raw });
-    if (status !== 201) return this.refused('chunk', status, body);
+    if (id === undefined) this.opened++;
+    const answer = await sendChunk(target, { name, bytes, start, total, id, raw });
+    if (answer.status !== 201) return this.refused('chunk', answer);
+    const { body } = answer;
     this.id = body.upload_id;
     this.offset = this.acked = start + bytes.length;
     if (body.offset !== String(this.offset)) this.complaints.push(`wrong offset ${body.offset}, not ${this.offset}`);
@@ -76,11 +90,20 @@ export class Upload {
 
   /** The second time shows that a repeat finds the same Media. @param {import('./http.js').Target} target */
   async complete(target) {
-    const { status, body } = await sendComplete(target, this.id ?? '', digest('md5', this.content));
-    if (status !== 201 && status !== 200) return this.refused('complete', status, body);
+    const answer = await sendComplete(target, this.id ?? '', digest('md5', this.content));
+    if (answer.status !== 201 && answer.status !== 200) return this.refused('complete', answer);
+    const { body } = answer;
     this.done = this.mediaId !== undefined;
     if (this.mediaId !== undefined && this.mediaId !== body.id) this.complaints.push('doubled');
     this.mediaId ??= body.id;
+    return true;
+  }
+
+  /** @param {import('./http.js').Target} target */
+  async cancel(target) {
+    const answer = await send(target, 'DELETE', `/api/v2/media/upload/${this.id}/`);
+    if (answer.status !== 204) return this.refused('cancel', answer);
+    this.done = true;
     return true;
   }
 
@@ -88,8 +111,10 @@ export class Upload {
   async ask(target) {
     // The answer to the first chunk was lost, and with it the id: the upload starts anew.
     if (this.id === undefined) return;
-    const { status, body } = await askStatus(target, this.id);
-    if (status !== 200) return void this.refused('status', status, body);
+    const answer = await askStatus(target, this.id);
+    if (answer.status === 410 && this.cancels) return;
+    if (answer.status !== 200) return void this.refused('status', answer);
+    const { body } = answer;
     this.offset = Number(body.offset);
     if (this.offset < this.acked) this.complaints.push(`lost ${this.acked - this.offset} acknowledged bytes`);
     if (this.mediaId !== undefined && body.media_id !== this.mediaId) this.complaints.push('lost its media');
@@ -97,10 +122,13 @@ export class Upload {
 
   /**
    * "Not now" is for another try; anything else must not happen to a correct client.
-   * @param {string} what @param {number} status @param {any} body @returns {never | false}
+   * @param {string} what @param {import('./http.js').Answer} answer @returns {never | false}
    */
-  refused(what, status, body) {
-    if (status >= 500) throw new Error(`${status}`);
+  refused(what, { status, headers, body }) {
+    if (status >= 500) {
+      this.failures.push({ status, type: headers['content-type'] ?? '' });
+      throw new NotNow(`${status}`);
+    }
     this.complaints.push(`${what} refused: ${status} ${JSON.stringify(body).slice(0, 300)}`);
     return false;
   }
@@ -121,4 +149,14 @@ export function someUploads(prefix, count, random, most = Infinity) {
     const total = Math.min(sizeOf(random), most);
     return new Upload(`${prefix}-${index}.txt`, total, random);
   });
+}
+
+/** Three chunks of equal size, in a form: the same system calls every time. @param {string} name @param {number} total */
+export function plainUpload(name, total) {
+  const random = new Random(name);
+  random.between = (least) => least + 1;
+  const upload = new Upload(name, total, random);
+  upload.raw = false;
+  upload.chunkBytes = Math.ceil(total / 3);
+  return upload;
 }

@@ -24,21 +24,21 @@ async function* killing(layer, victim, { checkout, seed, runs = 13, seconds, sho
   yield* inPlace(checkout, async function* (place) {
     await place.startServer();
     for (let run = 0; run < runs; run++) {
-      yield { layer, run, ...(await killRun(place, victim, `${seed}-${layer}-${run}`, seconds, short ? 16 : 80)) };
+      yield { layer, run, ...(await killRun(place, victim, `${seed}-${layer}-${run}`, seconds, short)) };
     }
   });
 }
 
-/** @param {import('../place.js').Place} place @param {Victim} victim @param {string} seed @param {number} seconds @param {number} count */
-async function killRun(place, victim, seed, seconds, count) {
+/** @param {import('../place.js').Place} place @param {Victim} victim @param {string} seed @param {number} seconds @param {boolean} short */
+async function killRun(place, victim, seed, seconds, short) {
   const start = performance.now();
   const random = new Random(seed);
-  const uploads = someUploads(seed, count, random);
+  const uploads = someUploads(seed, short ? 16 : 80, random);
   const load = new Load(uploads, place.target, { concurrency: 8, seconds });
   const violations = [];
   let kills = 0;
   while (!load.finished && violations.length === 0) {
-    await load.afterAcks(random.between(1, 20));
+    await load.afterAcks(random.between(1, short ? 20 : 46));
     await sleep(random.between(0, 12));
     if (load.finished) break;
     kills += await strike(place, victim);

@@ -137,6 +137,16 @@ describe('EmbeddedPostgres', () => {
     expect(await query(holder, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
 
+  it('is started again at the same address when it ends on its own', async () => {
+    const [first, second] = [await start(shared), await start(shared)];
+    const pid = await pidOf(first);
+    process.kill(pid, 'SIGKILL');
+    await until(async () => (await pidOf(second).catch(() => pid)) !== pid);
+    expect(await query(first, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    await first.stop();
+    expect(await query(second, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  });
+
   it('is not fooled by a lock whose process id now is of another program', async () => {
     const { uid, gid } = await stat(join(shared, 'postgres'));
     const stranger = spawn('sleep', ['600'], { ...(asRoot && { uid, gid }), stdio: 'ignore' });
@@ -318,9 +328,9 @@ async function run(command: string, ...args: string[]): Promise<void> {
   expect(code).toBe(0);
 }
 
-async function until(condition: () => boolean): Promise<void> {
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 15_000;
-  while (!condition()) {
+  while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`Still there: ${JSON.stringify(processes())}`);
     await sleep(20);
   }

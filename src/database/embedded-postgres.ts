@@ -31,14 +31,34 @@ const RECOVERY_MS = 600_000;
 /** What Postgres says while another one, or what is left of it, has the cluster: worth another try. */
 const OCCUPIED = /lock file .* already exists|shared memory block .* is still in use/;
 
-/** A Postgres of the data directory's own, shared by all processes that use the directory and gone with the last. */
+/** How soon a Postgres that ended on its own is noticed. */
+const WATCH_MS = 200;
+
+/** A hold on a running postmaster: the descriptor that keeps its guard from ending it. */
+interface Hold {
+  readonly postmaster: Postmaster;
+  readonly descriptor: number;
+}
+
+/**
+ * A Postgres of the data directory's own, shared by all processes that use the directory and gone with the last. One
+ * that ends on its own (a crash, the kernel short of memory) is started again, at the same address.
+ */
 export class EmbeddedPostgres {
+  readonly connection: PostgresConnection;
+  private readonly watcher: NodeJS.Timeout;
+  private revival: Promise<void> | undefined;
+  private hold: Hold | undefined;
+
   private constructor(
     private readonly server: PostgresServer,
-    readonly connection: PostgresConnection,
-    private readonly pid: number,
-    private hold: number | undefined,
-  ) {}
+    private readonly settings: Settings,
+    hold: Hold,
+  ) {
+    this.hold = hold;
+    this.connection = connectionTo(hold.postmaster);
+    this.watcher = setInterval(() => this.watch(), WATCH_MS).unref();
+  }
 
   /** Starts, or joins, the Postgres of a data directory and waits until it accepts connections. */
   static async start({ dataDir, settings = {} }: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
@@ -47,7 +67,8 @@ export class EmbeddedPostgres {
     }
     try {
       mkdirSync(dataDir, { recursive: true });
-      return await EmbeddedPostgres.acquire(new PostgresServer(realpathSync(dataDir)), settings);
+      const server = new PostgresServer(realpathSync(dataDir));
+      return new EmbeddedPostgres(server, settings, await acquire(server, settings));
     } catch (error) {
       throw explained(error, dataDir);
     }
@@ -55,29 +76,46 @@ export class EmbeddedPostgres {
 
   /** Lets go of it; resolves when Postgres is gone if we were the last to hold it, otherwise at once. */
   async stop(): Promise<void> {
+    clearInterval(this.watcher);
+    await this.revival;
     if (this.hold === undefined) return;
-    closeSync(this.hold);
+    const { postmaster, descriptor } = this.hold;
+    closeSync(descriptor);
     this.hold = undefined;
     const { guard, cluster } = this.server;
     while (guard.isAlive()) {
       if (guard.isHeld()) return;
       await sleep(POLL_MS);
     }
-    await cluster.shutDown(this.pid);
+    await cluster.shutDown(postmaster.pid);
   }
 
-  private static async acquire(server: PostgresServer, settings: Settings): Promise<EmbeddedPostgres> {
-    const deadline = Date.now() + START_MS;
-    for (;;) {
-      const joined = server.guard.join();
-      const hold = joined ?? (await server.launch(settings));
-      if (hold === undefined) continue;
-      const postmaster = await untilReady(server);
-      if (postmaster) return new EmbeddedPostgres(server, connectionTo(postmaster), postmaster.pid, hold);
-      closeSync(hold);
-      const hopeless = joined === undefined && !OCCUPIED.test(server.lastWords());
-      if (hopeless || Date.now() > deadline) throw failure(server);
-    }
+  private watch(): void {
+    if (this.revival !== undefined || this.hold === undefined || this.server.guard.isAlive()) return;
+    // What goes wrong here is tried again at the next look; meanwhile the app is not ready and says so.
+    this.revival = this.revive(this.hold.descriptor)
+      .catch(ignore)
+      .finally(() => (this.revival = undefined));
+  }
+
+  private async revive(old: number): Promise<void> {
+    this.hold = await acquire(this.server, this.settings);
+    closeSync(old);
+  }
+}
+
+/** Joins the Postgres that is running or starts one, and waits until it answers. */
+async function acquire(server: PostgresServer, settings: Settings): Promise<Hold> {
+  const deadline = Date.now() + START_MS;
+  for (;;) {
+    const joined = server.guard.join();
+    const descriptor = joined ?? (await server.launch(settings));
+    if (descriptor === undefined) continue;
+    const postmaster = await untilReady(server);
+    if (postmaster) return { postmaster, descriptor };
+    closeSync(descriptor);
+    const hopeless = joined === undefined && !OCCUPIED.test(server.lastWords());
+    if (hopeless || Date.now() > deadline) throw failure(server);
   }
 }
 

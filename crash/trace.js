@@ -1,0 +1,93 @@
+// @ts-check
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { fileKey, uploadId } from './seeded-ids.js';
+
+/** One thread for all file calls, so that their order, and with it "the k-th", is the same every time. */
+export const ONE_THREAD = { UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0' };
+
+/** Settings of a server whose upload ids are known beforehand. @param {string} ids */
+export function predictable(ids) {
+  const preload = pathToFileURL(join(import.meta.dirname, 'seeded-ids.js')).href;
+  return { ...ONE_THREAD, CRASH_IDS: ids, NODE_OPTIONS: `--import=${preload}` };
+}
+
+/** Every path that the n-th upload of a server touches. @param {string} dataDir @param {string} ids @param {number} n */
+export function pathsOf(dataDir, ids, n) {
+  const id = uploadId(ids, n);
+  return ['uploads', 'files', join('uploads', id), join('files', fileKey(id))].map((path) => join(dataDir, path));
+}
+
+/** Why strace cannot be used here; undefined if it can. */
+export function noStrace() {
+  if (process.platform !== 'linux') return 'strace is for Linux';
+  try {
+    execFileSync('strace', ['-o', '/dev/null', '-e', 'inject=getppid:error=EPERM', 'true'], { stdio: 'pipe' });
+    return undefined;
+  } catch (error) {
+    return `strace does not work here: ${String(error).split('\n')[0]}`;
+  }
+}
+
+/** strace on a server that runs. */
+export class Trace {
+  /** Resolves once every thread is watched. @param {number} pid @param {readonly string[]} args @param {string} log */
+  static async attach(pid, args, log) {
+    const child = spawn('strace', ['-f', '-y', '-o', log, ...args, '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const trace = new Trace(child, log);
+    let words = '';
+    for await (const text of child.stderr) {
+      words += text;
+      if (/attached/.test(words)) break;
+    }
+    if (!/attached/.test(words)) throw new Error(`strace did not attach: ${words}`);
+    return trace;
+  }
+
+  /** @param {import('node:child_process').ChildProcess} child @param {string} log */
+  constructor(child, log) {
+    this.child = child;
+    this.log = log;
+    this.exit = once(child, 'exit');
+  }
+
+  /** Lets the server go on without it; resolves to what it saw. */
+  async detach() {
+    this.child.kill('SIGINT');
+    await this.exit;
+    return parse(await readFile(this.log, 'utf8'));
+  }
+}
+
+/**
+ * @typedef {object} Call
+ * @property {number} thread
+ * @property {string} name
+ * @property {string} text arguments and result
+ * @property {number} begun position in the log where it was entered
+ * @property {number} ended position in the log where it had returned
+ */
+
+/** Joins "<unfinished ...>" with its "<... resumed>"; in the order of their entry. @param {string} log @returns {Call[]} */
+export function parse(log) {
+  /** @type {Call[]} */
+  const calls = [];
+  /** @type {Map<string, Call>} */
+  const open = new Map();
+  for (const [at, line] of log.split('\n').entries()) {
+    const [, thread = '', resumed, name = '', text = ''] = /^(\d+) +(<\.\.\. )?(\w+)(?: resumed>)?(.*)$/.exec(line) ?? [];
+    if (!name) continue;
+    if (resumed) {
+      const call = open.get(thread);
+      if (call) Object.assign(call, { text: call.text + text, ended: at });
+      continue;
+    }
+    const call = { thread: Number(thread), name, text, begun: at, ended: at };
+    calls.push(call);
+    if (text.endsWith('<unfinished ...>')) open.set(thread, Object.assign(call, { ended: Infinity }));
+  }
+  return calls;
+}
