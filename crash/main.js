@@ -2,13 +2,15 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { both, kill, postgres } from './layers/kill.js';
+import { order } from './layers/order.js';
+import { power } from './layers/power.js';
 import { errors, syscalls } from './layers/syscalls.js';
 import { summary } from './report.js';
 
 /** @typedef {(options: import('./report.js').Options) => AsyncGenerator<import('./report.js').Line>} Layer */
 
 /** @type {Record<string, Layer>} */
-const LAYERS = { kill, postgres, both, syscalls, errors };
+const LAYERS = { kill, postgres, both, order, syscalls, errors, power };
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

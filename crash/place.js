@@ -19,14 +19,14 @@ export class Place {
     this.target = { url: '', token: '' };
   }
 
-  /** @param {string} checkout */
-  static async make(checkout) {
+  /** Directories alone. @param {string} checkout */
+  static async empty(checkout) {
     const root = await realpath(await mkdtemp(join(tmpdir(), 'mediadock-crash-')));
     // Postgres does not run as root, and its user has to pass here.
     await chmod(root, 0o755);
     const place = new Place(checkout, root);
     await mkdir(place.dataDir);
-    await place.postgres.start();
+    await mkdir(place.postgres.dataDir);
     return place;
   }
 
@@ -55,8 +55,9 @@ export class Place {
 
 /** Makes a place, works in it, and clears it away whatever happened. @template T @param {string} checkout @param {(place: Place) => AsyncGenerator<T>} work @returns {AsyncGenerator<T>} */
 export async function* inPlace(checkout, work) {
-  const place = await Place.make(checkout);
+  const place = await Place.empty(checkout);
   try {
+    await place.postgres.start();
     yield* work(place);
   } finally {
     await place.remove();

@@ -38,12 +38,8 @@ export class Trace {
   static async attach(pid, args, log) {
     const child = spawn('strace', ['-f', '-y', '-o', log, ...args, '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] });
     const trace = new Trace(child, log);
-    let words = '';
-    for await (const text of child.stderr) {
-      words += text;
-      if (/attached/.test(words)) break;
-    }
-    if (!/attached/.test(words)) throw new Error(`strace did not attach: ${words}`);
+    await Promise.race([trace.untilAttached(), trace.exit]);
+    if (!/attached/.test(trace.words)) throw new Error(`strace did not attach: ${trace.words}`);
     return trace;
   }
 
@@ -52,6 +48,17 @@ export class Trace {
     this.child = child;
     this.log = log;
     this.exit = once(child, 'exit');
+    this.words = '';
+  }
+
+  /** Its words are read to the end: strace would die of a closed pipe at the next thread. */
+  async untilAttached() {
+    await new Promise((resolve) => {
+      this.child.stderr?.on('data', (text) => {
+        this.words += text;
+        if (/attached/.test(this.words)) resolve(undefined);
+      });
+    });
   }
 
   /** Lets the server go on without it; resolves to what it saw. */

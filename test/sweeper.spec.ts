@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Sweeper } from '../src/media/uploads/sweeper.js';
+import { Sweeper } from '../src/media/upkeep/sweeper.js';
 import { pdf } from './setup/samples.js';
 import { Client, md5 } from './setup/client.js';
 import { TestApp } from './setup/test-app.js';

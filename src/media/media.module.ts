@@ -6,15 +6,26 @@ import { MediaController } from './library/media.controller.js';
 import { Media } from './library/media.entity.js';
 import { MediaService } from './library/media.service.js';
 import { CompletionService } from './uploads/completion.service.js';
-import { Sweeper } from './uploads/sweeper.js';
 import { UploadController } from './uploads/upload.controller.js';
 import { UploadService } from './uploads/upload.service.js';
 import { UploadSessions } from './uploads/upload-sessions.js';
+import { Fsck } from './upkeep/fsck.js';
+import { Orphans } from './upkeep/orphans.js';
+import { Sweeper } from './upkeep/sweeper.js';
 
 @Module({
   imports: [TypeOrmModule.forFeature([Media])],
   // In this order: `media/upload` must not be taken for a media id.
   controllers: [UploadController, MediaController, FileController],
-  providers: [UploadSessions, UploadService, CompletionService, MediaService, ContentInspector, Sweeper],
+  providers: [
+    UploadSessions,
+    UploadService,
+    CompletionService,
+    MediaService,
+    ContentInspector,
+    Orphans,
+    Sweeper,
+    Fsck,
+  ],
 })
 export class MediaModule {}

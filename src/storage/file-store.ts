@@ -63,6 +63,21 @@ export class FileStore implements OnModuleInit {
     });
   }
 
+  /** Reads a finished file. */
+  async readFile<T>(key: string, work: (file: FileHandle) => Promise<T>): Promise<T> {
+    return await storing(() => withFile(this.filePath(key), 'r', work));
+  }
+
+  /** Bytes on disk under whichever name they have; undefined when there is no file. Bytes past an offset count too. */
+  async lengthOf({ id, key }: Partial<Names> & { key: string }): Promise<number | undefined> {
+    const paths = [...(id === undefined ? [] : [this.uploadPath(id)]), this.filePath(key)];
+    for (const path of paths) {
+      const length = await storing(() => sizeOf(path));
+      if (length !== undefined) return length;
+    }
+    return undefined;
+  }
+
   /** Whether the stored bytes at `position` are these. */
   async holds(names: Names, position: number, bytes: Buffer): Promise<boolean> {
     return await this.read(names, async (file) => bytes.equals(await readAt(file, bytes.length, position)));
@@ -98,6 +113,16 @@ export class FileStore implements OnModuleInit {
     await storing(() => rm(this.filePath(key), { force: true }));
   }
 
+  /** Sets a damaged file aside for a person to look at; well if there is none. */
+  async quarantine(key: string): Promise<void> {
+    const directory = join(dirname(this.files), 'quarantine');
+    await storing(async () => {
+      if ((await sizeOf(this.filePath(key))) === undefined) return;
+      await mkdir(directory, { recursive: true });
+      await rename(this.filePath(key), join(directory, key));
+    });
+  }
+
   /** Names of uploads last written to more than `ageSeconds` ago, in batches of at most `size`. */
   oldUploads(ageSeconds: number, size: number): AsyncGenerator<string[]> {
     return oldFiles(this.uploads, ageSeconds, size);
@@ -127,12 +152,17 @@ async function* oldFiles(directory: string, ageSeconds: number, size: number): A
   if (batch.length > 0) yield batch;
 }
 
-async function exists(path: string): Promise<boolean> {
+/** Undefined when there is no such file. */
+async function sizeOf(path: string): Promise<number | undefined> {
   return await stat(path).then(
-    () => true,
+    ({ size }) => size,
     (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return false;
+      if (error.code === 'ENOENT') return undefined;
       throw error;
     },
   );
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await sizeOf(path)) !== undefined;
 }

@@ -1,8 +1,8 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';
-import { FileStore } from '../../storage/file-store.js';
-import { UploadSessions } from './upload-sessions.js';
+import { UploadSessions } from '../uploads/upload-sessions.js';
+import { Orphans } from './orphans.js';
 
 /** Sessions or files looked at in one statement. */
 const BATCH = 200;
@@ -31,7 +31,7 @@ export class Sweeper implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly config: Config,
     private readonly db: Database,
     private readonly sessions: UploadSessions,
-    private readonly store: FileStore,
+    private readonly orphans: Orphans,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -93,33 +93,12 @@ export class Sweeper implements OnApplicationBootstrap, OnModuleDestroy {
     return rowCount ?? 0;
   }
 
-  /** Files older than a while that no row knows: what a rolled back transaction or a crash left behind. */
   private async removeOrphans(): Promise<number> {
-    const { orphanAgeSeconds } = this.config.sweep;
     let removed = 0;
-    for await (const ids of this.store.oldUploads(orphanAgeSeconds, BATCH)) {
-      const orphans = await this.unknown(
-        ids,
-        `SELECT id FROM upload_session WHERE state = 'open' AND id = ANY($1)`,
-      );
-      for (const id of orphans) await this.store.discard(id);
-      removed += orphans.length;
-    }
-    for await (const keys of this.store.oldFiles(orphanAgeSeconds, BATCH)) {
-      const orphans = await this.unknown(
-        keys,
-        `SELECT key AS id FROM media WHERE key = ANY($1)
-         UNION SELECT key FROM upload_session WHERE state = 'open' AND key = ANY($1)`,
-      );
-      for (const key of orphans) await this.store.remove(key);
-      removed += orphans.length;
+    for await (const orphan of this.orphans.find()) {
+      await this.orphans.remove(orphan);
+      removed++;
     }
     return removed;
-  }
-
-  private async unknown(names: readonly string[], known: string): Promise<string[]> {
-    const { rows } = await this.db.query<{ id: string }>(known, [names]);
-    const ids = new Set(rows.map(({ id }) => id));
-    return names.filter((name) => !ids.has(name));
   }
 }

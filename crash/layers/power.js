@@ -1,0 +1,118 @@
+// @ts-check
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Disks, noDisks } from '../disks.js';
+import { Load } from '../load.js';
+import { inspect } from '../oracles.js';
+import { Place } from '../place.js';
+import { Random } from '../random.js';
+import { figures } from '../report.js';
+import { someUploads } from '../upload.js';
+import { lastLook } from './kill.js';
+
+const MAX_BYTES = 600_000;
+const CUTS = 5;
+
+/** Power cuts under load, uploads and Postgres on disks of their own, ext4 and XFS. @param {import('../report.js').Options} options */
+export async function* power(options) {
+  const { runs = 20, short } = options;
+  for (const fileSystem of /** @type {const} */ (['ext4', 'xfs'])) {
+    const skipped = await noDisks(fileSystem);
+    if (skipped) yield { layer: 'power', file_system: fileSystem, skipped };
+    else yield* powerOn(fileSystem, short ? 1 : Math.ceil(runs / 2), options);
+  }
+}
+
+/** @param {import('../disks.js').FileSystem} fileSystem @param {number} runs @param {import('../report.js').Options} options */
+async function* powerOn(fileSystem, runs, { checkout, seed, seconds, short }) {
+  const place = await Place.empty(checkout);
+  /** @type {Disks | undefined} */
+  let disks;
+  try {
+    disks = await Disks.make(fileSystem, { uploads: place.dataDir, database: place.postgres.dataDir });
+    await makeTemplate(place, disks);
+    for (let run = 0; run < runs; run++) {
+      const cutting = new Cutting(place, disks, new Random(`${seed}-power-${fileSystem}-${run}`), short ? 2 : CUTS);
+      yield { layer: 'power', file_system: fileSystem, run, ...(await cutting.run(seconds)) };
+    }
+  } finally {
+    await place.killServers();
+    await place.postgres.stop();
+    await disks?.remove();
+    await place.remove();
+  }
+}
+
+/** Disks with an empty, migrated database: every run begins with copies of them. @param {Place} place @param {Disks} disks */
+async function makeTemplate(place, disks) {
+  await place.postgres.start();
+  await (await place.startServer()).stop();
+  await place.postgres.stop();
+  await disks.unmount();
+  await disks.copy('template');
+}
+
+/** One set of uploads that lives through some power cuts. */
+class Cutting {
+  /** @param {Place} place @param {Disks} disks @param {Random} random @param {number} cuts */
+  constructor(place, disks, random, cuts) {
+    this.place = place;
+    this.disks = disks;
+    this.random = random;
+    this.cuts = cuts;
+  }
+
+  /** @param {number} seconds */
+  async run(seconds) {
+    const { place, disks, random } = this;
+    const start = performance.now();
+    await disks.restore('template', true);
+    await disks.mount();
+    await place.postgres.start();
+    await place.startServer();
+    const uploads = someUploads(random.seed, 20 * this.cuts, random, MAX_BYTES);
+    // A neighbour's sync may make durable what was forgotten here: few uploads at a time hide less.
+    const load = new Load(uploads, place.target, { concurrency: random.pick([1, 1, 2, 8]), seconds });
+    const violations = [];
+    let cuts = 0;
+    while (cuts < this.cuts && !load.finished && violations.length === 0) {
+      await load.afterAcks(random.between(1, 40));
+      // Right after an answer, its promise is youngest.
+      await sleep(random.pick([0, 0, random.between(0, 10), random.between(0, 300)]));
+      await this.cut();
+      cuts++;
+      violations.push(...(await inspect(place, uploads)));
+      await place.startServer();
+    }
+    await load.done;
+    violations.push(...(await lastLook(place, uploads)));
+    await this.end();
+    return { seed: random.seed, cuts, ...figures(uploads, violations), seconds: Math.round((performance.now() - start) / 100) / 10 };
+  }
+
+  /**
+   * A power cut ends both disks at one moment. First all processes stop, so that nothing more is acknowledged or made to
+   * depend on another thing; what the kernel still writes by itself meanwhile is only what it could have written before.
+   * Hence the two copies need not be made in the same microsecond; the uploads come first, which gives a forgotten sync
+   * no time to be made up for. fsfreeze would not do: it writes out all that a power cut loses. What follows on the old
+   * disks, flushed by their unmounting, is thrown away with them; mounting the copies replays their journals.
+   */
+  async cut() {
+    const { place, disks } = this;
+    for (const server of place.servers) server.signal('SIGSTOP');
+    place.postgres.freeze();
+    await disks.copy('cut');
+    await place.killServers();
+    await place.postgres.killAll();
+    await disks.unmount();
+    await disks.restore('cut');
+    await disks.mount();
+    await place.postgres.start();
+  }
+
+  async end() {
+    const { place, disks } = this;
+    await place.killServers();
+    await place.postgres.stop();
+    await disks.unmount();
+  }
+}

@@ -1,0 +1,137 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../../database/database.js';
+import { Digester } from '../../storage/digester.js';
+import { FileStore } from '../../storage/file-store.js';
+import { Orphans, type Orphan } from './orphans.js';
+
+/** Something that is not as the promise says. */
+export interface Finding {
+  readonly fault: 'media-missing' | 'media-short' | 'media-wrong-hash' | 'upload-short' | 'orphan';
+  /** Id of the media or upload, or name of the orphan. */
+  readonly subject: string;
+  readonly detail: string;
+  /** What `--fix` would do. */
+  readonly remedy: string;
+  readonly fix: () => Promise<void>;
+}
+
+interface MediaRow {
+  readonly id: number;
+  readonly key: string;
+  readonly size: string;
+  readonly sha256: string;
+}
+
+interface UploadRow {
+  readonly id: string;
+  readonly key: string;
+  readonly offset: string;
+}
+
+const BATCH = 500;
+
+/**
+ * Compares rows and bytes, both ways. May run beside a working server: what it finds it looks at twice. A Media whose
+ * file is whole is never touched.
+ */
+@Injectable()
+export class Fsck {
+  constructor(
+    private readonly db: Database,
+    private readonly store: FileStore,
+    private readonly digester: Digester,
+    private readonly orphans: Orphans,
+  ) {}
+
+  async *check(): AsyncGenerator<Finding> {
+    yield* this.checkMedia();
+    yield* this.checkUploads();
+    for await (const orphan of this.orphans.find()) yield this.orphan(orphan);
+  }
+
+  private async *checkMedia(): AsyncGenerator<Finding> {
+    const page = `SELECT id, key, size, sha256 FROM media WHERE id > $1 ORDER BY id LIMIT ${BATCH}`;
+    for await (const media of this.rows<MediaRow>(page, 0)) {
+      const fault = await this.faultOf(media);
+      const still = await this.db.query(`SELECT 1 FROM media WHERE id = $1`, [media.id]);
+      if (fault && still.rowCount === 1) yield this.damaged(media, fault);
+    }
+  }
+
+  private async faultOf({
+    key,
+    size,
+    sha256,
+  }: MediaRow): Promise<Pick<Finding, 'fault' | 'detail'> | undefined> {
+    const length = await this.store.lengthOf({ key });
+    if (length === undefined) return { fault: 'media-missing', detail: 'the file is not there' };
+    if (length !== Number(size))
+      return { fault: 'media-short', detail: `${length} bytes instead of ${size}` };
+    const digest = await this.store.readFile(key, (file) => this.digester.digest(file, length));
+    if (digest.sha256 === sha256) return undefined;
+    return { fault: 'media-wrong-hash', detail: `SHA-256 is ${digest.sha256} instead of ${sha256}` };
+  }
+
+  private damaged(media: MediaRow, fault: Pick<Finding, 'fault' | 'detail'>): Finding {
+    return {
+      ...fault,
+      subject: `media ${media.id}`,
+      remedy: 'delete the row, set what is left of the file aside in quarantine/',
+      fix: async () => {
+        await this.db.query(`DELETE FROM media WHERE id = $1`, [media.id]);
+        await this.store.quarantine(media.key);
+      },
+    };
+  }
+
+  /** The offset may never pass what is on disk. */
+  private async *checkUploads(): AsyncGenerator<Finding> {
+    const columns = `SELECT id, key, "offset" FROM upload_session WHERE state = 'open'`;
+    for await (const upload of this.rows<UploadRow>(
+      `${columns} AND id > $1 ORDER BY id LIMIT ${BATCH}`,
+      '',
+    )) {
+      const length = (await this.store.lengthOf(upload)) ?? 0;
+      const still = await this.db.query(`${columns} AND id = $1`, [upload.id]);
+      if (length < Number(upload.offset) && still.rowCount === 1) yield this.short(upload, length);
+    }
+  }
+
+  private short({ id, offset }: UploadRow, length: number): Finding {
+    return {
+      fault: 'upload-short',
+      subject: `upload ${id.slice(0, 8)}…`,
+      detail: `${length} bytes on disk, ${offset} acknowledged`,
+      remedy: 'set the offset back to what is there; the client sends the rest again',
+      fix: async () => {
+        await this.db.query(
+          `UPDATE upload_session SET "offset" = $2 WHERE id = $1 AND state = 'open' AND "offset" = $3`,
+          [id, length, offset],
+        );
+      },
+    };
+  }
+
+  private orphan(orphan: Orphan): Finding {
+    return {
+      fault: 'orphan',
+      subject: `${orphan.place}/${orphan.name.slice(0, 8)}…`,
+      detail: 'no row knows this file',
+      remedy: 'remove it',
+      fix: () => this.orphans.remove(orphan),
+    };
+  }
+
+  private async *rows<Row extends { id: number | string }>(
+    page: string,
+    first: Row['id'],
+  ): AsyncGenerator<Row> {
+    for (let after = first; ;) {
+      const { rows } = await this.db.query<Row>(page, [after]);
+      yield* rows;
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < BATCH) return;
+      after = last.id;
+    }
+  }
+}

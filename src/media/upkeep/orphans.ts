@@ -1,0 +1,46 @@
+import { Injectable } from '@nestjs/common';
+import { Config } from '../../config/config.js';
+import { Database } from '../../database/database.js';
+import { FileStore } from '../../storage/file-store.js';
+
+/** A file that no row knows: what a rolled back transaction or a crash left behind. */
+export interface Orphan {
+  readonly place: 'uploads' | 'files';
+  readonly name: string;
+}
+
+const BATCH = 200;
+
+/** Finds files without a row. Those younger than `ORPHAN_AGE_SECONDS` may belong to a transaction under way. */
+@Injectable()
+export class Orphans {
+  constructor(
+    private readonly config: Config,
+    private readonly db: Database,
+    private readonly store: FileStore,
+  ) {}
+
+  async *find(): AsyncGenerator<Orphan> {
+    const { orphanAgeSeconds } = this.config.sweep;
+    for await (const names of this.store.oldUploads(orphanAgeSeconds, BATCH)) {
+      const known = `SELECT id AS name FROM upload_session WHERE state = 'open' AND id = ANY($1)`;
+      for (const name of await this.unknown(names, known)) yield { place: 'uploads', name };
+    }
+    for await (const names of this.store.oldFiles(orphanAgeSeconds, BATCH)) {
+      // A completion renames first and commits after: in between the file belongs to an open session.
+      const known = `SELECT key AS name FROM media WHERE key = ANY($1)
+        UNION SELECT key FROM upload_session WHERE state = 'open' AND key = ANY($1)`;
+      for (const name of await this.unknown(names, known)) yield { place: 'files', name };
+    }
+  }
+
+  async remove({ place, name }: Orphan): Promise<void> {
+    await (place === 'uploads' ? this.store.discard(name) : this.store.remove(name));
+  }
+
+  private async unknown(names: readonly string[], known: string): Promise<string[]> {
+    const { rows } = await this.db.query<{ name: string }>(known, [names]);
+    const found = new Set(rows.map(({ name }) => name));
+    return names.filter((name) => !found.has(name));
+  }
+}
