@@ -92,6 +92,11 @@ export class TestApp {
 
   async stop(): Promise<void> {
     await Promise.all([this, ...this.twins].map(({ app }) => app.close()));
+    await this.drop();
+  }
+
+  /** Removes database and files of a server that is closed. */
+  async drop(): Promise<void> {
     await rm(this.config.dataDir, { recursive: true, force: true });
     await administer(`DROP DATABASE ${this.database} WITH (FORCE)`);
   }
