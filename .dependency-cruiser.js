@@ -32,9 +32,15 @@ export default {
     ),
     onlyTo(
       'http-knows-no-feature',
-      '^src/(http|body)/',
-      ['^src/(http|body|config|errors)/'],
-      'Reading requests knows no feature',
+      '^src/http/',
+      ['^src/errors/'],
+      'Neither of bodies nor of what they are for',
+    ),
+    onlyTo(
+      'bodies-know-no-feature',
+      '^src/body/',
+      ['^src/(http|errors)/'],
+      'Reading requests does not depend on what for',
     ),
     onlyTo(
       'auth-knows-no-media',

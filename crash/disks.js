@@ -17,6 +17,9 @@ const BYTES = { uploads: 400 * MEBIBYTE, database: 700 * MEBIBYTE };
 /** What the file systems do by themselves every few seconds would hide what the server forgot. @type {Record<FileSystem, string>} */
 const LAZY = { ext4: 'commit=300', xfs: 'defaults' };
 
+/** Loop devices with direct I/O may have sectors of 4 KiB, which no block may be smaller than. @type {Record<FileSystem, string[]>} */
+const BLOCKS = { ext4: ['-b', '4096'], xfs: ['-s', 'size=4096'] };
+
 /** @typedef {'ext4' | 'xfs'} FileSystem */
 
 /** Why disks cannot be simulated here; undefined if they can. @param {FileSystem} fileSystem */
@@ -60,7 +63,7 @@ export class Disks {
       await run('truncate', ['-s', String(BYTES[name]), disks.path(name)]);
       await mkdir(mounts[name], { recursive: true });
     }
-    await disks.mount(async (device) => void (await run(`mkfs.${fileSystem}`, ['-q', device])));
+    await disks.mount(async (device) => void (await run(`mkfs.${fileSystem}`, ['-q', ...BLOCKS[fileSystem], device])));
     return disks;
   }
 

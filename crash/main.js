@@ -17,6 +17,7 @@ const { positionals, values } = parseArgs({
   options: {
     runs: { type: 'string' },
     seconds: { type: 'string', default: '600' },
+    'fail-fast': { type: 'boolean', default: false },
     seed: { type: 'string', default: String(Date.now()) },
     dir: { type: 'string', default: resolve(import.meta.dirname, '..') },
   },
@@ -41,6 +42,7 @@ async function runLayer(name, layer) {
   for await (const line of layer(options)) {
     lines.push(line);
     console.log(JSON.stringify(line));
+    if (values['fail-fast'] && line.violations?.length) break;
   }
   const last = summary(name, lines);
   console.log(JSON.stringify(last));

@@ -1,9 +1,11 @@
+import type { Server } from 'node:http';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import helmet from 'helmet';
 import type { DataSource } from 'typeorm';
 import { AppModule } from './app.module.js';
 import type { Config } from './config/config.js';
+import { answerClientError } from './http/client-error.js';
 import { createLogger, NestLogger, requestLogging } from './http/logging.js';
 import { serveSwagger } from './http/swagger.js';
 import { validation } from './http/validation.js';
@@ -25,6 +27,8 @@ export async function createApp(config: Config, source: DataSource): Promise<Nes
   app.enableCors(crossOrigin(config));
   app.useGlobalPipes(validation);
   serveSwagger(app);
+  const server: Server = app.getHttpServer();
+  server.on('clientError', answerClientError);
   await app.init();
   return app;
 }

@@ -338,6 +338,35 @@ describe('requests that are none', () => {
     expect(body).toMatchObject({ status, action: 'fix-request', request_id: headers.get('x-request-id') });
   });
 
+  it.each([
+    ['nonsense', 'nonsense\r\n\r\n', 400, 'malformed-request'],
+    ['a head of 20 kB', `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'headers-too-large'],
+    [
+      'two lengths',
+      'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+      400,
+      'malformed-request',
+    ],
+    [
+      'a length and chunks',
+      'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+      400,
+      'malformed-request',
+    ],
+  ])('%s is answered as a problem too', async (_, bytes, status, code) => {
+    const { hostname, port } = new URL(app.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(bytes);
+    let answer = '';
+    for await (const piece of socket) answer += piece;
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(JSON.parse(answer.slice(answer.indexOf('{')))).toMatchObject({
+      status,
+      code,
+      action: 'fix-request',
+    });
+  });
+
   it('a connection that ends in mid-chunk leaves nothing', async () => {
     const { hostname, port } = new URL(app.url);
     const socket = connect(Number(port), hostname);

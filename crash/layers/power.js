@@ -69,7 +69,7 @@ class Cutting {
     await disks.mount();
     await place.postgres.start();
     await place.startServer();
-    const uploads = someUploads(random.seed, 20 * this.cuts, random, MAX_BYTES);
+    const uploads = someUploads(random.seed, 8 * this.cuts, random, MAX_BYTES);
     // A neighbour's sync may make durable what was forgotten here: few uploads at a time hide less.
     const load = new Load(uploads, place.target, { concurrency: random.pick([1, 1, 2, 8]), seconds });
     const violations = [];

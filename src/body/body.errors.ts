@@ -27,23 +27,3 @@ export class MalformedBody extends AppError {
     super('malformed-body', 400, detail, { action: 'fix-request', cause });
   }
 }
-
-/** One or more fields of a body break their rule; nothing was changed. */
-export class InvalidFields extends AppError {
-  constructor(readonly problems: readonly FieldProblem[]) {
-    super('invalid', 400, problems.map(({ messages }) => messages.join(', ')).join('; '), {
-      action: 'fix-request',
-      members: {
-        errors: problems.map(({ field, messages }) => ({
-          field,
-          messages: messages.map((message) => ({ message, code: 'invalid' })),
-        })),
-      },
-    });
-  }
-}
-
-export interface FieldProblem {
-  readonly field: string;
-  readonly messages: readonly string[];
-}

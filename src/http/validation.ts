@@ -1,6 +1,6 @@
 import { ValidationPipe } from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
-import { InvalidFields } from '../body/body.errors.js';
+import { InvalidFields } from '../errors/app-error.js';
 
 /** Checks a query or a body against its DTO: unknown members are dropped, wrong ones named. */
 export const validation = new ValidationPipe({

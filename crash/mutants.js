@@ -1,0 +1,78 @@
+// @ts-check
+// `npm run crash:mutants`: breaks copies of the built server on purpose, one rule of durability each, and fails unless
+// some layer notices every one. `-- --only NAME` for one, `-- --first` to stop at the first layer that notices.
+import { spawn } from 'node:child_process';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { MUTANTS } from './mutations.js';
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    first: { type: 'boolean', default: false },
+    seed: { type: 'string', default: 'mutants' },
+    dir: { type: 'string', default: resolve(import.meta.dirname, '..') },
+  },
+});
+
+let ok = true;
+for (const mutant of MUTANTS.filter(({ name }) => !values.only || name === values.only)) {
+  const line = await judge(mutant);
+  ok &&= line.ok;
+  console.log(JSON.stringify(line));
+}
+process.exit(ok ? 0 : 1);
+
+/** @param {import('./mutations.js').Mutant} mutant */
+async function judge({ name, patches, layers }) {
+  const start = performance.now();
+  const checkout = await mkdtemp(join(tmpdir(), 'mediadock-mutant-'));
+  /** @type {Record<'caught' | 'missed' | 'skipped', string[]>} */
+  const by = { caught: [], missed: [], skipped: [] };
+  /** @type {unknown} */
+  let example;
+  try {
+    await copy(checkout, patches);
+    for (const layer of layers) {
+      const { verdict, violation } = await run(checkout, layer);
+      by[verdict].push(layer.split(' ')[0] ?? '');
+      example ??= violation;
+      if (values.first && verdict === 'caught') break;
+    }
+  } finally {
+    await rm(checkout, { recursive: true, force: true });
+  }
+  const seconds = Math.round((performance.now() - start) / 1000);
+  return { mutant: name, caught_by: by.caught, missed_by: by.missed, skipped: by.skipped, seconds, example, ok: by.caught.length > 0 };
+}
+
+/** @param {string} checkout @param {import('./mutations.js').Mutant['patches']} patches */
+async function copy(checkout, patches) {
+  await cp(join(values.dir, 'dist'), join(checkout, 'dist'), { recursive: true });
+  await cp(join(values.dir, 'package.json'), join(checkout, 'package.json'));
+  await symlink(join(resolve(values.dir), 'node_modules'), join(checkout, 'node_modules'));
+  for (const { file, from, to } of patches) {
+    const path = join(checkout, 'dist/src', file);
+    const text = await readFile(path, 'utf8');
+    const found = text.split(from).length - 1;
+    if (found !== 1) throw new Error(`${file} has this ${found} times instead of once; mend the mutant: ${from}`);
+    await writeFile(path, text.replace(from, () => to));
+  }
+}
+
+/** @param {string} checkout @param {string} layer @returns {Promise<{ verdict: 'caught' | 'missed' | 'skipped', violation?: unknown }>} */
+async function run(checkout, layer) {
+  const args = [join(import.meta.dirname, 'main.js'), ...layer.split(' '), '--seed', values.seed, '--seconds', '40', '--fail-fast', '--dir', checkout];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let [output, errors] = ['', ''];
+  child.stderr.on('data', (text) => (errors += text));
+  for await (const text of child.stdout) output += text;
+  const lines = output.split('\n').filter(Boolean).map((line) => JSON.parse(line));
+  const last = lines.find(({ summary }) => summary);
+  // A harness that breaks has noticed nothing.
+  if (!last) throw new Error(`${layer} ended without a summary:\n${errors.slice(-2000)}`);
+  if (!last.ok) return { verdict: 'caught', violation: lines.flatMap(({ violations = [] }) => violations)[0] };
+  return { verdict: last.skipped && !last.uploads ? 'skipped' : 'missed' };
+}
