@@ -1,4 +1,5 @@
-import { rename } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { rename, writeFile } from 'node:fs/promises';
 import pg from 'pg';
 import { testServer } from './setup/test-server.js';
 import { pdf } from './setup/samples.js';
@@ -72,5 +73,33 @@ describe('while the disk fails', () => {
     expect((await client.status(id)).body.offset).toBe('500');
     await rename(`${path}.away`, path);
     expect((await client.slice(file, 500, 1000, id)).status).toBe(201);
+  });
+});
+
+const asRoot = process.platform === 'linux' && process.geteuid?.() === 0;
+
+// Only root can mount a file system that is small enough to fill.
+(asRoot ? describe : describe.skip)('while the disk is full', () => {
+  it('a chunk is answered 507, nothing moves, and with space again the next one goes through', async () => {
+    const uploads = `${app.config.dataDir}/uploads`;
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', uploads]);
+    try {
+      const client = await Client.of(app);
+      const file = pdf(300_000);
+      const id = (await client.slice(file, 0, 150_000)).body.upload_id;
+      await writeFile(`${uploads}/ballast`, Buffer.alloc(50_000));
+      const { status, body, headers } = await client.slice(file, 150_000, 300_000, id);
+      expect([status, body.code, body.action, headers.get('retry-after')]).toEqual([
+        507,
+        'storage-full',
+        'wait',
+        '30',
+      ]);
+      expect((await client.status(id)).body.offset).toBe('150000');
+      execFileSync('mount', ['-o', 'remount,size=1m', uploads]);
+      expect((await client.slice(file, 150_000, 300_000, id)).body.offset).toBe('300000');
+    } finally {
+      execFileSync('umount', [uploads]);
+    }
   });
 });
