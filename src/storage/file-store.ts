@@ -29,7 +29,12 @@ export class FileStore implements OnModuleInit {
   async onModuleInit(): Promise<void> {
     await mkdir(this.uploads, { recursive: true });
     await mkdir(this.files, { recursive: true });
-    await syncDirectory(dirname(this.uploads));
+    const dataDir = dirname(this.uploads);
+    await syncDirectory(dataDir);
+    // The data directory may be as new as these. A parent that may not be read is not one that we made.
+    await syncDirectory(dirname(dataDir)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EACCES') throw error;
+    });
   }
 
   filePath(key: string): string {
