@@ -1,0 +1,175 @@
+// @ts-check
+// The load, in a process of its own: `node load.js '{"target": {...}, "uploads": 8, "chunks": 64}'` prints figures as JSON.
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import http from 'node:http';
+
+const CHUNK_BYTES = 204_800;
+
+/** @typedef {{ name: string, url: string, token: string }} Target */
+/** @typedef {{ status: number, headers: http.IncomingHttpHeaders, body: string }} Answer */
+
+/** @param {http.Agent} agent @param {string} url @param {string} method @param {http.OutgoingHttpHeaders} headers @param {Buffer} body @returns {Promise<Answer>} */
+function request(agent, url, method, headers, body) {
+  return new Promise((resolve, reject) => {
+    const sent = http.request(
+      url,
+      { agent, method, headers: { 'content-length': body.length, ...headers } },
+      (response) => {
+        let text = '';
+        response.on('data', (piece) => (text += piece));
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }),
+        );
+        response.on('error', reject);
+      },
+    );
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+/** How to send chunk after chunk to each kind of server. A sender resolves when the chunk is acknowledged. */
+const SENDERS = {
+  /** @param {Target} target @param {http.Agent} agent @param {number} total */
+  mediadock: (target, agent, total) => {
+    let id = '';
+    return {
+      send: async (/** @type {Buffer} */ bytes, /** @type {number} */ start) => {
+        const field = id && `--b\r\nContent-Disposition: form-data; name="upload_id"\r\n\r\n${id}\r\n`;
+        const head = `${field}--b\r\nContent-Disposition: form-data; name="image"; filename="a.pdf"\r\nContent-Type: application/pdf\r\n\r\n`;
+        const body = Buffer.concat([Buffer.from(head), bytes, Buffer.from('\r\n--b--\r\n')]);
+        const headers = {
+          authorization: `Bearer ${target.token}`,
+          'content-type': 'multipart/form-data; boundary=b',
+          'content-range': `bytes ${start}-${start + bytes.length - 1}/${total}`,
+        };
+        const answer = await request(
+          agent,
+          `${target.url}/api/v2/media/upload/chunk/`,
+          'POST',
+          headers,
+          body,
+        );
+        expect(answer, 201);
+        id = JSON.parse(answer.body).upload_id;
+      },
+      finish: async (/** @type {string} */ md5) => {
+        const headers = { authorization: `Bearer ${target.token}`, 'content-type': 'application/json' };
+        const body = Buffer.from(JSON.stringify({ upload_id: id, md5 }));
+        const answer = await request(
+          agent,
+          `${target.url}/api/v2/media/upload/complete/`,
+          'POST',
+          headers,
+          body,
+        );
+        expect(answer, 201);
+        return JSON.parse(answer.body).url;
+      },
+    };
+  },
+  /** @param {Target} target @param {http.Agent} agent @param {number} total */
+  '@tus/server': (target, agent, total) => {
+    let url = '';
+    return {
+      send: async (/** @type {Buffer} */ bytes, /** @type {number} */ start) => {
+        if (start === 0) {
+          const created = await request(
+            agent,
+            `${target.url}/files`,
+            'POST',
+            { 'tus-resumable': '1.0.0', 'upload-length': total },
+            Buffer.alloc(0),
+          );
+          expect(created, 201);
+          url = new URL(created.headers.location ?? '', target.url).href;
+        }
+        const headers = {
+          'tus-resumable': '1.0.0',
+          'upload-offset': start,
+          'content-type': 'application/offset+octet-stream',
+        };
+        expect(await request(agent, url, 'PATCH', headers, bytes), 204);
+      },
+      finish: async () => url,
+    };
+  },
+  /** @param {Target} target @param {http.Agent} agent */
+  'synced floor': (target, agent) => {
+    const id = randomUUID();
+    return {
+      send: async (/** @type {Buffer} */ bytes, /** @type {number} */ start) =>
+        expect(await request(agent, `${target.url}/${id}?offset=${start}`, 'PUT', {}, bytes), 201),
+      finish: async () => '',
+    };
+  },
+};
+
+/** @param {Answer} answer @param {number} status */
+function expect(answer, status) {
+  if (answer.status !== status) throw new Error(`${answer.status} instead of ${status}: ${answer.body}`);
+}
+
+/** One upload in series; every chunk's time in milliseconds. @param {Target} target @param {number} chunks @param {boolean} complete */
+async function upload(target, chunks, complete) {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  const file = Buffer.concat([Buffer.from('%PDF-1.7\n'), randomBytes(chunks * CHUNK_BYTES - 9)]);
+  const sender = SENDERS[/** @type {keyof typeof SENDERS} */ (target.name)](target, agent, file.length);
+  const md5 = complete ? createHash('md5').update(file).digest('hex') : '';
+  const times = [];
+  for (let start = 0; start < file.length; start += CHUNK_BYTES) {
+    const at = performance.now();
+    await sender.send(file.subarray(start, start + CHUNK_BYTES), start);
+    times.push(performance.now() - at);
+  }
+  const at = performance.now();
+  const url = complete ? await sender.finish(md5) : '';
+  agent.destroy();
+  return { times, completeMs: performance.now() - at, url };
+}
+
+/** @param {{ target: Target, uploads: number, chunks: number, complete?: boolean }} task */
+async function run({ target, uploads, chunks, complete = false }) {
+  const at = performance.now();
+  const results = await Promise.all(Array.from({ length: uploads }, () => upload(target, chunks, complete)));
+  const seconds = (performance.now() - at) / 1000;
+  return {
+    seconds,
+    times: results.flatMap(({ times }) => times),
+    completeMs: results.map((one) => one.completeMs),
+    urls: results.map(({ url }) => url),
+  };
+}
+
+/** @param {{ target: Target, url: string, headers?: Record<string, string>, requests: number }} task */
+async function fetchMany({ target, url, headers = {}, requests }) {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  const method = headers['x-method'] ?? 'GET';
+  const times = [];
+  for (let i = 0; i < requests; i++) {
+    const at = performance.now();
+    await drain(agent, url, method, {
+      ...(target.token && { authorization: `Bearer ${target.token}` }),
+      ...headers,
+    });
+    times.push(performance.now() - at);
+  }
+  agent.destroy();
+  return { seconds: times.reduce((sum, time) => sum + time, 0) / 1000, times };
+}
+
+/** @param {http.Agent} agent @param {string} url @param {string} method @param {Record<string, string>} headers @returns {Promise<void>} */
+function drain(agent, url, method, headers) {
+  return new Promise((resolve, reject) => {
+    http
+      .request(url, { agent, method, headers }, (response) => {
+        if ((response.statusCode ?? 500) >= 300) return reject(new Error(`${response.statusCode} ${url}`));
+        response.resume().once('end', resolve);
+      })
+      .once('error', reject)
+      .end();
+  });
+}
+
+const task = JSON.parse(process.argv[2] ?? '{}');
+console.log(JSON.stringify('url' in task ? await fetchMany(task) : await run(task)));

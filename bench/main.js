@@ -1,0 +1,97 @@
+// @ts-check
+// `npm run bench [-- --rounds 5] [--only serial,parallel,…]`: this server beside its peers, in turn, several rounds, in one run.
+// Prints a table of medians and the ratios that count, and writes both to bench/results.json.
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { cpus, loadavg } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, promisify } from 'node:util';
+import { median, percentile, table } from './figures.js';
+import { SCENARIOS } from './scenarios.js';
+import { cpuMs, floor, mediadock, peakMb, postgresCpuMs, tus } from './servers.js';
+
+/** @typedef {import('./servers.js').Target} Target */
+/** @typedef {Record<string, string | number>} Row */
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const run = promisify(execFile);
+const MEGABYTE = 1_000_000;
+const CHUNK_BYTES = 204_800;
+
+/** Runs a load in a process of its own and adds what it cost the server. @param {Target} target @param {object} task @returns {Promise<any>} */
+export async function load(target, task) {
+  const before = [await cpuMs(target.pid), await postgresCpuMs(target)];
+  const { name, url, token } = target;
+  const spec = JSON.stringify({ ...task, target: { name, url, token } });
+  const { stdout } = await run(process.execPath, [join(HERE, 'load.js'), spec], {
+    maxBuffer: 256 * MEGABYTE,
+  });
+  const after = [await cpuMs(target.pid), await postgresCpuMs(target)];
+  return { ...JSON.parse(stdout), cpuMs: after[0] - before[0], postgresCpuMs: after[1] - before[1] };
+}
+
+/** One scenario on every target in turn, round by round, so that a noisy minute hits all alike. @param {Target[]} targets @param {number} rounds @param {object} task @returns {Promise<Row[]>} */
+export async function compare(targets, rounds, task) {
+  /** @type {Map<Target, any[]>} */
+  const results = new Map(targets.map((target) => [target, []]));
+  for (let round = 0; round <= rounds; round++) {
+    for (const target of targets) {
+      const result = await load(target, task);
+      // The first round warms caches and compilers up.
+      if (round > 0) results.get(target)?.push(result);
+    }
+  }
+  return await Promise.all(
+    [...results].map(async ([target, rounds]) => ({
+      server: target.name,
+      ...summary(rounds),
+      'peak MB': await peakMb(target.pid),
+    })),
+  );
+}
+
+/** @param {any[]} rounds @returns {Row} */
+function summary(rounds) {
+  const of = (/** @type {(round: any) => number} */ figure) => median(rounds.map(figure));
+  return {
+    'p50 ms': of(({ times }) => median(times)),
+    'p95 ms': of(({ times }) => percentile(times, 0.95)),
+    'p99 ms': of(({ times }) => percentile(times, 0.99)),
+    'chunks/s': of(({ times, seconds }) => times.length / seconds),
+    'MB/s': of(({ times, seconds }) => (times.length * CHUNK_BYTES) / MEGABYTE / seconds),
+    'CPU ms/chunk': of(({ times, cpuMs }) => cpuMs / times.length),
+    'Postgres CPU ms/chunk': of(({ times, postgresCpuMs }) => postgresCpuMs / times.length),
+  };
+}
+
+async function main() {
+  const { values } = parseArgs({
+    options: { rounds: { type: 'string', default: '5' }, only: { type: 'string' } },
+  });
+  const wanted = values.only?.split(',') ?? Object.keys(SCENARIOS).filter((name) => name !== 'soak');
+  const report = {
+    node: process.version,
+    cpus: cpus().length,
+    load: loadavg(),
+    results: /** @type {Record<string, any>} */ ({}),
+  };
+  for (const name of wanted) {
+    const scenario = SCENARIOS[name];
+    if (!scenario)
+      throw new Error(`There is no scenario ${name}; there are ${Object.keys(SCENARIOS).join(', ')}`);
+    const { rows, ratios } = await scenario({
+      rounds: Number(values.rounds),
+      compare,
+      load,
+      starters: { mediadock, tus, floor },
+    });
+    report.results[name] = { rows, ratios };
+    console.log(`\n${name}\n${table(rows)}`);
+    for (const [figure, value] of Object.entries(ratios))
+      console.log(`  ${figure}: ${Number(value).toFixed(2)}`);
+  }
+  await writeFile(join(HERE, 'results.json'), `${JSON.stringify(report, null, 2)}\n`);
+}
+
+await main();

@@ -1,0 +1,24 @@
+// @ts-check
+// The floor: what any server must do that writes a body at an offset and syncs it before it answers. Nothing else.
+import { open } from 'node:fs/promises';
+import http from 'node:http';
+import { join } from 'node:path';
+
+const directory = process.argv[2] ?? '';
+const server = http.createServer(async (request, response) => {
+  const { pathname, searchParams } = new URL(request.url ?? '', 'http://floor');
+  const pieces = [];
+  for await (const piece of request) pieces.push(piece);
+  const file = await open(
+    join(directory, pathname.slice(1)),
+    searchParams.get('offset') === '0' ? 'w' : 'r+',
+  );
+  await file.write(Buffer.concat(pieces), 0, undefined, Number(searchParams.get('offset')));
+  await file.datasync();
+  await file.close();
+  response.writeHead(201).end();
+});
+server.listen(0, '127.0.0.1', () =>
+  console.log(`http://127.0.0.1:${/** @type {any} */ (server.address()).port}`),
+);
+process.on('SIGTERM', () => process.exit(0));

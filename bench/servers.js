@@ -1,0 +1,102 @@
+// @ts-check
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SignJWT } from 'jose';
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const SECRET = randomBytes(32).toString('base64url');
+
+/**
+ * A server under test in a process and a directory of its own.
+ * @typedef {{ name: string, url: string, token: string, pid: number, dir: string, startMs: number, stop: () => Promise<void> }} Target
+ */
+
+/** This server as in production: built, token, multipart, Postgres, synced. @param {Record<string, string>} [settings] @returns {Promise<Target>} */
+export async function mediadock(settings = {}) {
+  const dir = await mkdtemp(join(tmpdir(), 'mediadock-bench-'));
+  const env = {
+    NODE_ENV: 'production',
+    JWT_SECRET: SECRET,
+    DATA_DIR: dir,
+    PORT: '0',
+    LOG_LEVEL: 'warn',
+    ...settings,
+  };
+  const token = await new SignJWT({ user_id: 1, token_type: 'access' })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setExpirationTime('1d')
+    .sign(new TextEncoder().encode(SECRET));
+  return await start('mediadock', [join(HERE, '..', 'dist', 'src', 'main.js')], dir, env, token);
+}
+
+/** `@tus/server` with its file store: no authentication, no database, no multipart, no sync. @returns {Promise<Target>} */
+export async function tus() {
+  const dir = await mkdtemp(join(tmpdir(), 'mediadock-bench-tus-'));
+  return await start('@tus/server', [join(HERE, 'peers', 'tus.js'), dir], dir, {}, '');
+}
+
+/** The least that a synced server can do. @returns {Promise<Target>} */
+export async function floor() {
+  const dir = await mkdtemp(join(tmpdir(), 'mediadock-bench-floor-'));
+  return await start('synced floor', [join(HERE, 'peers', 'floor.js'), dir], dir, {}, '');
+}
+
+/**
+ * @param {string} name @param {string[]} args @param {string} dir @param {Record<string, string>} env @param {string} token
+ * @returns {Promise<Target>}
+ */
+async function start(name, args, dir, env, token) {
+  const startedAt = performance.now();
+  const child = spawn(process.execPath, args, {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const url = await addressOf(child);
+  const stop = async () => {
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await gone;
+    await rm(dir, { recursive: true, force: true });
+  };
+  return { name, url, token, pid: child.pid ?? 0, dir, startMs: performance.now() - startedAt, stop };
+}
+
+/** @param {import('node:child_process').ChildProcess} child @returns {Promise<string>} */
+async function addressOf(child) {
+  let printed = '';
+  for await (const text of child.stdout ?? []) {
+    printed += text;
+    const url = /http:\/\/(?:localhost|127\.0\.0\.1):\d+/.exec(printed)?.[0];
+    if (url && printed.endsWith('\n')) return url.replace('localhost', '127.0.0.1');
+  }
+  throw new Error(`The server ended: ${printed}`);
+}
+
+/** CPU time of a process in milliseconds, with its ended children if asked. @param {number} pid @returns {Promise<number>} */
+export async function cpuMs(pid) {
+  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** Peak resident memory of a process in MB. @param {number} pid @returns {Promise<number>} */
+export async function peakMb(pid) {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024);
+}
+
+/** CPU time of a server's Postgres, all of its processes, in milliseconds. @param {Target} target @returns {Promise<number>} */
+export async function postgresCpuMs({ dir, name }) {
+  if (name !== 'mediadock') return 0;
+  const postmaster = Number((await readFile(join(dir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
+  const children = (await readFile(`/proc/${postmaster}/task/${postmaster}/children`, 'utf8'))
+    .trim()
+    .split(' ');
+  const times = await Promise.all(
+    [postmaster, ...children.map(Number)].map((pid) => cpuMs(pid).catch(() => 0)),
+  );
+  return times.reduce((sum, time) => sum + time, 0);
+}
