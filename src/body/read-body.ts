@@ -12,7 +12,18 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
   const encoding = request.headers['content-encoding'];
   if (encoding && encoding !== 'identity')
     throw new UnsupportedBody('Bodies are taken without Content-Encoding');
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw new BodyTooLarge(maxBytes);
+  const announced = request.headers['content-length'];
+  if (announced === undefined) return await readUnannounced(request, maxBytes);
+  if (Number(announced) > maxBytes) throw new BodyTooLarge(maxBytes);
+  // Node's parser gives exactly as many bytes as Content-Length says, or an error.
+  const body = Buffer.allocUnsafeSlow(Number(announced));
+  let length = 0;
+  for await (const piece of piecesOf(request)) length += piece.copy(body, length);
+  return body;
+}
+
+/** A body in `Transfer-Encoding: chunked`, which ends when it ends. */
+async function readUnannounced(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let length = 0;
   for await (const piece of piecesOf(request)) {

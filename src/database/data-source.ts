@@ -66,6 +66,7 @@ function options(connection: Connection, poolSize: number, limits: readonly stri
     poolSize,
     connectTimeoutMS: 3000,
     applicationName: 'mediadock',
-    extra: { options: limits.map((limit) => `-c ${limit}`).join(' '), keepAlive: true },
+    // pipeline: statements are sent without waiting for the answers to those before them.
+    extra: { pipeline: true, options: limits.map((limit) => `-c ${limit}`).join(' '), keepAlive: true },
   };
 }

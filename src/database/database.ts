@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 
-/** What runs SQL: the pool, or one client within a transaction. */
+/** What runs SQL: the pool, or one client within a transaction. Statements are constant texts, values apart. */
 export interface Queryable {
   query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<Row>>;
 }
@@ -17,17 +17,26 @@ export class Database implements Queryable {
   }
 
   async query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<Row>> {
-    return await this.pool.query<Row>(text, values);
+    return await this.pool.query<Row>(prepared(text, values));
   }
 
-  /** Resolves once committed; whatever `work` throws rolls everything back. */
-  async transaction<T>(work: (db: Queryable) => Promise<T>): Promise<T> {
+  /**
+   * Resolves once committed; whatever is thrown rolls everything back.
+   * @param opening the first statement, one that changes nothing if it should stand alone: it travels with BEGIN, in one
+   *   round trip, before anybody knows that BEGIN went well
+   * @param work the rest, given what `opening` resolved to
+   */
+  async transaction<A, B>(
+    opening: (db: Queryable) => Promise<A>,
+    work: (db: Queryable, opened: A) => Promise<B>,
+  ): Promise<B> {
     const client = await this.pool.connect();
     // Without a listener, the end of Postgres while the client is out would be the end of this process.
     client.on('error', ignore);
+    const db: Queryable = { query: (text, values) => client.query(prepared(text, values)) };
     try {
-      await client.query('BEGIN');
-      const result = await work(client);
+      const [, opened] = await settled(client.query('BEGIN'), opening(db));
+      const result = await work(db, opened);
       await commit(client);
       give(client);
       return result;
@@ -39,6 +48,24 @@ export class Database implements Queryable {
       throw error;
     }
   }
+}
+
+/**
+ * Both results, when both are there. Unlike `Promise.all` it never gives up early: what fails first must not be cleaned
+ * up after while the other is still under way.
+ */
+export async function settled<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([first, second]);
+  return [await first, await second];
+}
+
+/** Statements are parsed and planned once for each connection; their number is that of the texts in the source. */
+const names = new Map<string, string>();
+
+function prepared(text: string, values: unknown[] | undefined) {
+  const name = names.get(text) ?? `mediadock_${names.size}`;
+  names.set(text, name);
+  return { name, text, ...(values && { values }) };
 }
 
 /** Postgres answers the COMMIT of a failed transaction with success and the tag ROLLBACK. */

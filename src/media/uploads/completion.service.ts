@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../errors/app-error.js';
-import { Database } from '../../database/database.js';
+import { Database, type Queryable } from '../../database/database.js';
 import { Digester, type Digest } from '../../storage/digester.js';
 import { FileStore } from '../../storage/file-store.js';
 import { ContentInspector, type Content } from '../content/content-inspector.js';
@@ -74,8 +74,7 @@ export class CompletionService {
   }
 
   private async reject(session: UploadSession, { code, detail }: AppError): Promise<void> {
-    await this.db.transaction(async (db) => {
-      const current = await this.sessions.lock(db, session.ownerId, session.id);
+    await this.db.transaction(this.locking(session), async (db, current) => {
       if (current?.state === 'open')
         await this.sessions.abandon(db, session.id, 'rejected', { code, detail });
     });
@@ -88,15 +87,19 @@ export class CompletionService {
     digest: Digest,
     content: Content,
   ): Promise<Completion> {
-    const { id: mediaId, created } = await this.db.transaction(async (db) => {
-      const current = alive(await this.sessions.lock(db, session.ownerId, session.id));
-      if (current.mediaId !== null) return { id: current.mediaId, created: false };
+    const { id: mediaId, created } = await this.db.transaction(this.locking(session), async (db, current) => {
+      const { mediaId } = alive(current);
+      if (mediaId !== null) return { id: mediaId, created: false };
       await this.store.adopt(session, session.total);
       const id = await this.media.create(db, { session, type, digest, content });
       await this.sessions.complete(db, session.id, id);
       return { id, created: true };
     });
     return { media: await this.media.get(session.ownerId, mediaId), created };
+  }
+
+  private locking({ ownerId, id }: UploadSession) {
+    return (db: Queryable) => this.sessions.lock(db, ownerId, id);
   }
 
   private async repeat(

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type Queryable } from '../../database/database.js';
+import { Database, settled, type Queryable } from '../../database/database.js';
 import { FileStore } from '../../storage/file-store.js';
 import { ContentInspector } from '../content/content-inspector.js';
 import type { Chunk, ChunkQuery } from './chunk.js';
@@ -46,11 +46,11 @@ export class UploadService {
 
   /** Appends a chunk to its session, or to a new one. Repeated bytes are compared, not written. */
   async append(ownerId: string, chunk: Chunk): Promise<Receipt> {
-    const open = chunk.uploadId === undefined ? await this.opening(ownerId, chunk) : undefined;
-    return await this.db.transaction(async (db) => {
-      const session = open ? await open(db) : await this.lock(db, ownerId, chunk.uploadId ?? '');
-      return await this.place(db, session, chunk);
-    });
+    const opening =
+      chunk.uploadId === undefined
+        ? await this.opening(ownerId, chunk)
+        : this.locking(ownerId, chunk.uploadId);
+    return await this.db.transaction(opening, (db, session) => this.place(db, alive(session), chunk));
   }
 
   /** Where an upload of `total` bytes stands. Changes nothing. */
@@ -72,8 +72,7 @@ export class UploadService {
 
   /** Ends an upload and removes its bytes. Well if that was done before. */
   async cancel(ownerId: string, id: string): Promise<void> {
-    await this.db.transaction(async (db) => {
-      const session = await this.sessions.lock(db, ownerId, id);
+    await this.db.transaction(this.locking(ownerId, id), async (db, session) => {
       if (!session) throw new UploadNotFound();
       if (session.state === 'complete') throw new UploadComplete(session.mediaId);
       if (session.state === 'open') await this.sessions.abandon(db, id, 'cancelled');
@@ -89,8 +88,8 @@ export class UploadService {
       this.sessions.create(db, { ownerId, total: range.total, fileName, mime: type?.mime ?? null, expires });
   }
 
-  private async lock(db: Queryable, ownerId: string, id: string): Promise<UploadSession> {
-    return alive(await this.sessions.lock(db, ownerId, id));
+  private locking(ownerId: string, id: string) {
+    return (db: Queryable) => this.sessions.lock(db, ownerId, id);
   }
 
   private async place(db: Queryable, session: UploadSession, { range, bytes }: Chunk): Promise<Receipt> {
@@ -98,7 +97,9 @@ export class UploadService {
     if (overlap > 0) await this.compare(session, range.start, bytes.subarray(0, overlap));
     if (overlap === bytes.length) return { ...session, replayed: true, asked: false };
     const offset = range.end + 1;
-    const [expiresAt] = await both(
+    // Both are waited for even if one fails: a write that is still under way when the lock is gone could land on the next
+    // writer's bytes.
+    const [expiresAt] = await settled(
       this.sessions.advance(db, session, offset),
       this.store.write(session.id, session.offset, bytes.subarray(overlap)),
     );
@@ -109,13 +110,4 @@ export class UploadService {
     if (await this.store.holds(session, start, repeated)) return;
     throw session.mediaId === null ? new ChunkConflict(session.offset) : new UploadComplete(session.mediaId);
   }
-}
-
-/**
- * Both results, when both are there. Unlike `Promise.all` it never gives up early: a write that is still under way when
- * the transaction rolls back, and with it the lock, could land on top of the next writer's bytes.
- */
-async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
-  await Promise.allSettled([first, second]);
-  return [await first, await second];
 }
