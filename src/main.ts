@@ -1,37 +1,57 @@
+import cluster from 'node:cluster';
 import { ConfigError, loadConfig, type Config } from './config/config.js';
+import type { Connection } from './database/data-source.js';
 import { EmbeddedPostgres, EmbeddedPostgresError } from './database/embedded-postgres.js';
+import type { Serving } from './serve.js';
 
 /** Starts everything, listens, and stops everything in the reverse order when asked to. */
 async function main(): Promise<void> {
   const config = loadConfig();
   // Loading the app takes as long as making a new cluster: both at once, and the first start is under three seconds.
-  const [postgres, { serve }] = await Promise.all([startPostgres(config), import('./serve.js')]);
+  const [postgres, start] = await Promise.all([startPostgres(config), loadServer(config)]);
   try {
-    const stop = await serve(config, postgres?.connection ?? { url: config.database.url ?? '' });
+    const { port, stop } = await start(postgres?.connection ?? { url: config.database.url ?? '' });
     stopOnSignal(async () => {
       await stop();
       await postgres?.stop();
     });
+    if (cluster.isPrimary) await greet(config, port);
   } catch (error) {
     await postgres?.stop();
     throw error;
   }
 }
 
+/** A worker joins the Postgres that its primary has started. */
 async function startPostgres({ database, dataDir }: Config): Promise<EmbeddedPostgres | undefined> {
   return database.url ? undefined : await EmbeddedPostgres.start({ dataDir });
 }
 
+async function loadServer(config: Config): Promise<(connection: Connection) => Promise<Serving>> {
+  if (cluster.isPrimary && config.workers > 1) {
+    const { runWorkers } = await import('./workers.js');
+    return () => runWorkers(config.workers);
+  }
+  const { serve } = await import('./serve.js');
+  return (connection) => serve(config, connection);
+}
+
+async function greet(config: Config, port: number): Promise<void> {
+  const { welcome } = await import('./welcome.js');
+  console.log(await welcome(config, port));
+}
+
 function stopOnSignal(stop: () => Promise<void>): void {
   let stopping = false;
-  for (const signal of ['SIGINT', 'SIGTERM']) {
-    process.on(signal, () => {
-      // The second Ctrl-C is from somebody who will not wait.
-      if (stopping) process.exit(1);
-      stopping = true;
-      stop().then(() => process.exit(0), fail);
-    });
-  }
+  const onSignal = () => {
+    // The second Ctrl-C is from somebody who will not wait.
+    if (stopping) process.exit(1);
+    stopping = true;
+    stop().then(() => process.exit(0), fail);
+  };
+  process.on('SIGTERM', onSignal);
+  // Ctrl-C reaches all processes of a terminal; workers wait for what their primary says.
+  process.on('SIGINT', cluster.isPrimary ? onSignal : () => undefined);
 }
 
 function fail(error: unknown): never {

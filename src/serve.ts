@@ -5,10 +5,16 @@ import { createApp } from './app.js';
 import type { Config } from './config/config.js';
 import { migrate, openDatabase, unsafeSettings, type Connection } from './database/data-source.js';
 import { drain } from './http/drain.js';
-import { welcome } from './welcome.js';
 
-/** Brings the schema up to date, listens, and says so. Resolves to what stops it all again, database included. */
-export async function serve(config: Config, connection: Connection): Promise<() => Promise<void>> {
+/** A server that listens. */
+export interface Serving {
+  readonly port: number;
+  /** Finishes what is under way, then ends it all, connections to the database included. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Brings the schema up to date and listens. */
+export async function serve(config: Config, connection: Connection): Promise<Serving> {
   await migrate(connection);
   const source = await openDatabase(connection, config.database.poolSize);
   const unsafe = await unsafeSettings(source);
@@ -18,9 +24,11 @@ export async function serve(config: Config, connection: Connection): Promise<() 
   }
   await app.listen(config.port, config.host);
   const server: Server = app.getHttpServer();
-  console.log(await welcome(config, (server.address() as AddressInfo).port));
-  return async () => {
-    drain(server);
-    await app.close();
+  return {
+    port: (server.address() as AddressInfo).port,
+    stop: async () => {
+      drain(server);
+      await app.close();
+    },
   };
 }

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
@@ -17,6 +18,8 @@ export class Config {
   readonly production: boolean;
   readonly host: string;
   readonly port: number;
+  /** Processes that serve, on one port. */
+  readonly workers: number;
   /** Absolute path. */
   readonly dataDir: string;
   readonly database: { readonly url: string | undefined; readonly poolSize: number };
@@ -34,6 +37,7 @@ export class Config {
     readonly ttlSeconds: number;
     readonly maxTtlSeconds: number;
   };
+  /** An interval of 0: another process sweeps. */
   readonly sweep: { readonly intervalSeconds: number; readonly orphanAgeSeconds: number };
   readonly corsOrigins: readonly string[];
   readonly logLevel: string;
@@ -42,6 +46,7 @@ export class Config {
     this.production = env.NODE_ENV === 'production';
     this.host = env.HOST;
     this.port = env.PORT;
+    this.workers = env.WORKERS === 'auto' ? availableParallelism() : Number(env.WORKERS);
     this.dataDir = resolve(env.DATA_DIR);
     this.database = { url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE };
     this.publicUrl = env.PUBLIC_URL?.replace(/\/+$/, '');

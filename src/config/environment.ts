@@ -18,6 +18,9 @@ export class Environment {
   @WholeNumber(0, 65_535)
   PORT = 3000;
 
+  @Matches(/^(auto|[1-9]\d{0,2})$/, { message: 'must be auto or a whole number from 1' })
+  WORKERS = '1';
+
   @IsString()
   DATA_DIR = './data';
 
@@ -67,7 +70,7 @@ export class Environment {
   @WholeNumber(1, 365 * DAY_SECONDS)
   UPLOAD_MAX_TTL_SECONDS = 7 * DAY_SECONDS;
 
-  @WholeNumber(1, DAY_SECONDS)
+  @WholeNumber(0, DAY_SECONDS)
   SWEEP_INTERVAL_SECONDS = 60;
 
   @WholeNumber(1, 365 * DAY_SECONDS)

@@ -35,6 +35,7 @@ export class Sweeper implements OnApplicationBootstrap, OnModuleDestroy {
   ) {}
 
   onApplicationBootstrap(): void {
+    if (this.config.sweep.intervalSeconds === 0) return;
     this.timer = setInterval(() => {
       this.round = this.round.then(() => this.sweepQuietly());
     }, this.config.sweep.intervalSeconds * 1000).unref();

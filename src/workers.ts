@@ -1,0 +1,42 @@
+import cluster, { type Worker } from 'node:cluster';
+import { once } from 'node:events';
+import type { Serving } from './serve.js';
+
+/**
+ * Runs the server in `count` processes that share one port, and replaces one that dies. Only the first sweeps: the sweep
+ * is safe on all of them, and pointless.
+ */
+export async function runWorkers(count: number): Promise<Serving> {
+  let stopping = false;
+  let port: number | undefined;
+  const start = (index: number): Worker => {
+    // PORT 0 must not be another port for those that come later.
+    const settings = { ...(port && { PORT: port }), ...(index > 0 && { SWEEP_INTERVAL_SECONDS: '0' }) };
+    const worker = cluster.fork(settings);
+    let listening = false;
+    worker.once('listening', () => (listening = true));
+    worker.once('exit', () => {
+      // One that cannot even start would not the next time either; it has said why.
+      if (!listening && !stopping) process.exit(1);
+      if (!stopping) workers[index] = start(index);
+    });
+    return worker;
+  };
+  const workers = Array.from({ length: count }, (_, index) => start(index));
+  const addresses = await Promise.all(workers.map((worker) => once(worker, 'listening')));
+  port = (addresses[0] as [{ port: number }])[0].port;
+  return {
+    port,
+    stop: async () => {
+      stopping = true;
+      await Promise.all(workers.map(end));
+    },
+  };
+}
+
+async function end(worker: Worker): Promise<void> {
+  if (worker.isDead()) return;
+  const gone = once(worker, 'exit');
+  worker.process.kill('SIGTERM');
+  await gone;
+}
