@@ -14,6 +14,9 @@ export class Database implements Queryable {
 
   constructor(source: DataSource) {
     this.pool = (source.driver as unknown as { master: Pool }).master;
+    // Without a listener, the end of Postgres while a client is out would be the end of this process. It has to be there
+    // when the pool takes its own one off: the bad news may be in the same packet as the answer that freed the client.
+    this.pool.on('acquire', (client) => client.off('error', ignore).on('error', ignore));
   }
 
   async query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<Row>> {
@@ -31,19 +34,17 @@ export class Database implements Queryable {
     work: (db: Queryable, opened: A) => Promise<B>,
   ): Promise<B> {
     const client = await this.pool.connect();
-    // Without a listener, the end of Postgres while the client is out would be the end of this process.
-    client.on('error', ignore);
     const db: Queryable = { query: (text, values) => client.query(prepared(text, values)) };
     try {
       const [, opened] = await settled(client.query('BEGIN'), opening(db));
       const result = await work(db, opened);
       await commit(client);
-      give(client);
+      client.release();
       return result;
     } catch (error) {
       await client.query('ROLLBACK').then(
-        () => give(client),
-        (failure: Error) => give(client, failure),
+        () => client.release(),
+        (failure: Error) => client.release(failure),
       );
       throw error;
     }
@@ -72,11 +73,6 @@ function prepared(text: string, values: unknown[] | undefined) {
 async function commit(client: PoolClient): Promise<void> {
   const { command } = await client.query('COMMIT');
   if (command !== 'COMMIT') throw new Error(`COMMIT was answered by ${command}`);
-}
-
-function give(client: PoolClient, failure?: Error): void {
-  client.off('error', ignore);
-  client.release(failure);
 }
 
 function ignore(): void {

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { AppError, ServiceUnavailable } from '../errors/app-error.js';
 
 /** The disk, or the quota of the data directory, is full. */
@@ -11,7 +12,8 @@ export class StorageFull extends AppError {
   }
 }
 
-const FULL = new Set(['ENOSPC', 'EDQUOT']);
+// By number: Node has no name for EDQUOT.
+const FULL = new Set([-constants.errno.ENOSPC, -constants.errno.EDQUOT]);
 
 /**
  * Runs file system calls and turns what they throw into an error that can be answered.
@@ -23,13 +25,15 @@ export async function storing<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    throw FULL.has(error.code)
+    throw FULL.has(error.errno)
       ? new StorageFull(error)
       : new ServiceUnavailable('The bytes are out of reach', error);
   }
 }
 
 /** What a failed system call throws; told by its shape, since test runners make errors of another realm. */
-export function isSystemError(error: unknown): error is Error & { code: string; syscall: string } {
+export function isSystemError(
+  error: unknown,
+): error is Error & { code: string; errno: number; syscall: string } {
   return typeof error === 'object' && error !== null && 'syscall' in error && 'code' in error;
 }
