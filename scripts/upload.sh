@@ -18,7 +18,7 @@ while [ "$start" -lt "$total" ]; do
   # head stops reading before tail has written all, which is no failure
   answer=$({ tail -c +$((start + 1)) "$file" || true; } 2>/dev/null | head -c $((end - start)) |
     api --header "Content-Range: bytes $start-$((end - 1))/$total" \
-      --form "upload_id=$id" --form "image=@-;filename=$(basename "$file")" "$url/chunk/")
+      --form "upload_id=$id" --form "image=@-;filename=\"$(basename "$file")\"" "$url/chunk/")
   id=$(member upload_id <<<"$answer")
   start=$(member offset <<<"$answer")
   echo "$start of $total bytes, UPLOAD_ID=$id" >&2

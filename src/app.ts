@@ -8,7 +8,6 @@ import type { Config } from './config/config.js';
 import { answerClientError } from './http/client-error.js';
 import { createLogger, NestLogger, requestLogging } from './http/logging.js';
 import { serveSwagger } from './http/swagger.js';
-import { validation } from './http/validation.js';
 
 /** The app over an open database, mounted and ready to listen. Closing it closes the database. */
 export async function createApp(config: Config, source: DataSource): Promise<NestExpressApplication> {
@@ -25,7 +24,6 @@ export async function createApp(config: Config, source: DataSource): Promise<Nes
   app.use(requestLogging(logger));
   app.use(helmet({ contentSecurityPolicy: false, crossOriginResourcePolicy: { policy: 'cross-origin' } }));
   app.enableCors(crossOrigin(config));
-  app.useGlobalPipes(validation);
   serveSwagger(app);
   const server: Server = app.getHttpServer();
   server.on('clientError', answerClientError);

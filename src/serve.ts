@@ -5,6 +5,7 @@ import { createApp } from './app.js';
 import type { Config } from './config/config.js';
 import { migrate, openDatabase, unsafeSettings, type Connection } from './database/data-source.js';
 import { drain } from './http/drain.js';
+import { Sweeper } from './media/upkeep/sweeper.js';
 
 /** A server that listens. */
 export interface Serving {
@@ -22,6 +23,7 @@ export async function serve(config: Config, connection: Connection): Promise<Ser
   for (const name of unsafe) {
     new Logger('Database').error(`${name} is off in Postgres: a power cut WILL LOSE acknowledged uploads`);
   }
+  app.get(Sweeper).start();
   await app.listen(config.port, config.host);
   const server: Server = app.getHttpServer();
   return {

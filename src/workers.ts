@@ -8,10 +8,13 @@ import type { Serving } from './serve.js';
  */
 export async function runWorkers(count: number): Promise<Serving> {
   let stopping = false;
-  let port: number | undefined;
+  const address: { port?: number } = {};
   const start = (index: number): Worker => {
     // PORT 0 must not be another port for those that come later.
-    const settings = { ...(port && { PORT: port }), ...(index > 0 && { SWEEP_INTERVAL_SECONDS: '0' }) };
+    const settings = {
+      ...(address.port && { PORT: address.port }),
+      ...(index > 0 && { SWEEP_INTERVAL_SECONDS: '0' }),
+    };
     const worker = cluster.fork(settings);
     let listening = false;
     worker.once('listening', () => (listening = true));
@@ -24,7 +27,7 @@ export async function runWorkers(count: number): Promise<Serving> {
   };
   const workers = Array.from({ length: count }, (_, index) => start(index));
   const addresses = await Promise.all(workers.map((worker) => once(worker, 'listening')));
-  port = (addresses[0] as [{ port: number }])[0].port;
+  const { port } = Object.assign(address, (addresses[0] as [{ port: number }])[0]);
   return {
     port,
     stop: async () => {

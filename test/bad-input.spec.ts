@@ -94,6 +94,7 @@ describe('fields', () => {
     ['expires', '2020-01-01T00:00:00Z'],
     ['expires', '1893456000'],
     ['expires', '2030-13-01T00:00:00Z'],
+    ['expires', '2030-02-31T00:00:00Z'],
     ['expires', '+275761-01-01T00:00:00Z'],
   ])('%s = %j is refused', async (name, value) => {
     const { status, body } = await client.slice(file, 0, 500, undefined, { fields: { [name]: value } });
@@ -242,7 +243,7 @@ describe('multipart', () => {
         PDF,
         `--${B}--`,
       ),
-      'missing-chunk',
+      'ambiguous-chunk',
     ],
     [
       'no file',
@@ -385,6 +386,17 @@ describe('requests that are none', () => {
     socket.end(Buffer.concat([Buffer.from(head), file.subarray(0, 300)]));
     await closed;
     expect((await client.send('GET', '/health/live')).status).toBe(200);
+  });
+});
+
+describe('JSON that nests without end', () => {
+  it.each(['/api/v2/media/upload/complete/', '/api/v2/dev/token/'])('is refused at %s', async (path) => {
+    const body = `{"user_id":${'['.repeat(9000)}${']'.repeat(9000)},"x":${'['.repeat(9000)}${']'.repeat(9000)}}`;
+    const { status } = await client.send('POST', path, {
+      body,
+      headers: { 'content-type': 'application/json' },
+    });
+    expect([201, 400]).toContain(status);
   });
 });
 

@@ -112,6 +112,19 @@ describe('completion', () => {
     expect(await app.sql(`SELECT 1 FROM media WHERE upload_id = $1`, [id])).toHaveLength(1);
   });
 
+  it('many at once, beside replays and on two servers, answer nothing but the same Media', async () => {
+    const twin = await app.twin();
+    const file = text(300_000);
+    const id = await client.upload(file);
+    const clients = [client, new Client(twin.url, client.token)];
+    const completions = Array.from({ length: 24 }, (_, i) => clients[i % 2]!.complete(id, md5(file)));
+    const replays = Array.from({ length: 8 }, (_, i) => clients[i % 2]!.slice(file, 0, 204_800, id));
+    const answers = await Promise.all(completions);
+    expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    expect((await Promise.all(replays)).map(({ status }) => status)).toEqual(Array(8).fill(201));
+  });
+
   it('with bytes missing tells the offset and changes nothing', async () => {
     const file = pdf(5000);
     const id = (await client.slice(file, 0, 3000)).body.upload_id;

@@ -43,7 +43,7 @@ describe('fsck', () => {
 
   it.each<[string, (path: string) => Promise<void>]>([
     ['media-missing', (path) => rm(path)],
-    ['media-short', (path) => truncate(path, 4999)],
+    ['media-wrong-size', (path) => truncate(path, 4999)],
     ['media-wrong-hash', (path) => writeFile(path, Buffer.alloc(5000))],
   ])('finds %s, and on request takes the Media away, whole ones never', async (fault, damage) => {
     const [bad, good] = [await finished(), await finished()];

@@ -145,3 +145,21 @@ describe('published keys', () => {
     expect(await ask('RS256', { aud: 'other' })).toBe(401);
   });
 });
+
+// Last: strategies are registered by name for the whole process, and this one takes the place of the one above.
+describe('published keys that cannot be had', () => {
+  it('says so, and not that the token is bad, when the issuer is away', async () => {
+    const away = await TestApp.start({
+      JWT_SECRET: '',
+      JWKS_URL: 'http://127.0.0.1:9/jwks.json',
+      JWT_ISSUER: 'https://issuer.example',
+      JWT_AUDIENCE: 'media',
+    });
+    const token = await new SignJWT({ sub: 'u' })
+      .setProtectedHeader({ alg: 'RS256', kid: 'x' })
+      .sign((await generateKeyPair('RS256')).privateKey);
+    const { status, body } = await new Client(away.url, token).send('GET', LIST);
+    expect([status, body.action]).toEqual([503, 'wait']);
+    await away.stop();
+  });
+});

@@ -31,12 +31,23 @@ describe('a Media', () => {
     }
   });
 
-  it.each(['0', '-1', '1.5', 'abc', '99999999999999999999', '2147483648', '1e3', '%00'])(
-    'the id %s is 404',
-    async (id) => {
-      expect((await client.send('GET', `/api/v2/media/${id}/`)).status).toBe(404);
-    },
-  );
+  it.each([
+    '0',
+    '-1',
+    '1.5',
+    'abc',
+    '99999999999999999999',
+    '2147483648',
+    '1e3',
+    '%00',
+    '0x1',
+    '1.0',
+    '01',
+    '+1',
+    '%201',
+  ])('the id %s is 404', async (id) => {
+    expect((await client.send('GET', `/api/v2/media/${id}/`)).status).toBe(404);
+  });
 
   it('goes with its file and its session when deleted', async () => {
     const file = pdf(500);
@@ -93,6 +104,12 @@ describe('a file', () => {
     const response = await fetch(url, { headers: { range } });
     expect([response.status, response.headers.get('content-range')]).toEqual([status, contentRange]);
     expect(Buffer.from(await response.arrayBuffer()).equals(file.subarray(start, end))).toBe(true);
+  });
+
+  it('answers 412 to a condition that does not hold', async () => {
+    const { url } = await media(pdf(1000));
+    const response = await fetch(url, { headers: { 'if-match': '"other"' } });
+    expect([response.status, (await response.json()).code]).toEqual([412, 'precondition-failed']);
   });
 
   it('answers 416 past its end, as a problem', async () => {

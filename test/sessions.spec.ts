@@ -129,6 +129,17 @@ describe('an expired upload', () => {
   });
 });
 
+describe('cancelling an expired upload', () => {
+  it('ends its row before its bytes go', async () => {
+    const id = await open();
+    await app.sql(`UPDATE upload_session SET expires_at = now() - interval '1 second' WHERE id = $1`, [id]);
+    expect((await client.send('DELETE', path(id))).status).toBe(204);
+    expect(await app.sql(`SELECT state FROM upload_session WHERE id = $1`, [id])).toEqual([
+      { state: 'expired' },
+    ]);
+  });
+});
+
 describe("somebody else's upload", () => {
   it('is 404 on every verb, byte by byte like one that does not exist', async () => {
     const id = await open();

@@ -1,6 +1,6 @@
-import { AppError } from '../errors/app-error.js';
+import { AppError, ServiceUnavailable } from '../errors/app-error.js';
 
-/** The one answer to a missing, bad or expired token: why it failed is for the log, not for the caller (RFC 6750, 3). */
+/** The one answer to a missing, bad or expired token; which of these is nothing for the caller. */
 export class Unauthorized extends AppError {
   constructor(cause?: unknown) {
     super('unauthorized', 401, 'A valid bearer token is required', {
@@ -15,5 +15,12 @@ export class Unauthorized extends AppError {
 export class NoSigningKey extends AppError {
   constructor() {
     super('no-signing-key', 404, 'Tokens come from the issuer behind JWKS_URL', { action: 'give-up' });
+  }
+}
+
+/** Whether the token is good cannot be known now; calling it bad would log every user out. */
+export class IssuerAway extends ServiceUnavailable {
+  constructor(cause: unknown) {
+    super('The keys of the token issuer are not available', cause);
   }
 }

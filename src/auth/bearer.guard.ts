@@ -10,6 +10,7 @@ import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import { ApiSecurity } from '@nestjs/swagger';
 import type { Request } from 'express';
+import { AppError } from '../errors/app-error.js';
 import { Config } from '../config/config.js';
 import { Unauthorized } from './auth.errors.js';
 import type { User } from './claims.js';
@@ -44,6 +45,7 @@ export class BearerGuard implements CanActivate {
     try {
       return Boolean(await this.passport.canActivate(context));
     } catch (cause) {
+      if (cause instanceof AppError) throw cause;
       throw new Unauthorized(cause);
     }
   }

@@ -20,7 +20,7 @@ export function userOf(claims: JWTPayload): User | null {
   return typeof id === 'string' && isName(id) ? { id } : null;
 }
 
-/** 1 … 255 characters, none of them a control character (Postgres text takes no NUL). */
+/** 1 … 255 characters, none of them a control character or half a character (Postgres takes neither). */
 function isName(id: string): boolean {
-  return /^\P{Cc}{1,255}$/u.test(id);
+  return /^[^\p{Cc}\p{Cs}]{1,255}$/u.test(id);
 }

@@ -3,6 +3,7 @@ import { PassportStrategy } from '@nestjs/passport';
 import type { Request } from 'express';
 import {
   createRemoteJWKSet,
+  errors,
   jwtVerify,
   type JWTPayload,
   type JWTVerifyGetKey,
@@ -10,6 +11,7 @@ import {
 } from 'jose';
 import { Strategy } from 'passport';
 import { ExtractJwt } from 'passport-jwt';
+import { IssuerAway } from './auth.errors.js';
 import { CLOCK_TOLERANCE_SECONDS, userOf, type User } from './claims.js';
 import { Config } from '../config/config.js';
 
@@ -36,9 +38,18 @@ class PublishedKeys extends Strategy {
           if (error) return this.error(error);
           return user ? this.success(user) : this.fail('The token names nobody');
         }),
-      () => this.fail('The token is not valid'),
+      (error: unknown) =>
+        isOfToken(error) ? this.fail('The token is not valid') : this.error(new IssuerAway(error)),
     );
   }
+}
+
+/** jose gives the faults of a token codes of their own; all else is the issuer that does not answer, or not with keys. */
+function isOfToken(error: unknown): boolean {
+  const code = error instanceof errors.JOSEError ? error.code : '';
+  return /^ERR_(JWT_|JWS_|JWKS_NO_MATCHING_KEY|JWKS_MULTIPLE|JOSE_ALG_NOT_ALLOWED|JOSE_NOT_SUPPORTED)/.test(
+    code,
+  );
 }
 
 /** Tokens signed by an issuer that publishes its keys (RS256, ES256, EdDSA). */

@@ -1,10 +1,12 @@
 import { AppError } from '../errors/app-error.js';
 
 export class BodyTooLarge extends AppError {
-  constructor(maxBytes: number) {
+  /** @param hangUp the rest is too much to read away for the sake of a polite answer */
+  constructor(maxBytes: number, hangUp = false) {
     super('body-too-large', 413, `The request body may have at most ${maxBytes} bytes`, {
       action: 'fix-request',
       members: { max_bytes: maxBytes },
+      ...(hangUp && { headers: { Connection: 'close' } }),
     });
   }
 }

@@ -42,7 +42,11 @@ function parseJson(body: Buffer): Record<string, unknown> {
   } catch (cause) {
     throw new MalformedBody('The body is not valid JSON', cause);
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return value as Record<string, unknown>;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return flat(value);
   throw new MalformedBody('The body must be a JSON object');
+}
+
+/** Forms are flat: what nests is no value of a field, and nesting without end would be a stack without end. */
+function flat(value: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => typeof one !== 'object'));
 }

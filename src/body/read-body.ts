@@ -2,6 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { ClientGone } from '../errors/client-gone.js';
 import { BodyTooLarge, UnsupportedBody } from './body.errors.js';
 
+/** What is read and thrown away so that a client gets its 413 and no reset connection. */
+const POLITE_BYTES = 8 * 1024 * 1024;
+
 /**
  * The whole body of a request, in memory.
  * @throws BodyTooLarge before reading when the head says so, else as soon as the bytes do
@@ -14,7 +17,7 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
     throw new UnsupportedBody('Bodies are taken without Content-Encoding');
   const announced = request.headers['content-length'];
   if (announced === undefined) return await readUnannounced(request, maxBytes);
-  if (Number(announced) > maxBytes) throw new BodyTooLarge(maxBytes);
+  if (Number(announced) > maxBytes) throw new BodyTooLarge(maxBytes, Number(announced) > POLITE_BYTES);
   // Node's parser gives exactly as many bytes as Content-Length says, or an error.
   const body = Buffer.allocUnsafeSlow(Number(announced));
   let length = 0;
@@ -28,7 +31,7 @@ async function readUnannounced(request: IncomingMessage, maxBytes: number): Prom
   let length = 0;
   for await (const piece of piecesOf(request)) {
     length += piece.length;
-    if (length > maxBytes) throw new BodyTooLarge(maxBytes);
+    if (length > maxBytes) throw new BodyTooLarge(maxBytes, true);
     pieces.push(piece);
   }
   return Buffer.concat(pieces, length);

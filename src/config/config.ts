@@ -13,6 +13,9 @@ export type TokenKeys =
   | { readonly source: 'secret'; readonly key: KeyObject; readonly algorithms: readonly string[] }
   | { readonly source: 'jwks'; readonly url: URL; readonly algorithms: readonly string[] };
 
+/** A file younger than this may belong to a transaction that has yet to commit: lock, statements, an idle wait. */
+const LONGEST_TRANSACTION_SECONDS = 60;
+
 /** The typed settings of one process. Injected by class; nothing else reads the environment. */
 export class Config {
   readonly production: boolean;
@@ -58,6 +61,11 @@ export class Config {
       ttlSeconds: env.UPLOAD_TTL_SECONDS,
       maxTtlSeconds: env.UPLOAD_MAX_TTL_SECONDS,
     };
+    if (this.production && env.ORPHAN_AGE_SECONDS < LONGEST_TRANSACTION_SECONDS) {
+      throw new ConfigError([
+        `ORPHAN_AGE_SECONDS: must be at least ${LONGEST_TRANSACTION_SECONDS} in production`,
+      ]);
+    }
     this.sweep = { intervalSeconds: env.SWEEP_INTERVAL_SECONDS, orphanAgeSeconds: env.ORPHAN_AGE_SECONDS };
     this.corsOrigins = env.CORS_ORIGINS;
     this.logLevel = env.LOG_LEVEL;
@@ -111,6 +119,11 @@ function tokenKeys(env: Environment, dataDir: string): TokenKeys {
     throw new ConfigError(['JWT_SECRET: cannot be set together with JWKS_URL, choose one']);
   }
   if (env.JWKS_URL) {
+    if (!env.JWT_ISSUER || !env.JWT_AUDIENCE) {
+      throw new ConfigError([
+        'JWT_ISSUER, JWT_AUDIENCE: must be set with JWKS_URL, whose keys may sign for other apps too',
+      ]);
+    }
     const algorithms = pinned(env, PUBLISHED_ALGORITHMS, ['RS256', 'ES256', 'EdDSA']);
     return { source: 'jwks', url: new URL(env.JWKS_URL), algorithms };
   }

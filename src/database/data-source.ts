@@ -18,11 +18,14 @@ const SESSION_LIMITS = [
   'synchronous_commit=on',
 ];
 
+/** When Postgres says nothing at all, frozen or cut off: past every limit of its own. */
+const SILENCE_MS = 9000;
+
 const MIGRATION_LIMITS = ['lock_timeout=0', 'statement_timeout=0'];
 const MIGRATION_LOCK = 7_326_118;
 
 export async function openDatabase(connection: Connection, poolSize: number): Promise<DataSource> {
-  return await new DataSource(options(connection, poolSize, SESSION_LIMITS)).initialize();
+  return await new DataSource(options(connection, poolSize, SESSION_LIMITS, SILENCE_MS)).initialize();
 }
 
 /** Brings the schema up to date; of several processes that start at once, one does it and the others wait. */
@@ -30,10 +33,10 @@ export async function migrate(connection: Connection): Promise<void> {
   const source = await new DataSource(options(connection, 2, MIGRATION_LIMITS)).initialize();
   const lock = source.createQueryRunner();
   try {
+    // Held by the connection: it goes when the connection does, however that comes about.
     await lock.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
     await source.runMigrations({ transaction: 'each' });
   } finally {
-    await lock.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
     await lock.release();
     await source.destroy();
   }
@@ -47,7 +50,12 @@ export async function unsafeSettings(source: DataSource): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-function options(connection: Connection, poolSize: number, limits: readonly string[]): DataSourceOptions {
+function options(
+  connection: Connection,
+  poolSize: number,
+  limits: readonly string[],
+  silenceMs = 0,
+): DataSourceOptions {
   const place =
     'url' in connection
       ? { url: connection.url }
@@ -67,6 +75,11 @@ function options(connection: Connection, poolSize: number, limits: readonly stri
     connectTimeoutMS: 3000,
     applicationName: 'mediadock',
     // pipeline: statements are sent without waiting for the answers to those before them.
-    extra: { pipeline: true, options: limits.map((limit) => `-c ${limit}`).join(' '), keepAlive: true },
+    extra: {
+      query_timeout: silenceMs,
+      pipeline: true,
+      options: limits.map((limit) => `-c ${limit}`).join(' '),
+      keepAlive: true,
+    },
   };
 }

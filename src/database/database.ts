@@ -25,8 +25,8 @@ export class Database implements Queryable {
 
   /**
    * Resolves once committed; whatever is thrown rolls everything back.
-   * @param opening the first statement, one that changes nothing if it should stand alone: it travels with BEGIN, in one
-   *   round trip, before anybody knows that BEGIN went well
+   * @param opening the first statement, which travels with BEGIN in one round trip, before anybody knows that BEGIN
+   *   went well: a lock, or a row that does no harm if it should stay alone
    * @param work the rest, given what `opening` resolved to
    */
   async transaction<A, B>(

@@ -53,7 +53,7 @@ export class HealthController implements OnModuleDestroy {
 
   private async writable(): Promise<boolean> {
     await Promise.all([this.store.uploads, this.store.files].map((path) => access(path, constants.W_OK)));
-    return true;
+    return !this.store.failing;
   }
 
   private async indicate(name: string, good: () => Promise<boolean>) {

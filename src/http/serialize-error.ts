@@ -4,7 +4,8 @@
  */
 export function serializeError(error: unknown): object | undefined {
   if (!(error instanceof Error)) return error === undefined ? undefined : { message: String(error) };
-  const { name, message, stack, cause } = error;
+  const { name, cause } = error;
+  const [message, stack] = [error.message, error.stack].map(withoutIds);
   const { code, syscall } = error as NodeJS.ErrnoException;
   return {
     name,
@@ -14,4 +15,9 @@ export function serializeError(error: unknown): object | undefined {
     stack,
     ...(cause !== undefined && { cause: serializeError(cause) }),
   };
+}
+
+/** Upload ids and file keys stand in paths; the first digits are enough to tell one from another. */
+function withoutIds(text: string | undefined): string | undefined {
+  return text?.replace(/\b([0-9a-f]{8})[0-9a-f]{24}\b/g, '$1…');
 }

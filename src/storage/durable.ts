@@ -11,7 +11,10 @@ export async function withFile<T>(
   flags: string | number,
   work: (file: FileHandle) => Promise<T>,
 ): Promise<T> {
-  const file = await open(path, flags, 0o640);
+  return await closeAfter(await open(path, flags, 0o640), work);
+}
+
+export async function closeAfter<T>(file: FileHandle, work: (file: FileHandle) => Promise<T>): Promise<T> {
   let result: T;
   try {
     result = await work(file);

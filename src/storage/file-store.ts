@@ -1,9 +1,10 @@
 import { constants } from 'node:fs';
-import { mkdir, opendir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, opendir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Config } from '../config/config.js';
-import { readAt, syncDirectory, withFile, writeAt } from './durable.js';
+import { ServiceUnavailable } from '../errors/app-error.js';
+import { closeAfter, readAt, syncDirectory, withFile, writeAt } from './durable.js';
 import { storing } from './storage.errors.js';
 
 /** What the bytes of one session are called: by its id while it is open, by its key once it is a file. */
@@ -11,6 +12,9 @@ export interface Names {
   readonly id: string;
   readonly key: string;
 }
+
+/** Of the disk within a minute, before the server calls itself not ready. */
+const TOLERATED_FAILURES = 5;
 
 /**
  * The bytes on disk, and nothing else: no users, no sessions, no SQL. An upload in progress is `uploads/<id>`, a
@@ -20,6 +24,7 @@ export interface Names {
 export class FileStore implements OnModuleInit {
   readonly uploads: string;
   readonly files: string;
+  private failures: readonly number[] = [];
 
   constructor({ dataDir }: Config) {
     this.uploads = join(dataDir, 'uploads');
@@ -46,7 +51,7 @@ export class FileStore implements OnModuleInit {
    * bytes that were never acknowledged. The first chunk creates the file. Only one writer at a time, by the row lock.
    */
   async write(id: string, offset: number, bytes: Buffer): Promise<void> {
-    await storing(async () => {
+    await this.guarded(async () => {
       const flags = offset === 0 ? constants.O_RDWR | constants.O_CREAT : constants.O_RDWR;
       await withFile(this.uploadPath(id), flags, async (file) => {
         // The directory entry is needed from the first acknowledged byte on, and is durable only once its directory is.
@@ -62,22 +67,23 @@ export class FileStore implements OnModuleInit {
    * commit. The open file stays the same one when another request renames it meanwhile.
    */
   async read<T>({ id, key }: Names, work: (file: FileHandle) => Promise<T>): Promise<T> {
-    return await storing(async () => {
-      const path = (await exists(this.uploadPath(id))) ? this.uploadPath(id) : this.filePath(key);
-      return await withFile(path, 'r', work);
+    return await this.guarded(async () => {
+      // In this order: a rename that comes in between has put the file where the second look finds it.
+      const file = (await openIfThere(this.uploadPath(id))) ?? (await open(this.filePath(key), 'r'));
+      return await closeAfter(file, work);
     });
   }
 
   /** Reads a finished file. */
   async readFile<T>(key: string, work: (file: FileHandle) => Promise<T>): Promise<T> {
-    return await storing(() => withFile(this.filePath(key), 'r', work));
+    return await this.guarded(() => withFile(this.filePath(key), 'r', work));
   }
 
   /** Bytes on disk under whichever name they have; undefined when there is no file. Bytes past an offset count too. */
   async lengthOf({ id, key }: Partial<Names> & { key: string }): Promise<number | undefined> {
     const paths = [...(id === undefined ? [] : [this.uploadPath(id)]), this.filePath(key)];
     for (const path of paths) {
-      const length = await storing(() => sizeOf(path));
+      const length = await this.guarded(() => sizeOf(path));
       if (length !== undefined) return length;
     }
     return undefined;
@@ -93,7 +99,7 @@ export class FileStore implements OnModuleInit {
    * finishes what the last one began.
    */
   async adopt({ id, key }: Names, size: number): Promise<void> {
-    await storing(async () => {
+    await this.guarded(async () => {
       if (await exists(this.uploadPath(id))) {
         await withFile(this.uploadPath(id), constants.O_RDWR, async (file) => {
           await file.truncate(size);
@@ -110,21 +116,23 @@ export class FileStore implements OnModuleInit {
 
   /** Removes an upload's bytes; well if they are gone. */
   async discard(id: string): Promise<void> {
-    await storing(() => rm(this.uploadPath(id), { force: true }));
+    await this.guarded(() => rm(this.uploadPath(id), { force: true }));
   }
 
   /** Removes a finished file; well if it is gone. */
   async remove(key: string): Promise<void> {
-    await storing(() => rm(this.filePath(key), { force: true }));
+    await this.guarded(() => rm(this.filePath(key), { force: true }));
   }
 
   /** Sets a damaged file aside for a person to look at; well if there is none. */
   async quarantine(key: string): Promise<void> {
     const directory = join(dirname(this.files), 'quarantine');
-    await storing(async () => {
+    await this.guarded(async () => {
       if ((await sizeOf(this.filePath(key))) === undefined) return;
       await mkdir(directory, { recursive: true });
       await rename(this.filePath(key), join(directory, key));
+      await syncDirectory(directory);
+      await syncDirectory(this.files);
     });
   }
 
@@ -136,6 +144,22 @@ export class FileStore implements OnModuleInit {
   /** Keys of finished files older than `ageSeconds`, in batches of at most `size`. */
   oldFiles(ageSeconds: number, size: number): AsyncGenerator<string[]> {
     return oldFiles(this.files, ageSeconds, size);
+  }
+
+  /** Several failures within a minute: the disk is in trouble, and no more uploads should come here. */
+  get failing(): boolean {
+    const minuteAgo = Date.now() - 60_000;
+    return this.failures.filter((time) => time > minuteAgo).length >= TOLERATED_FAILURES;
+  }
+
+  private async guarded<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await storing(work);
+    } catch (error) {
+      if (error instanceof ServiceUnavailable)
+        this.failures = [...this.failures, Date.now()].slice(-TOLERATED_FAILURES);
+      throw error;
+    }
   }
 
   private uploadPath(id: string): string {
@@ -159,13 +183,21 @@ async function* oldFiles(directory: string, ageSeconds: number, size: number): A
 
 /** Undefined when there is no such file. */
 async function sizeOf(path: string): Promise<number | undefined> {
-  return await stat(path).then(
-    ({ size }) => size,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
-      throw error;
-    },
-  );
+  return (await absent(stat(path)))?.size;
+}
+
+async function absent<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Undefined when there is no such file. */
+async function openIfThere(path: string): Promise<FileHandle | undefined> {
+  return await absent(open(path, 'r'));
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -32,7 +32,7 @@ export class ContentInspector {
     total: number;
     fileName: string | null;
   }): Promise<ContentType | undefined> {
-    this.limit('document', file.total);
+    this.limitUnknown(file.total);
     const sniffed = await sniff(file.head, file.head.length === file.total, file.fileName);
     if (sniffed.verdict === 'refused') throw new UnsupportedContent(sniffed.detected, file.fileName);
     if (sniffed.verdict === 'undecided') return undefined;
@@ -42,7 +42,7 @@ export class ContentInspector {
 
   /**
    * Judges a whole file, whatever its first chunk promised.
-   * @throws UnsupportedContent, UploadTooLarge
+   * @throws UnsupportedContent, UnreadableImage, UploadTooLarge
    */
   async examine(
     file: FileHandle,
@@ -52,21 +52,47 @@ export class ContentInspector {
     const sniffed = await sniff(await readAt(file, Math.min(total, HEAD_BYTES), 0), true, fileName);
     if (sniffed.verdict !== 'accepted') throw new UnsupportedContent(detected(sniffed), fileName);
     const { type } = sniffed;
+    if (isOldOffice(type) && !(await holdsOffice(file, total)))
+      throw new UnsupportedContent('application/x-cfb', fileName);
     this.limit(type.kind, total);
     if (type.mime.startsWith('text/') && !utf8) throw new UnsupportedContent(null, fileName);
     if (type.kind === 'document') return { type, image: undefined };
-    const image = await imageFacts(await readAt(file, total, 0));
-    if (!image) throw new UnsupportedContent(type.mime, fileName);
-    return { type, image };
+    return { type, image: await imageFacts(await readAt(file, total, 0)) };
+  }
+
+  /** Too large for whatever it may turn out to be. */
+  private limitUnknown(total: number): void {
+    const { imageMaxBytes, documentMaxBytes } = this.config.uploads;
+    this.limit(imageMaxBytes > documentMaxBytes ? 'image' : 'document', total);
   }
 
   private limit(kind: ContentType['kind'], total: number): void {
     const { imageMaxBytes, documentMaxBytes } = this.config.uploads;
-    const maxBytes = kind === 'image' ? imageMaxBytes : Math.max(imageMaxBytes, documentMaxBytes);
+    const maxBytes = kind === 'image' ? imageMaxBytes : documentMaxBytes;
     if (total > maxBytes) throw new UploadTooLarge(kind, maxBytes);
   }
 }
 
 function detected(sniffed: Sniffed): string | null {
   return sniffed.verdict === 'refused' ? sniffed.detected : null;
+}
+
+const OLD_OFFICE = ['application/msword', 'application/vnd.ms-excel', 'application/vnd.ms-powerpoint'];
+
+function isOldOffice({ mime }: ContentType): boolean {
+  return OLD_OFFICE.includes(mime);
+}
+
+/** Names that the directory of a compound file has in UTF-16 when an Office program wrote it; an installer has others. */
+const OFFICE_STREAMS = ['WordDocument', 'Workbook', 'Book', 'PowerPoint Document'].map((name) =>
+  Buffer.from(`${name}\0`, 'utf16le'),
+);
+
+/** The directory may be anywhere in the file: looked for in blocks that overlap by more than a name. */
+async function holdsOffice(file: FileHandle, total: number): Promise<boolean> {
+  for (let at = 0; at < total; at += HEAD_BYTES - 64) {
+    const block = await readAt(file, Math.min(HEAD_BYTES, total - at), at);
+    if (OFFICE_STREAMS.some((name) => block.includes(name))) return true;
+  }
+  return false;
 }

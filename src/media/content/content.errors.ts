@@ -19,6 +19,16 @@ export class UploadTooLarge extends AppError {
   }
 }
 
+/** The bytes say image and no image comes of them: damaged, or of more pixels than anybody could show. */
+export class UnreadableImage extends AppError {
+  constructor(cause?: unknown) {
+    super('unreadable-image', 415, 'The image is damaged or has too many pixels', {
+      action: 'give-up',
+      cause,
+    });
+  }
+}
+
 export class NotAnImage extends AppError {
   constructor(detected: string) {
     super('not-an-image', 400, 'type says image, the bytes say otherwise', {

@@ -22,16 +22,41 @@ const ZIP_SIGNATURE = Buffer.from('504b0304', 'hex');
  */
 export async function sniff(head: Buffer, whole: boolean, fileName: string | null): Promise<Sniffed> {
   const extension = extname(fileName ?? '').toLowerCase();
-  if (head.subarray(0, 8).equals(CFB_SIGNATURE))
-    return accepted(OLD_OFFICE[extension] ?? 'application/msword');
-  const detected = await fileTypeFromBuffer(head).catch(() => undefined);
-  const type = detected && contentType(detected.mime);
+  const text = isText(head, whole);
+  const mime = await signatureOf(head, text, extension);
+  const type = mime === undefined ? undefined : contentType(mime);
   if (type) return { verdict: 'accepted', type };
-  const decisive = whole || head.length >= DECISIVE_BYTES;
-  // The entry that names an Office file's kind need not come first in its ZIP.
-  if (!decisive || (!whole && head.subarray(0, 4).equals(ZIP_SIGNATURE))) return { verdict: 'undecided' };
-  if (detected && detected.mime !== 'application/xml') return { verdict: 'refused', detected: detected.mime };
-  return sniffText(head, whole, extension);
+  if (!whole && mayYetTell(head)) return { verdict: 'undecided' };
+  const detected = (text ? markupOf(head) : undefined) ?? mime;
+  if (!text || detected !== undefined) return { verdict: 'refused', detected: detected ?? null };
+  return accepted(extension === '.csv' ? 'text/csv' : 'text/plain');
+}
+
+/** Letters can look like a signature ("BMW", "MZ,Name", "ID3 is"): of clean text only the formats made of text count. */
+async function signatureOf(head: Buffer, text: boolean, extension: string): Promise<string | undefined> {
+  if (head.subarray(0, 8).equals(CFB_SIGNATURE)) return OLD_OFFICE[extension] ?? 'application/msword';
+  const detected = await fileTypeFromBuffer(head).catch(() => undefined);
+  return text && !TEXTUAL.has(detected?.mime ?? '') ? undefined : detected?.mime;
+}
+
+/** The entry that names an Office file's kind need not come first in its ZIP. */
+function mayYetTell(head: Buffer): boolean {
+  return head.length < DECISIVE_BYTES || head.subarray(0, 4).equals(ZIP_SIGNATURE);
+}
+
+/** Formats whose files can be clean text. */
+const TEXTUAL = new Set([
+  'application/pdf',
+  'application/rtf',
+  'application/postscript',
+  'application/eps',
+  'application/xml',
+]);
+
+/** Valid UTF-8, without control characters but white space. */
+function isText(head: Buffer, whole: boolean): boolean {
+  const text = whole ? head : withoutCutCharacter(head);
+  return isUtf8(text) && !hasControls(text);
 }
 
 const OLD_OFFICE: Readonly<Record<string, string>> = {
@@ -39,15 +64,6 @@ const OLD_OFFICE: Readonly<Record<string, string>> = {
   '.xls': 'application/vnd.ms-excel',
   '.ppt': 'application/vnd.ms-powerpoint',
 };
-
-/** Text by elimination: valid UTF-8, no control characters but white space, and nothing a browser would run. */
-function sniffText(head: Buffer, whole: boolean, extension: string): Sniffed {
-  const text = whole ? head : withoutCutCharacter(head);
-  if (!isUtf8(text) || hasControls(text)) return { verdict: 'refused', detected: null };
-  const markup = markupOf(text.toString('utf8', 0, 1024));
-  if (markup) return { verdict: 'refused', detected: markup };
-  return accepted(extension === '.csv' ? 'text/csv' : 'text/plain');
-}
 
 function accepted(mime: string): Sniffed {
   const type = contentType(mime);
@@ -72,8 +88,11 @@ function hasControls(text: Buffer): boolean {
 const HTML =
   /^(<!doctype html|<(html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)[\s>]|<!--)/i;
 
-function markupOf(start: string): string | undefined {
-  const text = start.replace(/^\uFEFF/, '').trimStart();
+function markupOf(head: Buffer): string | undefined {
+  const text = head
+    .toString('utf8', 0, 1024)
+    .replace(/^\uFEFF/, '')
+    .trimStart();
   if (HTML.test(text)) return 'text/html';
   if (/^(<\?xml|<!doctype|<svg[\s>])/i.test(text))
     return /<svg[\s>]/i.test(text) ? 'image/svg+xml' : 'application/xml';

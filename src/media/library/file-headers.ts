@@ -14,7 +14,8 @@ export function fileHeaders(media: Media): Record<string, string> {
     'Content-Type': media.mime.startsWith('text/') ? `${media.mime}; charset=utf-8` : media.mime,
     'Content-Disposition': contentDisposition(downloadName(media), { type: shown ? 'inline' : 'attachment' }),
     'X-Content-Type-Options': 'nosniff',
-    'Content-Security-Policy': "sandbox; default-src 'none'",
+    // Browsers do not show a PDF in a sandbox; its viewer is one.
+    ...(media.mime !== 'application/pdf' && { 'Content-Security-Policy': "sandbox; default-src 'none'" }),
     'Cross-Origin-Resource-Policy': 'cross-origin',
     'Cache-Control': `public, max-age=${YEAR_SECONDS}, immutable`,
     ETag: `"${media.sha256}"`,

@@ -12,6 +12,15 @@ export class FileNotFound extends AppError {
   }
 }
 
+export class PreconditionFailed extends AppError {
+  constructor(cause?: unknown) {
+    super('precondition-failed', 412, 'The file is another one than the request is made for', {
+      action: 'fix-request',
+      cause,
+    });
+  }
+}
+
 export class RangeNotSatisfiable extends AppError {
   /** @param contentRange `bytes ∗/size`: how long the file is (RFC 9110, 15.5.17) */
   constructor(contentRange: string, cause?: unknown) {

@@ -1,5 +1,8 @@
+import { Logger } from '@nestjs/common';
 import type { Response } from 'express';
-import { FileNotFound, RangeNotSatisfiable } from './media.errors.js';
+import { ServiceUnavailable } from '../../errors/app-error.js';
+import { ClientGone } from '../../errors/client-gone.js';
+import { FileNotFound, PreconditionFailed, RangeNotSatisfiable } from './media.errors.js';
 
 /**
  * Streams a file with ranges and conditional requests (by `send`, through Express). Resolves when the answer has been
@@ -24,10 +27,17 @@ export async function sendFile(
   });
 }
 
-function toAppError(
-  error: Error & { status?: number; code?: string; headers?: Record<string, string> },
-): Error {
+type SendError = Error & { status?: number; code?: string; headers?: Record<string, string> };
+
+const logger = new Logger('Files');
+
+function toAppError(error: SendError): Error {
+  if (error.status === 412) return new PreconditionFailed(error);
   if (error.status === 416)
     return new RangeNotSatisfiable(error.headers?.['Content-Range'] ?? 'bytes */*', error);
-  return error.code === 'ENOENT' ? new FileNotFound() : error;
+  if (error.code === 'ECONNABORTED')
+    return new ClientGone('The client closed the download', { cause: error });
+  if (error.code !== 'ENOENT') return new ServiceUnavailable('The file could not be read', error);
+  logger.error({ err: error }, 'A Media has lost its file');
+  return new FileNotFound();
 }

@@ -6,7 +6,7 @@ import { Orphans, type Orphan } from './orphans.js';
 
 /** Something that is not as the promise says. */
 export interface Finding {
-  readonly fault: 'media-missing' | 'media-short' | 'media-wrong-hash' | 'upload-short' | 'orphan';
+  readonly fault: 'media-missing' | 'media-wrong-size' | 'media-wrong-hash' | 'upload-short' | 'orphan';
   /** Id of the media or upload, or name of the orphan. */
   readonly subject: string;
   readonly detail: string;
@@ -66,7 +66,7 @@ export class Fsck {
     const length = await this.store.lengthOf({ key });
     if (length === undefined) return { fault: 'media-missing', detail: 'the file is not there' };
     if (length !== Number(size))
-      return { fault: 'media-short', detail: `${length} bytes instead of ${size}` };
+      return { fault: 'media-wrong-size', detail: `${length} bytes instead of ${size}` };
     const digest = await this.store.readFile(key, (file) => this.digester.digest(file, length));
     if (digest.sha256 === sha256) return undefined;
     return { fault: 'media-wrong-hash', detail: `SHA-256 is ${digest.sha256} instead of ${sha256}` };

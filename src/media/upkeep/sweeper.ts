@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';
 import { UploadSessions } from '../uploads/upload-sessions.js';
@@ -22,8 +22,9 @@ export interface Swept {
  * instances may sweep at once; every step locks, skips what others have locked, and can be repeated.
  */
 @Injectable()
-export class Sweeper implements OnApplicationBootstrap, OnModuleDestroy {
+export class Sweeper implements OnModuleDestroy {
   private readonly logger = new Logger('Sweeper');
+  private stopping = false;
   private timer: NodeJS.Timeout | undefined;
   private round: Promise<void> = Promise.resolve();
 
@@ -34,7 +35,8 @@ export class Sweeper implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly orphans: Orphans,
   ) {}
 
-  onApplicationBootstrap(): void {
+  /** Sweeps from now on, round after round. */
+  start(): void {
     if (this.config.sweep.intervalSeconds === 0) return;
     this.timer = setInterval(() => {
       this.round = this.round.then(() => this.sweepQuietly());
@@ -42,6 +44,7 @@ export class Sweeper implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async onModuleDestroy(): Promise<void> {
+    this.stopping = true;
     clearInterval(this.timer);
     await this.round;
   }
@@ -70,16 +73,18 @@ export class Sweeper implements OnApplicationBootstrap, OnModuleDestroy {
          SELECT id FROM upload_session WHERE state = 'open' AND expires_at <= now()
          ORDER BY expires_at LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)`,
     );
-    return rowCount ?? 0;
+    const expired = rowCount ?? 0;
+    return expired < BATCH || this.stopping ? expired : expired + (await this.expire());
   }
 
   private async clean(): Promise<number> {
     const { rows } = await this.db.query<{ id: string }>(
       `SELECT id FROM upload_session
-       WHERE state IN ('expired', 'cancelled', 'rejected') AND cleaned_at IS NULL LIMIT ${BATCH}`,
+       WHERE state IN ('expired', 'cancelled', 'rejected') AND cleaned_at IS NULL ORDER BY random() LIMIT ${BATCH}`,
     );
-    for (const { id } of rows) await this.sessions.clean(this.db, id);
-    return rows.length;
+    let cleaned = 0;
+    for (const { id } of rows) cleaned += await this.attempt(() => this.sessions.clean(this.db, id));
+    return cleaned;
   }
 
   /** Ended sessions are kept for a while so that a late client learns what became of its upload; media stay for ever. */
@@ -97,9 +102,20 @@ export class Sweeper implements OnApplicationBootstrap, OnModuleDestroy {
   private async removeOrphans(): Promise<number> {
     let removed = 0;
     for await (const orphan of this.orphans.find()) {
-      await this.orphans.remove(orphan);
-      removed++;
+      if (this.stopping) break;
+      removed += await this.attempt(() => this.orphans.remove(orphan));
     }
     return removed;
+  }
+
+  /** What cannot be removed must not keep the rest: it is tried again in the next round. Counts 1 or 0. */
+  private async attempt(removal: () => Promise<void>): Promise<number> {
+    try {
+      await removal();
+      return 1;
+    } catch (err) {
+      this.logger.warn({ err }, 'Something could not be swept away');
+      return 0;
+    }
   }
 }

@@ -5,7 +5,13 @@ import { readBody } from '../../body/read-body.js';
 import { InvalidRequest } from '../../errors/app-error.js';
 import { cleanFileName } from '../content/file-name.js';
 import { parseContentRange, type ByteRange, type OffsetQuery } from './content-range.js';
-import { ChunkLengthMismatch, ChunkTooLarge, MissingChunk, MissingContentRange } from './upload.errors.js';
+import {
+  AmbiguousChunk,
+  ChunkLengthMismatch,
+  ChunkTooLarge,
+  MissingChunk,
+  MissingContentRange,
+} from './upload.errors.js';
 
 /** A chunk request, parsed and checked for all that can be known without the session. */
 export interface Chunk {
@@ -68,13 +74,18 @@ async function readForm(request: IncomingMessage, query: Query, maxBytes: number
   if (boundary === undefined)
     return toForm([], query, body.length > 0 ? { data: body, filename: undefined } : undefined);
   const parts = parseMultipart(body, boundary);
-  const files = parts.filter(({ name, filename }) => filename !== undefined || FILE_PARTS.has(name));
-  if (files.some(({ name }) => !FILE_PARTS.has(name)) || files.length > 1) throw new MissingChunk();
-  return toForm(
-    parts.filter((part) => !files.includes(part)),
-    query,
-    files[0],
-  );
+  const file = filePart(parts);
+  const fields = parts.filter((part) => part !== file && part.filename === undefined);
+  return toForm(fields, query, file);
+}
+
+/** The part called `image`, `document` or `file`; if several are, the one that is a file and not a field. */
+function filePart(parts: readonly Part[]): Part | undefined {
+  const named = parts.filter(({ name }) => FILE_PARTS.has(name));
+  const files = named.filter(({ filename }) => filename !== undefined);
+  const [file, another] = files.length > 0 ? files : named;
+  if (another) throw new AmbiguousChunk();
+  return file;
 }
 
 function toForm(parts: readonly Part[], query: Query, file: Form['file']): Form {
@@ -102,7 +113,7 @@ function expiresOf(value: string | undefined): Date | undefined {
   if (value === undefined) return undefined;
   const shaped = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/.test(value);
   const date = new Date(shaped ? value : Number.NaN);
-  if (Number.isNaN(date.getTime())) {
+  if (Number.isNaN(date.getTime()) || !isInCalendar(value)) {
     throw new InvalidRequest(
       'expires',
       'expires must be an ISO 8601 date-time with a zone, such as 2030-01-31T12:00:00Z',
@@ -110,6 +121,12 @@ function expiresOf(value: string | undefined): Date | undefined {
   }
   if (date.getTime() <= Date.now()) throw new InvalidRequest('expires', 'expires must be in the future');
   return date;
+}
+
+/** Date rolls 30 February over to March. */
+function isInCalendar(value: string): boolean {
+  const [year, month, day] = value.slice(0, 10).split('-').map(Number) as [number, number, number];
+  return new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day;
 }
 
 function checkOffset(value: string | undefined, { start }: ByteRange): void {

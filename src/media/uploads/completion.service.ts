@@ -1,11 +1,16 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Injectable } from '@nestjs/common';
-import { AppError } from '../../errors/app-error.js';
+import { AppError, ServiceUnavailable } from '../../errors/app-error.js';
 import { Database, type Queryable } from '../../database/database.js';
 import { Digester, type Digest } from '../../storage/digester.js';
 import { FileStore } from '../../storage/file-store.js';
 import { ContentInspector, type Content } from '../content/content-inspector.js';
-import { NotAnImage, UnsupportedContent, UploadTooLarge } from '../content/content.errors.js';
+import {
+  NotAnImage,
+  UnreadableImage,
+  UnsupportedContent,
+  UploadTooLarge,
+} from '../content/content.errors.js';
 import type { Media, MediaType } from '../library/media.entity.js';
 import { MediaService } from '../library/media.service.js';
 import { alive, UploadSessions, type UploadSession } from './upload-sessions.js';
@@ -44,6 +49,17 @@ export class CompletionService {
     const session = alive(await this.sessions.find(this.db, ownerId, request.uploadId));
     if (session.mediaId !== null) return await this.repeat(session.mediaId, session, request);
     if (session.offset < session.total) throw new UploadIncomplete(session.offset);
+    try {
+      return await this.finishWhole(session, request);
+    } catch (error) {
+      // Another request may have completed or cancelled the upload meanwhile, and its bytes with it.
+      const now = alive(await this.sessions.find(this.db, ownerId, request.uploadId));
+      if (now.mediaId === null || !(error instanceof ServiceUnavailable)) throw error;
+      return await this.repeat(now.mediaId, now, request);
+    }
+  }
+
+  private async finishWhole(session: UploadSession, request: CompletionRequest): Promise<Completion> {
     // Without the lock: the bytes below the offset never change, and slow work must hold no connection.
     return await this.store.read(session, async (file) => {
       const digest = await this.digester.digest(file, session.total);
@@ -67,18 +83,18 @@ export class CompletionService {
     try {
       return await this.content.examine(file, { total: session.total, fileName: session.fileName, utf8 });
     } catch (error) {
-      if (error instanceof UnsupportedContent || error instanceof UploadTooLarge)
-        await this.reject(session, error);
+      if (REFUSALS.some((refusal) => error instanceof refusal)) await this.reject(session, error as AppError);
       throw error;
     }
   }
 
   private async reject(session: UploadSession, { code, detail }: AppError): Promise<void> {
-    await this.db.transaction(this.locking(session), async (db, current) => {
-      if (current?.state === 'open')
-        await this.sessions.abandon(db, session.id, 'rejected', { code, detail });
+    const ended = await this.db.transaction(this.locking(session), async (db, current) => {
+      if (current?.state !== 'open') return false;
+      await this.sessions.abandon(db, session.id, 'rejected', { code, detail });
+      return true;
     });
-    await this.sessions.clean(this.db, session.id);
+    if (ended) await this.sessions.clean(this.db, session.id);
   }
 
   private async finish(
@@ -112,6 +128,8 @@ export class CompletionService {
     return { media, created: false };
   }
 }
+
+const REFUSALS = [UnsupportedContent, UnreadableImage, UploadTooLarge];
 
 function mediaType(claim: MediaType | undefined, { type }: Content): MediaType {
   if (claim === undefined) return type.kind === 'image' ? 'image' : 'doc';

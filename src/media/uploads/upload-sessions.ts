@@ -114,20 +114,20 @@ export class UploadSessions {
 
   /** Ends an open session with its media. */
   async complete(db: Queryable, id: string, mediaId: number): Promise<void> {
-    await db.query(`UPDATE upload_session SET state = 'complete', media_id = $2 WHERE id = $1`, [
-      id,
-      mediaId,
-    ]);
+    await db.query(
+      `UPDATE upload_session SET state = 'complete', media_id = $2 WHERE id = $1 AND state = 'open'`,
+      [id, mediaId],
+    );
   }
 
   /** Ends an open session without a media; its bytes go next. */
   async abandon(
     db: Queryable,
     id: string,
-    state: 'cancelled' | 'rejected',
+    state: 'cancelled' | 'expired' | 'rejected',
     rejection?: Rejection,
   ): Promise<void> {
-    await db.query(`UPDATE upload_session SET state = $2, rejection = $3 WHERE id = $1`, [
+    await db.query(`UPDATE upload_session SET state = $2, rejection = $3 WHERE id = $1 AND state = 'open'`, [
       id,
       state,
       rejection ?? null,

@@ -16,6 +16,7 @@ import type { User } from '../../auth/claims.js';
 import { Fields } from '../../body/fields.pipe.js';
 import { ApiProblems } from '../../errors/api-problems.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
+import { validation } from '../../http/validation.js';
 import { NotAnImage, UnsupportedContent, UploadTooLarge } from '../content/content.errors.js';
 import { MediaDto, toMediaDto } from '../library/media.dto.js';
 import { PublicUrl } from '../public-url.pipe.js';
@@ -125,7 +126,7 @@ export class UploadController {
   @ApiOkResponse({ type: UploadPageDto })
   async list(
     @CurrentUser() user: User,
-    @Query() page: PageQueryDto,
+    @Query(validation) page: PageQueryDto,
     @PublicUrl() publicUrl: string,
   ): Promise<UploadPageDto> {
     return toUploadPageDto(await this.uploads.page(user.id, page), page, `${publicUrl}/api/v2/media/upload/`);

@@ -127,6 +127,12 @@ export class MissingChunk extends InvalidRequest {
   }
 }
 
+export class AmbiguousChunk extends InvalidRequest {
+  constructor() {
+    super('image', 'The request has more than one file part', 'ambiguous-chunk');
+  }
+}
+
 function at(offset: number, action: Action) {
   return { action, members: { offset: String(offset) } };
 }

@@ -75,7 +75,8 @@ export class UploadService {
     await this.db.transaction(this.locking(ownerId, id), async (db, session) => {
       if (!session) throw new UploadNotFound();
       if (session.state === 'complete') throw new UploadComplete(session.mediaId);
-      if (session.state === 'open') await this.sessions.abandon(db, id, 'cancelled');
+      // One past its time may still be open in its row, until the sweeper comes.
+      await this.sessions.abandon(db, id, session.state === 'expired' ? 'expired' : 'cancelled');
     });
     await this.sessions.clean(this.db, id);
   }
