@@ -2,6 +2,12 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class UploadsAndMedia1763800000000 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
+    // The id of the directory that holds the bytes: one row.
+    await db.query(`
+      CREATE TABLE data_directory (
+        id   text    NOT NULL,
+        sole boolean PRIMARY KEY DEFAULT true CHECK (sole)
+      )`);
     await db.query(`
       CREATE TABLE media (
         id          integer     GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -58,5 +64,6 @@ export class UploadsAndMedia1763800000000 implements MigrationInterface {
   async down(db: QueryRunner): Promise<void> {
     await db.query(`DROP TABLE upload_session`);
     await db.query(`DROP TABLE media`);
+    await db.query(`DROP TABLE data_directory`);
   }
 }

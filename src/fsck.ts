@@ -6,6 +6,7 @@ import { loadConfig } from './config/config.js';
 import { migrate, openDatabase } from './database/data-source.js';
 import { EmbeddedPostgres } from './database/embedded-postgres.js';
 import { Fsck } from './media/upkeep/fsck.js';
+import { pair } from './media/upkeep/pairing.js';
 
 // `npm run fsck [-- --fix]`: rows against bytes. Exits 1 when anything is wrong, and with --fix when anything was.
 const { values } = parseArgs({ options: { fix: { type: 'boolean', default: false } } });
@@ -14,6 +15,7 @@ const postgres = config.database.url ? undefined : await EmbeddedPostgres.start(
 const connection = postgres?.connection ?? { url: config.database.url ?? '' };
 await migrate(connection);
 const source = await openDatabase(connection, config.database.poolSize);
+await pair(source, config.dataDir);
 const app = await NestFactory.createApplicationContext(AppModule.with(config, source), { logger: false });
 
 let found = 0;

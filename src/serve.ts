@@ -5,6 +5,7 @@ import { createApp } from './app.js';
 import type { Config } from './config/config.js';
 import { migrate, openDatabase, unsafeSettings, type Connection } from './database/data-source.js';
 import { drain } from './http/drain.js';
+import { pair } from './media/upkeep/pairing.js';
 import { Sweeper } from './media/upkeep/sweeper.js';
 
 /** A server that listens. */
@@ -18,6 +19,7 @@ export interface Serving {
 export async function serve(config: Config, connection: Connection): Promise<Serving> {
   await migrate(connection);
   const source = await openDatabase(connection, config.database.poolSize);
+  await pair(source, config.dataDir);
   const unsafe = await unsafeSettings(source);
   const app = await createApp(config, source);
   for (const name of unsafe) {
