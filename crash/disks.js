@@ -26,7 +26,8 @@ const BLOCKS = { ext4: ['-b', '4096'], xfs: ['-s', 'size=4096'] };
 export async function noDisks(fileSystem) {
   if (process.platform !== 'linux' || process.geteuid?.() !== 0) return 'loop devices need root on Linux';
   for (const tool of ['losetup', 'mkfs.xfs', `mkfs.${fileSystem}`]) {
-    if (!['/sbin', '/usr/sbin', '/bin', '/usr/bin'].some((path) => existsSync(join(path, tool)))) return `there is no ${tool}`;
+    if (!['/sbin', '/usr/sbin', '/bin', '/usr/bin'].some((path) => existsSync(join(path, tool))))
+      return `there is no ${tool}`;
   }
   if (!existsSync('/dev/loop-control')) return 'there are no loop devices';
   return undefined;
@@ -47,7 +48,7 @@ export class Disks {
     this.mounts = mounts;
     /** @type {Map<string, string>} device of each disk that is attached */
     this.devices = new Map();
-    this.generation = 0;
+    this.removed = false;
   }
 
   /** @param {FileSystem} fileSystem @param {Record<'uploads' | 'database', string>} mounts where the disks are to be seen */
@@ -63,22 +64,32 @@ export class Disks {
       await run('truncate', ['-s', String(BYTES[name]), disks.path(name)]);
       await mkdir(mounts[name], { recursive: true });
     }
-    await disks.mount(async (device) => void (await run(`mkfs.${fileSystem}`, ['-q', ...BLOCKS[fileSystem], device])));
+    await disks.mount(
+      async (device) => void (await run(`mkfs.${fileSystem}`, ['-q', ...BLOCKS[fileSystem], device])),
+    );
     return disks;
   }
 
   /** @param {string} name */
   path(name) {
-    return join(this.root, 'carrier', name && `${name}.${this.generation}.img`);
+    return join(this.root, 'carrier', name && `${name}.img`);
   }
 
   /** @param {(device: string) => Promise<void>} [prepare] */
   async mount(prepare) {
     for (const name of NAMES) {
+      if (this.removed) throw new Error('The harness is being stopped');
       const device = await attach(this.path(name), true);
       this.devices.set(name, device);
       await prepare?.(device);
-      await run('mount', ['-t', this.fileSystem, '-o', LAZY[this.fileSystem], device, this.mounts[name] ?? '']);
+      await run('mount', [
+        '-t',
+        this.fileSystem,
+        '-o',
+        LAZY[this.fileSystem],
+        device,
+        this.mounts[name] ?? '',
+      ]);
     }
   }
 
@@ -86,13 +97,14 @@ export class Disks {
     for (const [name, device] of this.devices) {
       await unmount(this.mounts[name] ?? '');
       await run('losetup', ['-d', device]);
+      this.devices.delete(name);
     }
-    this.devices.clear();
   }
 
   /** Copies both disks as they are. @param {string} label */
   async copy(label) {
-    for (const name of NAMES) await run('cp', ['--reflink=always', this.path(name), `${this.path(name)}.${label}`]);
+    for (const name of NAMES)
+      await run('cp', ['--reflink=always', this.path(name), `${this.path(name)}.${label}`]);
   }
 
   /** Puts copies in the place of the disks, which must not be mounted. @param {string} label @param {boolean} [keep] the copies */
@@ -105,6 +117,7 @@ export class Disks {
   }
 
   async remove() {
+    this.removed = true;
     await this.unmount();
     await unmount(this.path(''));
     await run('losetup', ['-d', this.carrier]);
@@ -114,16 +127,25 @@ export class Disks {
 
 /** Memory is as good as a disk here, since the machine stays on: only the simulated disks lose their power. */
 async function roomy() {
-  const free = await statfs('/dev/shm').then(({ bavail, bsize }) => bavail * bsize, () => 0);
+  const free = await statfs('/dev/shm').then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => 0,
+  );
   return free > 4096 * MEBIBYTE ? '/dev/shm' : tmpdir();
 }
 
 /** @param {string} image @param {boolean} direct */
 async function attach(image, direct) {
-  const { stdout } = await run('losetup', [`--direct-io=${direct ? 'on' : 'off'}`, '--find', '--show', image]);
+  const { stdout } = await run('losetup', [
+    `--direct-io=${direct ? 'on' : 'off'}`,
+    '--find',
+    '--show',
+    image,
+  ]);
   const device = stdout.trim();
   const { stdout: mode } = await run('losetup', ['--noheadings', '--output', 'DIO', device]);
-  if (direct && mode.trim() !== '1') throw new Error(`${device} does not do direct I/O: its image would be ahead of the disk`);
+  if (direct && mode.trim() !== '1')
+    throw new Error(`${device} does not do direct I/O: its image would be ahead of the disk`);
   return device;
 }
 

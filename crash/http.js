@@ -1,5 +1,5 @@
 // @ts-check
-import { Agent, request as httpRequest } from 'node:http';
+import { request as httpRequest } from 'node:http';
 
 const TIMEOUT_MS = 30_000;
 const BOUNDARY = 'crash-harness-boundary-7d1f';
@@ -8,6 +8,7 @@ const BOUNDARY = 'crash-harness-boundary-7d1f';
  * @typedef {object} Target where requests go; its url changes when a server is replaced
  * @property {string} url empty while there is no server
  * @property {string} token
+ * @property {number} [patienceMs] with one request
  *
  * @typedef {{ status: number, headers: import('node:http').IncomingHttpHeaders, body: any }} Answer
  */
@@ -15,10 +16,15 @@ const BOUNDARY = 'crash-harness-boundary-7d1f';
 /**
  * One request, one answer; rejects when the connection breaks or nothing comes.
  * @param {Target} target @param {string} method @param {string} path
- * @param {{ headers?: Record<string, string>, body?: Buffer, agent?: Agent }} [options]
+ * @param {{ headers?: Record<string, string>, body?: Buffer, agent?: import('node:http').Agent }} [options]
  * @returns {Promise<Answer>}
  */
-export async function send({ url, token }, method, path, { headers = {}, body, agent } = {}) {
+export async function send(
+  { url, token, patienceMs = TIMEOUT_MS },
+  method,
+  path,
+  { headers = {}, body, agent } = {},
+) {
   if (!url) throw new Error('There is no server');
   const all = {
     authorization: `Bearer ${token}`,
@@ -27,7 +33,7 @@ export async function send({ url, token }, method, path, { headers = {}, body, a
   };
   return await new Promise((resolve, reject) => {
     const request = httpRequest(new URL(path, url), { method, headers: all, agent: agent ?? false });
-    request.setTimeout(TIMEOUT_MS, () => request.destroy(new Error('No answer')));
+    request.setTimeout(patienceMs, () => request.destroy(new Error('No answer')));
     request.on('error', reject);
     request.on('response', (response) => {
       /** @type {Buffer[]} */
@@ -55,7 +61,7 @@ function answerOf({ statusCode = 0, headers }, text) {
  * @property {number} total
  * @property {string | undefined} id of the upload, from the second chunk on
  * @property {boolean} [raw] the bytes alone as the body, as curl sends them
- * @property {Agent} [agent]
+ * @property {import('node:http').Agent} [agent]
  */
 
 /** @param {Target} target @param {ChunkRequest} chunk */
@@ -71,7 +77,7 @@ export async function sendChunk(target, { name, bytes, start, total, id, raw, ag
   return await send(target, 'POST', path, { headers, body: formOf(name, bytes, id), ...options });
 }
 
-/** @param {Target} target @param {string} id @param {string} md5 @param {Agent} [agent] */
+/** @param {Target} target @param {string} id @param {string} md5 @param {import('node:http').Agent} [agent] */
 export async function sendComplete(target, id, md5, agent) {
   const body = Buffer.from(JSON.stringify({ upload_id: id, md5 }));
   const headers = { 'content-type': 'application/json' };

@@ -1,27 +1,36 @@
 // @ts-check
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { freeze } from './layers/freeze.js';
 import { both, kill, postgres } from './layers/kill.js';
 import { order } from './layers/order.js';
 import { power } from './layers/power.js';
+import { race } from './layers/race.js';
+import { stop } from './layers/stop.js';
 import { errors, syscalls } from './layers/syscalls.js';
+import { Place } from './place.js';
 import { summary } from './report.js';
 
 /** @typedef {(options: import('./report.js').Options) => AsyncGenerator<import('./report.js').Line>} Layer */
 
 /** @type {Record<string, Layer>} */
-const LAYERS = { kill, postgres, both, order, syscalls, errors, power };
+const LAYERS = { kill, postgres, both, order, syscalls, errors, power, race, freeze, stop };
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     runs: { type: 'string' },
     seconds: { type: 'string', default: '600' },
+    // Ends a layer with the first run that shows a violation.
     'fail-fast': { type: 'boolean', default: false },
     seed: { type: 'string', default: String(Date.now()) },
     dir: { type: 'string', default: resolve(import.meta.dirname, '..') },
   },
 });
+
+/** @type {Promise<never> | undefined} */
+let clearing;
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => (clearing ??= clearAway()));
 
 const asked = positionals[0] ?? 'short';
 const names = ['all', 'short'].includes(asked) ? Object.keys(LAYERS) : [asked];
@@ -38,15 +47,33 @@ async function runLayer(name, layer) {
   const lines = [];
   const short = asked === 'short';
   const runs = values.runs ? Number(values.runs) : short ? 1 : undefined;
-  const options = { checkout: resolve(values.dir), seed: values.seed, seconds: Number(values.seconds), runs, short };
-  for await (const line of layer(options)) {
-    lines.push(line);
-    console.log(JSON.stringify(line));
-    if (values['fail-fast'] && line.violations?.length) break;
+  const options = {
+    checkout: resolve(values.dir),
+    seed: values.seed,
+    seconds: Number(values.seconds),
+    runs,
+    short,
+  };
+  try {
+    for await (const line of layer(options)) {
+      lines.push(line);
+      console.log(JSON.stringify(line));
+      if (values['fail-fast'] && line.violations?.length) break;
+    }
+  } catch (error) {
+    // Pulling its place away from under a layer may well fail it; the clearing ends the process.
+    await clearing;
+    throw error;
   }
   const last = summary(name, lines);
   console.log(JSON.stringify(last));
   return last.ok;
+}
+
+/** Nothing that was started outlives the harness, even when it is stopped halfway. @returns {Promise<never>} */
+async function clearAway() {
+  await Promise.all([...Place.all].map((place) => place.remove()));
+  process.exit(130);
 }
 
 /** @param {string} message @returns {never} */

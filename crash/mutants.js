@@ -17,13 +17,22 @@ const { values } = parseArgs({
   },
 });
 
+/** @type {import('node:child_process').ChildProcess | undefined} */
+let running;
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    process.exitCode = 130;
+    running?.kill('SIGTERM');
+  });
+}
+
 let ok = true;
 for (const mutant of MUTANTS.filter(({ name }) => !values.only || name === values.only)) {
   const line = await judge(mutant);
   ok &&= line.ok;
   console.log(JSON.stringify(line));
 }
-process.exit(ok ? 0 : 1);
+process.exitCode ??= ok ? 0 : 1;
 
 /** @param {import('./mutations.js').Mutant} mutant */
 async function judge({ name, patches, layers }) {
@@ -45,7 +54,15 @@ async function judge({ name, patches, layers }) {
     await rm(checkout, { recursive: true, force: true });
   }
   const seconds = Math.round((performance.now() - start) / 1000);
-  return { mutant: name, caught_by: by.caught, missed_by: by.missed, skipped: by.skipped, seconds, example, ok: by.caught.length > 0 };
+  return {
+    mutant: name,
+    caught_by: by.caught,
+    missed_by: by.missed,
+    skipped: by.skipped,
+    seconds,
+    example,
+    ok: by.caught.length > 0,
+  };
 }
 
 /** @param {string} checkout @param {import('./mutations.js').Mutant['patches']} patches */
@@ -57,22 +74,41 @@ async function copy(checkout, patches) {
     const path = join(checkout, 'dist/src', file);
     const text = await readFile(path, 'utf8');
     const found = text.split(from).length - 1;
-    if (found !== 1) throw new Error(`${file} has this ${found} times instead of once; mend the mutant: ${from}`);
-    await writeFile(path, text.replace(from, () => to));
+    if (found !== 1)
+      throw new Error(`${file} has this ${found} times instead of once; mend the mutant: ${from}`);
+    await writeFile(
+      path,
+      text.replace(from, () => to),
+    );
   }
 }
 
 /** @param {string} checkout @param {string} layer @returns {Promise<{ verdict: 'caught' | 'missed' | 'skipped', violation?: unknown }>} */
 async function run(checkout, layer) {
-  const args = [join(import.meta.dirname, 'main.js'), ...layer.split(' '), '--seed', values.seed, '--seconds', '40', '--fail-fast', '--dir', checkout];
+  const args = [
+    join(import.meta.dirname, 'main.js'),
+    ...layer.split(' '),
+    '--seed',
+    values.seed,
+    '--seconds',
+    '40',
+    '--fail-fast',
+    '--dir',
+    checkout,
+  ];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  running = child;
   let [output, errors] = ['', ''];
   child.stderr.on('data', (text) => (errors += text));
   for await (const text of child.stdout) output += text;
-  const lines = output.split('\n').filter(Boolean).map((line) => JSON.parse(line));
+  const lines = output
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
   const last = lines.find(({ summary }) => summary);
   // A harness that breaks has noticed nothing.
   if (!last) throw new Error(`${layer} ended without a summary:\n${errors.slice(-2000)}`);
-  if (!last.ok) return { verdict: 'caught', violation: lines.flatMap(({ violations = [] }) => violations)[0] };
+  if (!last.ok)
+    return { verdict: 'caught', violation: lines.flatMap(({ violations = [] }) => violations)[0] };
   return { verdict: last.skipped && !last.uploads ? 'skipped' : 'missed' };
 }

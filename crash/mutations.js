@@ -15,7 +15,7 @@ const COMPLETION = 'media/uploads/completion.service.js';
 const SYNC_DIRECTORIES = `await syncDirectory(this.files);
             await syncDirectory(this.uploads);`;
 const ADVANCE_AND_WRITE =
-  'const [expiresAt] = await both(this.sessions.advance(db, session, offset), this.store.write(session.id, session.offset, bytes.subarray(overlap)));';
+  'const [expiresAt] = await settled(this.sessions.advance(db, session, offset), this.store.write(session.id, session.offset, bytes.subarray(overlap)));';
 const ADOPT = 'await this.store.adopt(session, session.total);';
 const COMPLETE = 'await this.sessions.complete(db, session.id, id);';
 
@@ -33,7 +33,13 @@ export const MUTANTS = [
     // The sync of a new file makes ext4 and XFS write its directory entry too, so no power cut shows this one there;
     // POSIX promises nothing of the kind, and other file systems do not.
     name: 'no directory sync after create',
-    patches: [{ file: STORE, from: 'if (offset === 0)\n                    await syncDirectory(this.uploads);', to: '' }],
+    patches: [
+      {
+        file: STORE,
+        from: 'if (offset === 0)\n                    await syncDirectory(this.uploads);',
+        to: '',
+      },
+    ],
     layers: ['order'],
   },
   {
@@ -56,14 +62,24 @@ export const MUTANTS = [
   {
     // The row lock makes the comparison a second belt: alone it can only be missed by looking at the statement.
     name: 'no compare-and-set',
-    patches: [{ file: SESSIONS, from: 'WHERE id = $1 AND "offset" = $2 AND', to: 'WHERE id = $1 AND $2::bigint >= 0 AND' }],
+    patches: [
+      {
+        file: SESSIONS,
+        from: 'WHERE id = $1 AND "offset" = $2 AND',
+        to: 'WHERE id = $1 AND $2::bigint >= 0 AND',
+      },
+    ],
     layers: ['order'],
   },
   {
     name: 'no lock, no compare-and-set',
     patches: [
       { file: SESSIONS, from: ' FOR UPDATE OF s`', to: '`' },
-      { file: SESSIONS, from: 'WHERE id = $1 AND "offset" = $2 AND', to: 'WHERE id = $1 AND $2::bigint >= 0 AND' },
+      {
+        file: SESSIONS,
+        from: 'WHERE id = $1 AND "offset" = $2 AND',
+        to: 'WHERE id = $1 AND $2::bigint >= 0 AND',
+      },
     ],
     layers: [RACE],
   },
@@ -85,7 +101,11 @@ export const MUTANTS = [
     name: 'media row before rename',
     patches: [
       { file: COMPLETION, from: ADOPT, to: '' },
-      { file: COMPLETION, from: COMPLETE, to: `${COMPLETE} await db.query('COMMIT'); ${ADOPT} await db.query('BEGIN');` },
+      {
+        file: COMPLETION,
+        from: COMPLETE,
+        to: `${COMPLETE} await db.query('COMMIT'); ${ADOPT} await db.query('BEGIN');`,
+      },
     ],
     layers: ['order', 'syscalls'],
   },
@@ -94,15 +114,17 @@ export const MUTANTS = [
     patches: [
       {
         file: 'database/database.js',
-        from: 'await commit(client);\n            give(client);',
-        to: 'commit(client).then(() => give(client), (failure) => give(client, failure));',
+        from: 'await commit(client);',
+        to: 'commit(client).catch(() => undefined);',
       },
     ],
     layers: ['order', 'postgres --runs 3'],
   },
   {
     name: 'asynchronous commit',
-    patches: [{ file: 'database/data-source.js', from: "'synchronous_commit=on'", to: "'synchronous_commit=off'" }],
+    patches: [
+      { file: 'database/data-source.js', from: "'synchronous_commit=on'", to: "'synchronous_commit=off'" },
+    ],
     layers: ['postgres --runs 3', POWER],
   },
 ];

@@ -8,7 +8,7 @@ const SWEEP_MS = 15_000;
 
 /**
  * @typedef {{ kind: 'lost' | 'wrong' | 'doubled' | 'orphan' | 'refused' | 'stuck', what: string }} Violation
- * @typedef {{ postgres: import('./postgres.js').Postgres, dataDir: string }} Place
+ * @typedef {{ postgres: import('./postgres.js').Postgres, dataDir: string, deaths: Violation[] }} Place
  * @typedef {{ id: string, key: string, state: string, total: number, offset: number, name: string,
  *   media: number | null, media_key: string | null, media_size: number | null, media_sha256: string | null }} Row
  */
@@ -19,7 +19,9 @@ const SWEEP_MS = 15_000;
  * @param {Place} place @param {readonly import('./upload.js').Upload[]} uploads @returns {Promise<Violation[]>}
  */
 export async function inspect(place, uploads) {
-  const known = uploads.filter(({ id }) => id !== undefined).map(({ id, acked, mediaId }) => ({ id, acked, mediaId }));
+  const known = uploads
+    .filter(({ id }) => id !== undefined)
+    .map(({ id, acked, mediaId }) => ({ id, acked, mediaId }));
   const rows = await readRows(place, uploads);
   const byId = new Map(rows.map((row) => [row.id, row]));
   const byName = new Map(uploads.map((upload) => [upload.name, upload]));
@@ -27,7 +29,7 @@ export async function inspect(place, uploads) {
   /** @type {Violation[]} */
   const wrong = [];
   for (const row of rows) wrong.push(...(await compareWithDisk(place, row, byName.get(row.name))));
-  return [...lost, ...wrong, ...doubled(rows)];
+  return [...place.deaths.splice(0), ...lost, ...wrong, ...doubled(rows)];
 }
 
 /** @param {Place} place @param {readonly import('./upload.js').Upload[]} uploads @returns {Promise<Row[]>} */
@@ -43,7 +45,8 @@ async function readRows({ postgres }, uploads) {
 /** @param {{ id: string | undefined, acked: number, mediaId: number | undefined }} client @param {Row | undefined} row @returns {Violation[]} */
 function compareWithClient({ id, acked, mediaId }, row) {
   if (!row) return [{ kind: 'lost', what: `upload ${id} has no row, ${acked} bytes were acknowledged` }];
-  if (row.offset < acked) return [{ kind: 'lost', what: `upload ${id} stands at ${row.offset}, acknowledged ${acked}` }];
+  if (row.offset < acked)
+    return [{ kind: 'lost', what: `upload ${id} stands at ${row.offset}, acknowledged ${acked}` }];
   if (mediaId !== undefined && row.media !== mediaId)
     return [{ kind: 'lost', what: `upload ${id} has media ${row.media}, acknowledged ${mediaId}` }];
   return [];
@@ -64,8 +67,11 @@ async function compareWithDisk({ dataDir }, row, upload) {
 /** @param {string} dataDir @param {Row} row @param {Buffer} content @returns {Promise<Violation[]>} */
 async function compareMedia(dataDir, { media, media_key, media_size, media_sha256 }, content) {
   const stored = await read(join(dataDir, 'files', media_key ?? ''));
-  const right = stored?.equals(content) && media_size === content.length && media_sha256 === digest('sha256', content);
-  return right ? [] : [{ kind: 'wrong', what: `media ${media} of ${content.length} bytes: file ${stored?.length}` }];
+  const right =
+    stored?.equals(content) && media_size === content.length && media_sha256 === digest('sha256', content);
+  return right
+    ? []
+    : [{ kind: 'wrong', what: `media ${media} of ${content.length} bytes: file ${stored?.length}` }];
 }
 
 /** A completion that crashed may have renamed it, or does so just now. @param {string} dataDir @param {Row} row */

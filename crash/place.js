@@ -1,12 +1,20 @@
 // @ts-check
+import { execFile } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Postgres } from './postgres.js';
-import { Server } from './server.js';
+import { environmentOf, Server } from './server.js';
+
+/** A file is an orphan only when no transaction can still be about to commit its row: for when none is. */
+export const SWEEP_NOW = { ORPHAN_AGE_SECONDS: '1', SWEEP_INTERVAL_SECONDS: '1' };
 
 /** Directories of a layer's own with a Postgres and servers, all gone when the layer ends. */
 export class Place {
+  /** Those there are, for whoever has to clear away in the midst of a run. @type {Set<Place>} */
+  static all = new Set();
+
   /** @param {string} checkout @param {string} root */
   constructor(checkout, root) {
     this.checkout = checkout;
@@ -17,6 +25,11 @@ export class Place {
     this.servers = [];
     /** Where clients send: the server that is running. */
     this.target = { url: '', token: '' };
+    /** @type {import('./disks.js').Disks | undefined} simulated disks that are mounted here */
+    this.disks = undefined;
+    /** @type {import('./oracles.js').Violation[]} servers that ended though nobody wanted it */
+    this.deaths = [];
+    Place.all.add(this);
   }
 
   /** Directories alone. @param {string} checkout */
@@ -32,23 +45,44 @@ export class Place {
 
   /** The first server is where clients send. @param {Record<string, string>} [settings] @param {readonly string[]} [under] */
   async startServer(settings = {}, under = []) {
+    if (!Place.all.has(this)) throw new Error('The harness is being stopped');
     const { checkout, dataDir, postgres, target } = this;
     const server = await Server.start({ checkout, dataDir, databaseUrl: postgres.url, settings, under });
     this.servers = [...this.servers.filter(({ running }) => running), server];
     Object.assign(target, { url: server.url, token: server.token });
-    void server.exit.then(() => {
+    void server.exit.then(async () => {
       if (target.url === server.url) target.url = '';
+      if (server.lastWords !== undefined) await this.replace(server.lastWords);
     });
     return server;
+  }
+
+  /** What a process manager does; the end of a server is a violation all the same. @param {string} lastWords */
+  async replace(lastWords) {
+    this.deaths.push({ kind: 'refused', what: lastWords });
+    await this.startServer().catch(() => undefined);
   }
 
   async killServers() {
     await Promise.all(this.servers.map((server) => server.kill()));
   }
 
+  /** What the server's own check of rows against bytes says; empty when all is well. */
+  async fsck() {
+    const program = join(this.checkout, 'dist/src/fsck.js');
+    const env = { ...environmentOf(this.dataDir, this.postgres.url), ...SWEEP_NOW };
+    const ended = await promisify(execFile)(process.execPath, [program], { cwd: this.dataDir, env }).catch(
+      (/** @type {{ stdout: string, stderr: string }} */ error) => error,
+    );
+    return ended instanceof Error ? `${ended.stdout}${ended.stderr}`.trim() : '';
+  }
+
   async remove() {
+    if (!Place.all.delete(this)) return;
+    this.postgres.closed = true;
     await this.killServers();
     await this.postgres.stop();
+    await this.disks?.remove();
     await rm(this.root, { recursive: true, force: true, maxRetries: 3 });
   }
 }

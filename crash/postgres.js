@@ -11,16 +11,19 @@ export class Postgres {
   constructor(checkout, dataDir) {
     this.checkout = checkout;
     this.dataDir = dataDir;
-    /** @type {any} */
+    /** @type {Promise<any> | undefined} */
     this.embedded = undefined;
+    /** The harness is being stopped: nothing starts any more. */
+    this.closed = false;
     this.connection = { host: '', port: 0, user: '', database: '' };
   }
 
   async start() {
     const built = join(this.checkout, 'dist/src/database/embedded-postgres.js');
     const { EmbeddedPostgres } = await import(pathToFileURL(built).href);
-    this.embedded = await EmbeddedPostgres.start({ dataDir: this.dataDir });
-    this.connection = this.embedded.connection;
+    if (this.closed) throw new Error('The harness is being stopped');
+    this.embedded = EmbeddedPostgres.start({ dataDir: this.dataDir });
+    this.connection = (await this.embedded).connection;
   }
 
   get url() {
@@ -42,9 +45,11 @@ export class Postgres {
   /** kill -9 of every process of it, frozen ones too: nothing more reaches the disk. */
   async killAll() {
     const family = this.family();
+    // First, and in the same breath: it would start a Postgres anew that ended without being asked to.
+    const stopping = this.stop();
     for (const pid of family) signal(pid, 'SIGKILL');
     while (family.some(isRunning)) await sleep(5);
-    await this.stop();
+    await stopping;
   }
 
   /** The postmaster comes first: a frozen one has no more children. */
@@ -54,8 +59,10 @@ export class Postgres {
   }
 
   async stop() {
-    await this.embedded?.stop();
+    const { embedded } = this;
     this.embedded = undefined;
+    // One that is only just starting is waited for.
+    await (await embedded?.catch(() => undefined))?.stop();
   }
 
   /** @template {pg.QueryResultRow} R @param {string} text @param {unknown[]} [values] @returns {Promise<R[]>} */
@@ -72,7 +79,12 @@ export class Postgres {
 
   family() {
     const postmaster = this.pid;
-    return [postmaster, ...processes().filter(({ parent }) => parent === postmaster).map(({ pid }) => pid)];
+    return [
+      postmaster,
+      ...processes()
+        .filter(({ parent }) => parent === postmaster)
+        .map(({ pid }) => pid),
+    ];
   }
 }
 

@@ -37,9 +37,17 @@ export function summary(layer, lines) {
   /** @type {Record<string, number>} */
   const sums = {};
   for (const [name, value] of lines.flatMap((line) => Object.entries(line))) {
-    if (typeof value === 'number' && name !== 'run') sums[name] = Math.round(((sums[name] ?? 0) + value) * 10) / 10;
+    if (typeof value === 'number' && name !== 'run')
+      sums[name] = Math.round(((sums[name] ?? 0) + value) * 10) / 10;
   }
   const violations = lines.reduce((sum, line) => sum + (line.violations?.length ?? 0), 0);
   const skipped = lines.find((line) => 'skipped' in line)?.['skipped'];
-  return { layer, summary: true, runs: lines.length, ...sums, ...(skipped !== undefined && { skipped }), ok: violations === 0 };
+  return {
+    layer,
+    summary: true,
+    runs: lines.length,
+    ...sums,
+    ...(skipped !== undefined && { skipped }),
+    ok: violations === 0,
+  };
 }

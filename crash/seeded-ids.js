@@ -8,7 +8,10 @@ const ID_BYTES = 16;
 
 /** @param {string} seed @param {number} n from 0 */
 export function uploadId(seed, n) {
-  return createHash('sha256').update(`${seed} ${n}`).digest('hex').slice(0, 2 * ID_BYTES);
+  return createHash('sha256')
+    .update(`${seed} ${n}`)
+    .digest('hex')
+    .slice(0, 2 * ID_BYTES);
 }
 
 /** As the server derives it. @param {string} id */
@@ -21,8 +24,9 @@ if (seed !== undefined) {
   const { randomBytes } = crypto;
   let made = 0;
   crypto.randomBytes = /** @type {any} */ (
-    (/** @type {number} */ size, /** @type {any[]} */ ...rest) =>
-      size === ID_BYTES ? Buffer.from(uploadId(seed, made++), 'hex') : randomBytes(size, ...rest)
+    /** @type {(size: number, callback?: any) => any} */
+    (size, callback) =>
+      size === ID_BYTES ? Buffer.from(uploadId(seed, made++), 'hex') : randomBytes(size, callback)
   );
   syncBuiltinESMExports();
 }

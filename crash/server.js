@@ -16,6 +16,19 @@ const SECRET = 'the crash harness signs nothing of value with this';
  * @property {readonly string[]} [under] a command to start the server with, such as strace
  */
 
+/** @param {string} dataDir @param {string} databaseUrl */
+export function environmentOf(dataDir, databaseUrl) {
+  return {
+    PATH: process.env['PATH'],
+    DATA_DIR: dataDir,
+    DATABASE_URL: databaseUrl,
+    HOST: '127.0.0.1',
+    PORT: '0',
+    JWT_SECRET: SECRET,
+    LOG_LEVEL: 'error',
+  };
+}
+
 /** One process of the built server, on a free port of the loopback interface. */
 export class Server {
   /** @param {import('node:child_process').ChildProcess} child @param {{ words: string }} output */
@@ -23,22 +36,15 @@ export class Server {
     this.child = child;
     this.output = output;
     this.exit = once(child, 'exit');
+    /** Whether its end was ours to ask for. */
+    this.asked = false;
     this.url = '';
     this.token = '';
   }
 
   /** Resolves once it is ready for uploads. @param {ServerOptions} options */
   static async start({ checkout, dataDir, databaseUrl, settings = {}, under = [] }) {
-    const env = {
-      PATH: process.env['PATH'],
-      DATA_DIR: dataDir,
-      DATABASE_URL: databaseUrl,
-      HOST: '127.0.0.1',
-      PORT: '0',
-      JWT_SECRET: SECRET,
-      LOG_LEVEL: 'error',
-      ...settings,
-    };
+    const env = { ...environmentOf(dataDir, databaseUrl), ...settings };
     const [program = '', ...args] = [...under, process.execPath, join(checkout, 'dist/src/main.js')];
     const child = spawn(program, args, { cwd: dataDir, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const output = { words: '' };
@@ -58,6 +64,12 @@ export class Server {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
+  /** What it said when it ended by its own fault; a kill -9 comes from outside. */
+  get lastWords() {
+    const fault = !this.running && !this.asked && this.child.signalCode !== 'SIGKILL';
+    return fault ? `ended by itself: ${this.output.words.slice(-1500)}` : undefined;
+  }
+
   /** @param {NodeJS.Signals} signal */
   signal(signal) {
     this.child.kill(signal);
@@ -65,6 +77,7 @@ export class Server {
 
   /** kill -9; resolves when it is gone. */
   async kill() {
+    this.asked = true;
     this.signal('SIGKILL');
     await this.exit;
   }
@@ -72,6 +85,7 @@ export class Server {
   /** Asks it to stop; resolves to its exit code and how long it took. */
   async stop() {
     const start = performance.now();
+    this.asked = true;
     this.signal('SIGTERM');
     const [code] = await this.exit;
     return { code, milliseconds: Math.round(performance.now() - start) };

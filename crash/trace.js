@@ -18,14 +18,18 @@ export function predictable(ids) {
 /** Every path that the n-th upload of a server touches. @param {string} dataDir @param {string} ids @param {number} n */
 export function pathsOf(dataDir, ids, n) {
   const id = uploadId(ids, n);
-  return ['uploads', 'files', join('uploads', id), join('files', fileKey(id))].map((path) => join(dataDir, path));
+  return ['uploads', 'files', join('uploads', id), join('files', fileKey(id))].map((path) =>
+    join(dataDir, path),
+  );
 }
 
 /** Why strace cannot be used here; undefined if it can. */
 export function noStrace() {
   if (process.platform !== 'linux') return 'strace is for Linux';
   try {
-    execFileSync('strace', ['-o', '/dev/null', '-e', 'inject=getppid:error=EPERM', 'true'], { stdio: 'pipe' });
+    execFileSync('strace', ['-o', '/dev/null', '-e', 'inject=getppid:error=EPERM', 'true'], {
+      stdio: 'pipe',
+    });
     return undefined;
   } catch (error) {
     return `strace does not work here: ${String(error).split('\n')[0]}`;
@@ -36,7 +40,9 @@ export function noStrace() {
 export class Trace {
   /** Resolves once every thread is watched. @param {number} pid @param {readonly string[]} args @param {string} log */
   static async attach(pid, args, log) {
-    const child = spawn('strace', ['-f', '-y', '-o', log, ...args, '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn('strace', ['-f', '-y', '-o', log, ...args, '-p', String(pid)], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     const trace = new Trace(child, log);
     await Promise.race([trace.untilAttached(), trace.exit]);
     if (!/attached/.test(trace.words)) throw new Error(`strace did not attach: ${trace.words}`);
@@ -85,7 +91,8 @@ export function parse(log) {
   /** @type {Map<string, Call>} */
   const open = new Map();
   for (const [at, line] of log.split('\n').entries()) {
-    const [, thread = '', resumed, name = '', text = ''] = /^(\d+) +(<\.\.\. )?(\w+)(?: resumed>)?(.*)$/.exec(line) ?? [];
+    const [, thread = '', resumed, name = '', text = ''] =
+      /^(\d+) +(<\.\.\. )?(\w+)(?: resumed>)?(.*)$/.exec(line) ?? [];
     if (!name) continue;
     if (resumed) {
       const call = open.get(thread);

@@ -76,7 +76,10 @@ export class Upload {
   /** @param {import('./http.js').Target} target */
   async append(target) {
     const { name, total, id, raw, offset: start } = this;
-    const size = Math.min(this.random.between(1, 8) === 1 ? this.random.between(1, 1000) : this.chunkBytes, CHUNK_MAX_BYTES);
+    const size = Math.min(
+      this.random.between(1, 8) === 1 ? this.random.between(1, 1000) : this.chunkBytes,
+      CHUNK_MAX_BYTES,
+    );
     const bytes = this.content.subarray(start, start + size);
     if (id === undefined) this.opened++;
     const answer = await sendChunk(target, { name, bytes, start, total, id, raw });
@@ -84,7 +87,8 @@ export class Upload {
     const { body } = answer;
     this.id = body.upload_id;
     this.offset = this.acked = start + bytes.length;
-    if (body.offset !== String(this.offset)) this.complaints.push(`wrong offset ${body.offset}, not ${this.offset}`);
+    if (body.offset !== String(this.offset))
+      this.complaints.push(`wrong offset ${body.offset}, not ${this.offset}`);
     return true;
   }
 

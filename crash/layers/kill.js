@@ -2,13 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Load } from '../load.js';
 import { afterSweep, inspect } from '../oracles.js';
-import { inPlace } from '../place.js';
+import { inPlace, SWEEP_NOW } from '../place.js';
 import { Random } from '../random.js';
 import { figures } from '../report.js';
 import { someUploads } from '../upload.js';
-
-/** A file is an orphan only when no transaction can still be about to commit its row; at the end none is. */
-export const SWEEP_NOW = { ORPHAN_AGE_SECONDS: '1', SWEEP_INTERVAL_SECONDS: '1' };
 
 /** @typedef {'server' | 'postgres' | 'both'} Victim */
 
@@ -33,11 +30,11 @@ async function* killing(layer, victim, { checkout, seed, runs = 13, seconds, sho
 async function killRun(place, victim, seed, seconds, short) {
   const start = performance.now();
   const random = new Random(seed);
-  const uploads = someUploads(seed, short ? 16 : 80, random);
+  const uploads = someUploads(seed, short ? 8 : 80, random, short ? 300_000 : Infinity);
   const load = new Load(uploads, place.target, { concurrency: 8, seconds });
   const violations = [];
   let kills = 0;
-  while (!load.finished && violations.length === 0) {
+  while (!load.finished && violations.length === 0 && kills < (short ? 4 : Infinity)) {
     await load.afterAcks(random.between(1, short ? 20 : 46));
     await sleep(random.between(0, 12));
     if (load.finished) break;
@@ -67,6 +64,8 @@ export async function lastLook(place, uploads) {
   const left = await afterSweep(place);
   const violations = [...left, ...(await inspect(place, uploads))];
   await place.killServers();
+  const found = await place.fsck();
+  if (found) violations.push({ kind: 'wrong', what: `fsck: ${found.slice(0, 500)}` });
   await place.startServer();
   return violations;
 }

@@ -5,7 +5,8 @@ import { figures } from '../report.js';
 import { noStrace, pathsOf, predictable, Trace } from '../trace.js';
 import { plainUpload } from '../upload.js';
 
-const FILES = 'openat,pwrite64,pwritev,write,writev,ftruncate,fdatasync,fsync,rename,renameat,renameat2,close';
+const FILES =
+  'openat,pwrite64,pwritev,write,writev,ftruncate,fdatasync,fsync,rename,renameat,renameat2,close';
 const SOCKETS = 'sendto,sendmsg,read,recvfrom,recvmsg';
 
 /**
@@ -15,9 +16,13 @@ const SOCKETS = 'sendto,sendmsg,read,recvfrom,recvmsg';
  */
 export async function* order({ checkout, seed, runs = 1 }) {
   const skipped = noStrace();
-  if (skipped) return yield { layer: 'order', skipped };
+  if (skipped) {
+    yield { layer: 'order', skipped };
+    return;
+  }
   yield* inPlace(checkout, async function* (place) {
-    for (let run = 0; run < runs; run++) yield { layer: 'order', run, ...(await watchOne(place, `${seed}-order-${run}`)) };
+    for (let run = 0; run < runs; run++)
+      yield { layer: 'order', run, ...(await watchOne(place, `${seed}-order-${run}`)) };
   });
 }
 
@@ -35,7 +40,9 @@ async function watchOne(place, seed) {
   const violations = answers.flatMap((answer, index) =>
     faults(answer, index).map((what) => ({ kind: 'wrong', what: `201 number ${index + 1}: ${what}` })),
   );
-  if (answers.length !== 4) violations.push({ kind: 'wrong', what: `${answers.length} answers of 201 instead of 4` });
+  for (const what of statementFaults(calls)) violations.push({ kind: 'wrong', what });
+  if (answers.length !== 4)
+    violations.push({ kind: 'wrong', what: `${answers.length} answers of 201 instead of 4` });
   return { seed, calls: calls.length, answers: answers.length, ...figures([upload], violations) };
 }
 
@@ -53,7 +60,8 @@ class AnswerCalls {
   /** @param {RegExp} name @param {string | RegExp} text */
   all(name, text) {
     return this.calls.filter(
-      (call) => name.test(call.name) && (typeof text === 'string' ? call.text.includes(text) : text.test(call.text)),
+      (call) =>
+        name.test(call.name) && (typeof text === 'string' ? call.text.includes(text) : text.test(call.text)),
     );
   }
 
@@ -66,12 +74,13 @@ class AnswerCalls {
     return this.all(/^p?writev?(64)?$/, `<${this.paths.upload}>`);
   }
 
+  /** The first one: nothing that it covers may come later. */
   get commit() {
-    return this.all(/^(write|writev|sendto|sendmsg)$/, 'COMMIT\\0').at(-1);
+    return this.all(/^(write|writev|sendto|sendmsg)$/, 'COMMIT\\0').at(0);
   }
 
   get committed() {
-    return this.all(/^(read|recvfrom|recvmsg)$/, 'COMMIT\\0').at(-1);
+    return this.all(/^(read|recvfrom|recvmsg)$/, 'COMMIT\\0').at(0);
   }
 
   get answer() {
@@ -84,7 +93,8 @@ function split(calls, paths) {
   const answers = [];
   let start = 0;
   for (const [at, { name, text }] of calls.entries()) {
-    const [, status] = (/^(write|writev|sendto|sendmsg)$/.test(name) && /HTTP\/1\.1 (\d{3}) /.exec(text)) || [];
+    const [, status] =
+      (/^(write|writev|sendto|sendmsg)$/.test(name) && /HTTP\/1\.1 (\d{3}) /.exec(text)) || [];
     if (!status) continue;
     answers.push(new AnswerCalls(Number(status), calls.slice(start, at + 1), paths));
     start = at + 1;
@@ -110,13 +120,13 @@ function chunkFaults(answer, index) {
   return [
     ...follows('the bytes are written', [synced], writes.at(-1), 'they are synced'),
     ...follows('the bytes are synced', [commit], synced, 'COMMIT'),
-    ...(index === 0 ? follows('the file is created', answer.syncs(paths.uploads), created, 'its directory is synced') : []),
-    ...(index === 0 ? follows('the directory is synced', [commit], answer.syncs(paths.uploads).at(-1), 'COMMIT') : []),
-    ...(answer.all(/^openat$/, 'O_APPEND').length > 0 ? ['the file is opened for appending'] : []),
-    ...(index > 0 && answer.all(/./, / FOR UPDATE/).length === 0 ? ['the row is not locked'] : []),
-    ...(answer.all(/./, /UPDATE upload_session[^"]*SET \\"offset[^;]*WHERE id = \$1 AND \\"offset\\" = \$2/).length === 0
-      ? ['the offset is set without being compared']
+    ...(index === 0
+      ? follows('the file is created', answer.syncs(paths.uploads), created, 'its directory is synced')
       : []),
+    ...(index === 0
+      ? follows('the directory is synced', [commit], answer.syncs(paths.uploads).at(-1), 'COMMIT')
+      : []),
+    ...(answer.all(/^openat$/, 'O_APPEND').length > 0 ? ['the file is opened for appending'] : []),
   ];
 }
 
@@ -130,6 +140,21 @@ function completionFaults(answer) {
     ...follows('the file is renamed', [files, uploads], renamed, 'both directories are synced'),
     ...follows('the directory of files is synced', [commit], files, 'COMMIT'),
     ...follows('the directory of uploads is synced', [commit], uploads, 'COMMIT'),
+  ];
+}
+
+/** A prepared statement shows its text once for each connection. @param {readonly Call[]} calls */
+function statementFaults(calls) {
+  const sent = calls
+    .filter(({ name }) => /^(write|writev|sendto|sendmsg)$/.test(name))
+    .map(({ text }) => text);
+  const updates = sent.filter((text) => /UPDATE upload_session[^"]*SET \\"offset/.test(text));
+  const compared = updates.filter((text) => /WHERE id = \$1 AND \\"offset\\" = \$2/.test(text));
+  return [
+    ...(sent.some((text) => text.includes(' FOR UPDATE')) ? [] : ['rows are not locked']),
+    ...(updates.length > 0 && compared.length === updates.length
+      ? []
+      : ['the offset is set without being compared']),
   ];
 }
 

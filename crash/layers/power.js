@@ -25,19 +25,20 @@ export async function* power(options) {
 /** @param {import('../disks.js').FileSystem} fileSystem @param {number} runs @param {import('../report.js').Options} options */
 async function* powerOn(fileSystem, runs, { checkout, seed, seconds, short }) {
   const place = await Place.empty(checkout);
-  /** @type {Disks | undefined} */
-  let disks;
   try {
-    disks = await Disks.make(fileSystem, { uploads: place.dataDir, database: place.postgres.dataDir });
+    const disks = await Disks.make(fileSystem, { uploads: place.dataDir, database: place.postgres.dataDir });
+    place.disks = disks;
     await makeTemplate(place, disks);
     for (let run = 0; run < runs; run++) {
-      const cutting = new Cutting(place, disks, new Random(`${seed}-power-${fileSystem}-${run}`), short ? 2 : CUTS);
+      const cutting = new Cutting(
+        place,
+        disks,
+        new Random(`${seed}-power-${fileSystem}-${run}`),
+        short ? 1 : CUTS,
+      );
       yield { layer: 'power', file_system: fileSystem, run, ...(await cutting.run(seconds)) };
     }
   } finally {
-    await place.killServers();
-    await place.postgres.stop();
-    await disks?.remove();
     await place.remove();
   }
 }
@@ -86,7 +87,12 @@ class Cutting {
     await load.done;
     violations.push(...(await lastLook(place, uploads)));
     await this.end();
-    return { seed: random.seed, cuts, ...figures(uploads, violations), seconds: Math.round((performance.now() - start) / 100) / 10 };
+    return {
+      seed: random.seed,
+      cuts,
+      ...figures(uploads, violations),
+      seconds: Math.round((performance.now() - start) / 100) / 10,
+    };
   }
 
   /**
