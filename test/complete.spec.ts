@@ -1,4 +1,5 @@
-import { jpeg, pdf, text } from './setup/samples.js';
+import { readdir } from 'node:fs/promises';
+import { jpeg, noise, pdf, text } from './setup/samples.js';
 import { Client, md5 } from './setup/client.js';
 import { TestApp } from './setup/test-app.js';
 
@@ -180,6 +181,51 @@ describe('completion', () => {
       status,
     );
   });
+});
+
+describe('a file that turns out to be none that is taken', () => {
+  const upload = async (file: Buffer, fileName: string) =>
+    await client.upload(file, { chunkBytes: 100_000, fileName });
+
+  it.each<[string, Buffer, string, string]>([
+    [
+      'text that ends in other bytes',
+      Buffer.concat([text(150_000), Buffer.from([0xff, 0xfe])]),
+      'a.txt',
+      'unsupported-content',
+    ],
+    [
+      'a JPEG of nothing but its head',
+      Buffer.concat([Buffer.from('ffd8ffe000104a464946', 'hex'), noise(150_000)]),
+      'a.jpg',
+      'unreadable-image',
+    ],
+    [
+      'an installer',
+      Buffer.concat([Buffer.from('d0cf11e0a1b11ae1', 'hex'), noise(150_000)]),
+      'a.doc',
+      'unsupported-content',
+    ],
+    [
+      'a ZIP of no office',
+      Buffer.concat([Buffer.from('504b0304', 'hex'), noise(150_000)]),
+      'a.docx',
+      'unsupported-content',
+    ],
+  ])(
+    '%s: 415 at completion, the session is rejected and its bytes are gone',
+    async (_, file, fileName, code) => {
+      const id = await upload(file, fileName);
+      const { status, body } = await client.complete(id, md5(file));
+      expect([status, body.code]).toEqual([415, code]);
+      const at = await client.status(id);
+      expect([at.status, at.body.state, at.body.rejection.code]).toEqual([200, 'rejected', code]);
+      expect(await readdir(`${app.config.dataDir}/uploads`)).not.toContain(id);
+      for (const answer of [await client.complete(id, md5(file)), await client.slice(file, 0, 1000, id)]) {
+        expect([answer.status, answer.body.code, answer.body.reason]).toEqual([410, 'upload-rejected', code]);
+      }
+    },
+  );
 });
 
 describe('a file that goes up', () => {

@@ -52,9 +52,10 @@ export class CompletionService {
     try {
       return await this.finishWhole(session, request);
     } catch (error) {
+      if (!(error instanceof ServiceUnavailable)) throw error;
       // Another request may have completed or cancelled the upload meanwhile, and its bytes with it.
       const now = alive(await this.sessions.find(this.db, ownerId, request.uploadId));
-      if (now.mediaId === null || !(error instanceof ServiceUnavailable)) throw error;
+      if (now.mediaId === null) throw error;
       return await this.repeat(now.mediaId, now, request);
     }
   }
