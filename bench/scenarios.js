@@ -207,7 +207,7 @@ async function addSessions({ dir }, count) {
   const client = new pg.Client({
     host: join(dir, 'postgres-socket'),
     user: 'mediadock',
-    database: 'mediadock',
+    database: 'postgres',
   });
   await client.connect();
   await client.query(

@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { Postmaster } from './postgres-cluster.js';
 import { EmbeddedPostgresError } from './postgres-error.js';
-import { hasCode } from './postgres-guard.js';
 import { PostgresServer, type Settings } from './postgres-server.js';
 
 export { EmbeddedPostgresError } from './postgres-error.js';
@@ -22,8 +21,9 @@ interface PostgresConnection {
   readonly database: string;
 }
 
-const NAME = 'mediadock';
-const UNDEFINED_DATABASE = '3D000';
+const USER = 'mediadock';
+/** The one that initdb makes: another one would take a fresh start a quarter of a second more. */
+const DATABASE = 'postgres';
 const POLL_MS = 20;
 const START_MS = 20_000;
 /** After a power cut Postgres replays its journal before it is ready. */
@@ -138,15 +138,9 @@ async function answers(connection: PostgresConnection): Promise<boolean> {
   try {
     await query(connection, 'SELECT 1');
     return true;
-  } catch (error) {
-    // Of several processes that find it missing one makes it, and all ask again.
-    if (hasCode(error, UNDEFINED_DATABASE)) await createDatabase(connection).catch(ignore);
+  } catch {
     return false;
   }
-}
-
-async function createDatabase(connection: PostgresConnection): Promise<void> {
-  await query({ ...connection, database: 'postgres' }, `CREATE DATABASE ${NAME}`);
 }
 
 async function query(connection: PostgresConnection, text: string): Promise<void> {
@@ -161,7 +155,7 @@ async function query(connection: PostgresConnection, text: string): Promise<void
 }
 
 function connectionTo({ socketDir, port }: Postmaster): PostgresConnection {
-  return { host: socketDir, port, user: NAME, database: NAME };
+  return { host: socketDir, port, user: USER, database: DATABASE };
 }
 
 function failure(server: PostgresServer): EmbeddedPostgresError {
