@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { pdf } from './setup/samples.js';
 import { Client, md5, type Answer } from './setup/client.js';
 
@@ -35,15 +36,23 @@ async function workersOf({ pid }: ChildProcess): Promise<number[]> {
   return children.filter((_, i) => commands[i]?.includes('main.js'));
 }
 
-/** Connections to a dead worker break; whoever sends again reaches its successor. */
+/**
+ * Connections to a dead worker break, and one that it was just being handed is never answered; whoever sends again
+ * reaches its successor.
+ */
 async function insist(send: () => Promise<Answer>): Promise<Answer> {
   for (const deadline = Date.now() + 20_000; ;) {
     try {
-      return await send();
+      return await Promise.race([send(), silence()]);
     } catch (error) {
       if (Date.now() > deadline) throw error;
     }
   }
+}
+
+async function silence(): Promise<never> {
+  await setTimeout(3000, undefined, { ref: false });
+  throw new Error('No answer');
 }
 
 let dataDir: string;
