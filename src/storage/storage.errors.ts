@@ -32,8 +32,6 @@ export async function storing<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** What a failed system call throws; told by its shape, since test runners make errors of another realm. */
-export function isSystemError(
-  error: unknown,
-): error is Error & { code: string; errno: number; syscall: string } {
+function isSystemError(error: unknown): error is Error & { code: string; errno: number; syscall: string } {
   return typeof error === 'object' && error !== null && 'syscall' in error && 'code' in error;
 }

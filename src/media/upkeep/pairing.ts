@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DataSource } from 'typeorm';
 import { ConfigError } from '../../config/config.js';
-import { syncDirectory } from '../../storage/durable.js';
+import { syncDirectory, withFile } from '../../storage/durable.js';
 
 /**
  * Makes sure that a database and a data directory belong together, by an id that both keep. To a database that never
@@ -35,12 +35,9 @@ async function isInUse(source: DataSource, dataDir: string): Promise<boolean> {
 
 async function write(path: string, id: string, dataDir: string): Promise<void> {
   await mkdir(dataDir, { recursive: true });
-  const file = await open(path, 'w', 0o640);
-  try {
+  await withFile(path, 'w', async (file) => {
     await file.writeFile(`${id}\n`);
     await file.sync();
-  } finally {
-    await file.close();
-  }
+  });
   await syncDirectory(dataDir);
 }
