@@ -4,7 +4,7 @@ import type { Config } from './config/config.js';
 /** What a person needs right after the start; the token only where it is made for trying out. */
 export async function welcome(config: Config, port: number): Promise<string> {
   const url = config.publicUrl ?? `http://localhost:${port}`;
-  const token = config.production ? null : await signToken(config.tokens, { id: '1' });
+  const token = config.production ? null : await signToken(config.tokens, '1');
   const lines = [
     '',
     `  Mediadock takes uploads at  ${url}/api/v2/media/upload/chunk/`,

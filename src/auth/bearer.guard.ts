@@ -14,6 +14,7 @@ import { AppError } from '../errors/app-error.js';
 import { Config } from '../config/config.js';
 import { Unauthorized } from './auth.errors.js';
 import type { User } from './claims.js';
+import { VerifiedTokens } from './verified-tokens.js';
 
 const PUBLIC = 'auth:public';
 
@@ -31,19 +32,26 @@ export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionC
 @Injectable()
 export class BearerGuard implements CanActivate {
   private readonly passport: CanActivate;
+  private readonly verified: VerifiedTokens;
 
   constructor(
     private readonly reflector: Reflector,
-    config: Config,
+    { tokens }: Config,
   ) {
-    this.passport = new (AuthGuard(config.tokens.keys.source))();
+    this.passport = new (AuthGuard(tokens.keys.source))();
+    this.verified = new VerifiedTokens(tokens.cacheSeconds);
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     if (this.reflector.getAllAndOverride<boolean>(PUBLIC, [context.getHandler(), context.getClass()]))
       return true;
+    const request = context.switchToHttp().getRequest<Request>();
+    const { authorization } = request.headers;
+    if (Object.assign(request, { user: this.verified.find(authorization) }).user) return true;
     try {
-      return Boolean(await this.passport.canActivate(context));
+      await this.passport.canActivate(context);
+      this.verified.keep(authorization, request.user as User);
+      return true;
     } catch (cause) {
       if (cause instanceof AppError) throw cause;
       throw new Unauthorized(cause);

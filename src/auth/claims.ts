@@ -6,6 +6,8 @@ export const CLOCK_TOLERANCE_SECONDS = 5;
 /** Who is asking. `id` owns sessions and media. */
 export interface User {
   readonly id: string;
+  /** When the token ends, in seconds since 1970. */
+  readonly until: number;
 }
 
 /**
@@ -13,11 +15,12 @@ export interface User {
  * names nobody, is not an access token, or whose `exp` is no date.
  */
 export function userOf(claims: JWTPayload): User | null {
-  if (!Number.isSafeInteger(claims.exp)) return null;
+  const { exp: until } = claims;
+  if (until === undefined || !Number.isSafeInteger(until)) return null;
   if ('token_type' in claims && claims['token_type'] !== 'access') return null;
   const id = claims['user_id'] ?? claims.sub;
-  if (typeof id === 'number' && Number.isSafeInteger(id)) return { id: String(id) };
-  return typeof id === 'string' && isName(id) ? { id } : null;
+  if (typeof id === 'number' && Number.isSafeInteger(id)) return { id: String(id), until };
+  return typeof id === 'string' && isName(id) ? { id, until } : null;
 }
 
 /** 1 … 255 characters, none of them a control character or half a character (Postgres takes neither). */

@@ -19,7 +19,7 @@ export class DevTokenController {
   @ApiBody({ type: DevTokenRequestDto, required: false })
   @ApiCreatedResponse({ type: DevTokenDto })
   async create(@Fields() { user_id }: DevTokenRequestDto): Promise<DevTokenDto> {
-    const token = await signToken(this.config.tokens, { id: user_id });
+    const token = await signToken(this.config.tokens, user_id);
     if (token === null) throw new NoSigningKey();
     return { token, user_id };
   }

@@ -13,6 +13,9 @@ export type TokenKeys =
   | { readonly source: 'secret'; readonly key: KeyObject; readonly algorithms: readonly string[] }
   | { readonly source: 'jwks'; readonly url: URL; readonly algorithms: readonly string[] };
 
+/** Room in a chunk request for all that is not the chunk. */
+const FORM_BYTES = 64 * 1024;
+
 /** A file younger than this may belong to a transaction that has yet to commit: lock, statements, an idle wait. */
 const LONGEST_TRANSACTION_SECONDS = 60;
 
@@ -32,9 +35,13 @@ export class Config {
     readonly keys: TokenKeys;
     readonly issuer: string | undefined;
     readonly audience: string | undefined;
+    /** How long a token that was found good is not verified again; 0: every time. */
+    readonly cacheSeconds: number;
   };
   readonly uploads: {
     readonly chunkMaxBytes: number;
+    /** A chunk with the boundaries, part heads and small fields around it. */
+    readonly requestMaxBytes: number;
     readonly imageMaxBytes: number;
     readonly documentMaxBytes: number;
     readonly ttlSeconds: number;
@@ -53,9 +60,15 @@ export class Config {
     this.dataDir = resolve(env.DATA_DIR);
     this.database = { url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE };
     this.publicUrl = env.PUBLIC_URL?.replace(/\/+$/, '');
-    this.tokens = { keys: tokenKeys(env, this.dataDir), issuer: env.JWT_ISSUER, audience: env.JWT_AUDIENCE };
+    this.tokens = {
+      keys: tokenKeys(env, this.dataDir),
+      issuer: env.JWT_ISSUER,
+      audience: env.JWT_AUDIENCE,
+      cacheSeconds: env.TOKEN_CACHE_SECONDS,
+    };
     this.uploads = {
       chunkMaxBytes: env.CHUNK_MAX_BYTES,
+      requestMaxBytes: env.CHUNK_MAX_BYTES + FORM_BYTES,
       imageMaxBytes: env.IMAGE_MAX_BYTES,
       documentMaxBytes: env.DOCUMENT_MAX_BYTES,
       ttlSeconds: env.UPLOAD_TTL_SECONDS,

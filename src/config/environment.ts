@@ -55,6 +55,9 @@ export class Environment {
   @List()
   JWT_ALGORITHMS?: string[];
 
+  @WholeNumber(0, 3600)
+  TOKEN_CACHE_SECONDS = 60;
+
   @WholeNumber(1, 16 * MEBIBYTE)
   CHUNK_MAX_BYTES = 204_800;
 

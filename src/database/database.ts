@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
+import { settled } from '../settled.js';
 
 /** What runs SQL: the pool, or one client within a transaction. Statements are constant texts, values apart. */
 export interface Queryable {
@@ -49,15 +50,6 @@ export class Database implements Queryable {
       throw error;
     }
   }
-}
-
-/**
- * Both results, when both are there. Unlike `Promise.all` it never gives up early: what fails first must not be cleaned
- * up after while the other is still under way.
- */
-export async function settled<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
-  await Promise.allSettled([first, second]);
-  return [await first, await second];
 }
 
 /** Statements are parsed and planned once for each connection; their number is that of the texts in the source. */

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { BufferPool } from '../body/buffer-pool.js';
 import { ContentInspector } from './content/content-inspector.js';
 import { FileController } from './library/file.controller.js';
 import { MediaController } from './library/media.controller.js';
@@ -18,6 +19,7 @@ import { Sweeper } from './upkeep/sweeper.js';
   // In this order: `media/upload` must not be taken for a media id.
   controllers: [UploadController, MediaController, FileController],
   providers: [
+    BufferPool,
     UploadSessions,
     UploadService,
     CompletionService,

@@ -67,7 +67,7 @@ export class TestApp {
   }
 
   async token(userId = '7'): Promise<string> {
-    return (await signToken(this.config.tokens, { id: userId })) ?? '';
+    return (await signToken(this.config.tokens, userId)) ?? '';
   }
 
   async sql<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import contentDisposition from 'content-disposition';
+import type { BufferPool } from '../../body/buffer-pool.js';
 import { boundaryOf, parseMultipart, type Part } from '../../body/multipart.js';
 import { readBody } from '../../body/read-body.js';
+import type { Config } from '../../config/config.js';
 import { InvalidRequest } from '../../errors/app-error.js';
 import { cleanFileName } from '../content/file-name.js';
 import { parseContentRange, type ByteRange, type OffsetQuery } from './content-range.js';
@@ -31,19 +33,19 @@ export interface ChunkQuery {
   readonly total: number;
 }
 
-/** Room for boundaries, part heads and small fields beside the chunk itself. */
-const OVERHEAD_BYTES = 64 * 1024;
 const FILE_PARTS = new Set(['image', 'document', 'file']);
 
 /** Reads one chunk request whole: head first, so that what the head forbids is refused before the body. */
 export async function readChunk(
   request: IncomingMessage,
   query: Query,
-  maxBytes: number,
+  { chunkMaxBytes: maxBytes, requestMaxBytes }: Limits,
+  buffers: BufferPool,
 ): Promise<Chunk | ChunkQuery> {
   const range = rangeOf(request);
   if (range && 'end' in range && range.end - range.start + 1 > maxBytes) throw new ChunkTooLarge(maxBytes);
-  const form = await readForm(request, query, maxBytes + OVERHEAD_BYTES);
+  const body = await readBody(request, requestMaxBytes, (length) => buffers.take(length));
+  const form = readForm(body, request.headers['content-type'], query);
   const uploadId = form.field('upload_id');
   const expires = expiresOf(form.field('expires'));
   if (range && !('end' in range)) return toQuery(range, uploadId, form);
@@ -54,6 +56,7 @@ export async function readChunk(
   return { uploadId, range: actual, bytes, fileName: fileNameOf(form, request), expires };
 }
 
+type Limits = Pick<Config['uploads'], 'chunkMaxBytes' | 'requestMaxBytes'>;
 type Query = Readonly<Record<string, unknown>>;
 
 interface Form {
@@ -68,9 +71,8 @@ function rangeOf(request: IncomingMessage): ByteRange | OffsetQuery | undefined 
   return value === undefined ? undefined : parseContentRange(value);
 }
 
-async function readForm(request: IncomingMessage, query: Query, maxBytes: number): Promise<Form> {
-  const boundary = boundaryOf(request.headers['content-type']);
-  const body = await readBody(request, maxBytes);
+function readForm(body: Buffer, mediaType: string | undefined, query: Query): Form {
+  const boundary = boundaryOf(mediaType);
   if (boundary === undefined)
     return toForm([], query, body.length > 0 ? { data: body, filename: undefined } : undefined);
   const parts = parseMultipart(body, boundary);

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 import type { Queryable } from '../../database/database.js';
 import { FileStore } from '../../storage/file-store.js';
+import type { ByteRange } from './content-range.js';
 import { UploadCancelled, UploadExpired, UploadNotFound, UploadRejected } from './upload.errors.js';
 
 export type UploadState = 'open' | 'complete' | 'cancelled' | 'expired' | 'rejected';
@@ -32,6 +33,8 @@ export interface Rejection {
 export interface NewSession {
   readonly ownerId: string;
   readonly total: number;
+  /** Of the first chunk, whose bytes are written in the same transaction. */
+  readonly offset: number;
   readonly fileName: string | null;
   readonly mime: string | null;
   readonly expires: Date | undefined;
@@ -48,6 +51,9 @@ export interface SessionPage {
   readonly sessions: readonly UploadSession[];
 }
 
+/** How far the expiry may lag behind the last chunk. */
+const EXPIRY_STEP_SECONDS = 60;
+
 // `state` tells an open session past its time as expired: it ends by the clock of Postgres, not by the sweeper's round.
 const COLUMNS = `
   s.id, s.owner_id, s.total, s."offset", s.key, s.file_name, s.mime, s.rejection, s.created_at, s.expires_at,
@@ -63,16 +69,16 @@ export class UploadSessions {
 
   async create(
     db: Queryable,
-    { ownerId, total, fileName, mime, expires }: NewSession,
+    { ownerId, total, offset, fileName, mime, expires }: NewSession,
   ): Promise<UploadSession> {
     const id = randomBytes(16).toString('hex');
     const { ttlSeconds, maxTtlSeconds } = this.config.uploads;
     const { rows } = await db.query<Row>(
-      `INSERT INTO upload_session AS s (id, owner_id, total, key, file_name, mime, expiry_slides, expires_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7::timestamptz IS NULL,
-               least(coalesce($7, now() + make_interval(secs => $8)), now() + make_interval(secs => $9)))
+      `INSERT INTO upload_session AS s (id, owner_id, total, "offset", key, file_name, mime, expiry_slides, expires_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8::timestamptz IS NULL,
+               least(coalesce($8, now() + make_interval(secs => $9)), now() + make_interval(secs => $10)))
        RETURNING ${COLUMNS}`,
-      [id, ownerId, total, keyOf(id), fileName, mime, expires ?? null, ttlSeconds, maxTtlSeconds],
+      [id, ownerId, total, offset, keyOf(id), fileName, mime, expires ?? null, ttlSeconds, maxTtlSeconds],
     );
     return toSession(only(rows));
   }
@@ -96,20 +102,39 @@ export class UploadSessions {
     return rows[0] && toSession(rows[0]);
   }
 
-  /** Moves the offset from where `session` stands to `end`, and puts off the expiry. Returns the new expiry. */
-  async advance(db: Queryable, session: UploadSession, end: number): Promise<Date> {
+  /**
+   * Moves the offset of an open session from the start of `range` to its end, and puts off the expiry: one statement that
+   * also takes the row's lock. Returns the new expiry; undefined when the session stands elsewhere, or nowhere.
+   */
+  async advance(
+    db: Queryable,
+    ownerId: string,
+    id: string,
+    { start, end, total }: ByteRange,
+  ): Promise<Date | undefined> {
+    if (!isUploadId(id)) return undefined;
     const { ttlSeconds, maxTtlSeconds } = this.config.uploads;
+    // The expiry is indexed, and a new value in an index makes every update dearer: it moves in steps.
     const { rows } = await db.query<{ expires_at: Date }>(
       `UPDATE upload_session
-       SET "offset" = $3,
-           expires_at = CASE WHEN expiry_slides
-             THEN least(now() + make_interval(secs => $4), created_at + make_interval(secs => $5))
+       SET "offset" = $4,
+           expires_at = CASE WHEN expiry_slides AND expires_at < now() + make_interval(secs => $8)
+             THEN least(now() + make_interval(secs => $6), created_at + make_interval(secs => $7))
              ELSE expires_at END
-       WHERE id = $1 AND "offset" = $2 AND state = 'open'
+       WHERE id = $1 AND owner_id = $2 AND "offset" = $3 AND total = $5 AND state = 'open' AND expires_at > now()
        RETURNING expires_at`,
-      [session.id, session.offset, end, ttlSeconds, maxTtlSeconds],
+      [
+        id,
+        ownerId,
+        start,
+        end + 1,
+        total,
+        ttlSeconds,
+        maxTtlSeconds,
+        ttlSeconds - Math.min(EXPIRY_STEP_SECONDS, ttlSeconds / 10),
+      ],
     );
-    return only(rows).expires_at;
+    return rows[0]?.expires_at;
   }
 
   /** Ends an open session with its media. */

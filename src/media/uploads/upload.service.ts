@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Database, settled, type Queryable } from '../../database/database.js';
+import { BufferPool } from '../../body/buffer-pool.js';
+import { Database, type Queryable } from '../../database/database.js';
 import { FileStore } from '../../storage/file-store.js';
 import { ContentInspector } from '../content/content-inspector.js';
 import type { Chunk, ChunkQuery } from './chunk.js';
@@ -38,19 +39,25 @@ export class UploadService {
     private readonly sessions: UploadSessions,
     private readonly store: FileStore,
     private readonly content: ContentInspector,
+    private readonly buffers: BufferPool,
   ) {}
 
+  /** Answers a request and takes its memory back: the bytes of a chunk are no longer there afterwards. */
   async receive(ownerId: string, request: Chunk | ChunkQuery): Promise<Receipt> {
-    return 'bytes' in request ? await this.append(ownerId, request) : await this.query(ownerId, request);
+    if (!('bytes' in request)) return await this.query(ownerId, request);
+    try {
+      return await this.append(ownerId, request);
+    } finally {
+      this.buffers.giveBack(request.bytes);
+    }
   }
 
   /** Appends a chunk to its session, or to a new one. Repeated bytes are compared, not written. */
   async append(ownerId: string, chunk: Chunk): Promise<Receipt> {
-    const opening =
-      chunk.uploadId === undefined
-        ? await this.opening(ownerId, chunk)
-        : this.locking(ownerId, chunk.uploadId);
-    return await this.db.transaction(opening, (db, session) => this.place(db, alive(session), chunk));
+    const { uploadId } = chunk;
+    return uploadId === undefined
+      ? await this.open(ownerId, chunk)
+      : await this.continue(ownerId, { ...chunk, uploadId });
   }
 
   /** Where an upload of `total` bytes stands. Changes nothing. */
@@ -81,30 +88,52 @@ export class UploadService {
     await this.sessions.clean(this.db, id);
   }
 
-  /** Checks what can be checked before there is a session; a first chunk that is refused leaves no trace. */
-  private async opening(ownerId: string, { range, bytes, fileName, expires }: Chunk) {
+  /** What can be checked before there is a session is; a first chunk that is refused leaves no trace. */
+  private async open(ownerId: string, { range, bytes, fileName, expires }: Chunk): Promise<Receipt> {
     if (range.start > 0) throw new OffsetMismatch(0, 'restart');
-    const type = await this.content.admit({ head: bytes, total: range.total, fileName });
-    return (db: Queryable) =>
-      this.sessions.create(db, { ownerId, total: range.total, fileName, mime: type?.mime ?? null, expires });
+    const { total } = range;
+    const type = await this.content.admit({ head: bytes, total, fileName });
+    const session = { ownerId, total, offset: bytes.length, fileName, mime: type?.mime ?? null, expires };
+    return await this.db.transaction(
+      (db) => this.sessions.create(db, session),
+      async (_, created) => {
+        await this.store.write(created.id, 0, bytes);
+        return { ...created, replayed: false, asked: false };
+      },
+    );
   }
 
-  private locking(ownerId: string, id: string) {
-    return (db: Queryable) => this.sessions.lock(db, ownerId, id);
+  /**
+   * The next chunk in series is one statement, then its bytes, then COMMIT: the offset is moved first, seen by nobody,
+   * and the lock that comes with it keeps other writers away. Any other chunk is judged under the same lock.
+   */
+  private async continue(ownerId: string, chunk: Chunk & { uploadId: string }): Promise<Receipt> {
+    const { uploadId, range, bytes } = chunk;
+    return await this.db.transaction(
+      (db) => this.sessions.advance(db, ownerId, uploadId, range),
+      async (db, expiresAt) => {
+        if (!expiresAt)
+          return await this.place(db, alive(await this.sessions.lock(db, ownerId, uploadId)), chunk);
+        await this.store.write(uploadId, range.start, bytes);
+        return { id: uploadId, offset: range.end + 1, expiresAt, replayed: false, asked: false };
+      },
+    );
   }
 
+  /** A chunk that repeats bytes, all or some, or fits nowhere. */
   private async place(db: Queryable, session: UploadSession, { range, bytes }: Chunk): Promise<Receipt> {
     const overlap = overlapOf(session, range);
     if (overlap > 0) await this.compare(session, range.start, bytes.subarray(0, overlap));
     if (overlap === bytes.length) return { ...session, replayed: true, asked: false };
-    const offset = range.end + 1;
-    // Both are waited for even if one fails: a write that is still under way when the lock is gone could land on the next
-    // writer's bytes.
-    const [expiresAt] = await settled(
-      this.sessions.advance(db, session, offset),
-      this.store.write(session.id, session.offset, bytes.subarray(overlap)),
-    );
-    return { id: session.id, offset, expiresAt, replayed: false, asked: false };
+    const rest = { ...range, start: session.offset };
+    const expiresAt = await this.sessions.advance(db, session.ownerId, session.id, rest);
+    if (!expiresAt) throw new Error(`Upload moved away from ${session.offset} under its lock`);
+    await this.store.write(session.id, session.offset, bytes.subarray(overlap));
+    return { id: session.id, offset: range.end + 1, expiresAt, replayed: false, asked: false };
+  }
+
+  private locking(ownerId: string, id: string) {
+    return (db: Queryable) => this.sessions.lock(db, ownerId, id);
   }
 
   private async compare(session: UploadSession, start: number, repeated: Buffer): Promise<void> {
