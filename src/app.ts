@@ -1,13 +1,16 @@
 import type { Server } from 'node:http';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import cors from 'cors';
 import helmet from 'helmet';
 import type { DataSource } from 'typeorm';
 import { AppModule } from './app.module.js';
 import type { Config } from './config/config.js';
 import { answerClientError } from './http/client-error.js';
+import { inFront } from './http/front.js';
 import { createLogger, NestLogger, requestLogging } from './http/logging.js';
 import { serveSwagger } from './http/swagger.js';
+import { ChunkFastPath } from './media/uploads/chunk-fast-path.js';
 
 /** The app over an open database, mounted and ready to listen. Closing it closes the database. */
 export async function createApp(config: Config, source: DataSource): Promise<NestExpressApplication> {
@@ -21,13 +24,16 @@ export async function createApp(config: Config, source: DataSource): Promise<Nes
   app.disable('x-powered-by');
   // A weak hash of every answer: files bring an ETag of their own, nothing else is worth one.
   app.disable('etag');
-  app.use(requestLogging(logger));
-  app.use(helmet({ contentSecurityPolicy: false, crossOriginResourcePolicy: { policy: 'cross-origin' } }));
-  app.enableCors(crossOrigin(config));
   serveSwagger(app);
   const server: Server = app.getHttpServer();
   server.on('clientError', answerClientError);
   await app.init();
+  inFront(server, [
+    requestLogging(logger),
+    helmet({ contentSecurityPolicy: false, crossOriginResourcePolicy: { policy: 'cross-origin' } }),
+    cors(crossOrigin(config)),
+    app.get(ChunkFastPath, { strict: false }).handle,
+  ]);
   return app;
 }
 

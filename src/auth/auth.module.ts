@@ -5,6 +5,7 @@ import { BearerGuard } from './bearer.guard.js';
 import { DevTokenController } from './dev-token.controller.js';
 import { JwksStrategy } from './jwks.strategy.js';
 import { SecretStrategy } from './secret.strategy.js';
+import { VerifiedTokens } from './verified-tokens.js';
 
 @Module({})
 export class AuthModule {
@@ -12,10 +13,13 @@ export class AuthModule {
     return {
       module: AuthModule,
       controllers: production ? [] : [DevTokenController],
+      global: true,
       providers: [
+        VerifiedTokens,
         tokens.keys.source === 'secret' ? SecretStrategy : JwksStrategy,
         { provide: APP_GUARD, useClass: BearerGuard },
       ],
+      exports: [VerifiedTokens],
     };
   }
 }

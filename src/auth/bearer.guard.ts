@@ -32,14 +32,13 @@ export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionC
 @Injectable()
 export class BearerGuard implements CanActivate {
   private readonly passport: CanActivate;
-  private readonly verified: VerifiedTokens;
 
   constructor(
     private readonly reflector: Reflector,
+    private readonly verified: VerifiedTokens,
     { tokens }: Config,
   ) {
     this.passport = new (AuthGuard(tokens.keys.source))();
-    this.verified = new VerifiedTokens(tokens.cacheSeconds);
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {

@@ -1,3 +1,5 @@
+import { Injectable } from '@nestjs/common';
+import { Config } from '../config/config.js';
 import type { User } from './claims.js';
 
 /** Of tokens with about 500 characters, a megabyte. */
@@ -10,12 +12,16 @@ interface Entry {
 
 /**
  * Tokens that were found good a short while ago, since a chunk brings the same one as the chunk before. Only good ones
- * are here, never past their `exp`, and for no longer than `seconds`, so that a withdrawn key is noticed; 0 turns it off.
+ * are here, never past their `exp`, and for no longer than TOKEN_CACHE_SECONDS, so that a withdrawn key is noticed.
  */
+@Injectable()
 export class VerifiedTokens {
   private readonly entries = new Map<string, Entry>();
+  private readonly seconds: number;
 
-  constructor(private readonly seconds: number) {}
+  constructor({ tokens }: Config) {
+    this.seconds = tokens.cacheSeconds;
+  }
 
   /** @param authorization the whole header, which has to be the same to the letter */
   find(authorization: string | undefined): User | undefined {

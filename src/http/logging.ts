@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { LoggerService } from '@nestjs/common';
-import type { Request, RequestHandler, Response } from 'express';
 import { pino, type Logger } from 'pino';
+import type { Middleware } from './front.js';
 import { serializeError } from './serialize-error.js';
 
 export function createLogger(level: string): Logger {
@@ -14,10 +15,13 @@ export function createLogger(level: string): Logger {
   });
 }
 
-declare module 'express-serve-static-core' {
-  interface Request {
+declare module 'node:http' {
+  interface IncomingMessage {
     /** Names the request in the log and in an error answer. */
     id: string;
+    /** Where it went, and whose it was; unset while nobody knows. */
+    route?: { readonly path: string };
+    user?: { readonly id: string };
   }
 }
 
@@ -25,27 +29,28 @@ declare module 'express-serve-static-core' {
  * One line per request. The route's pattern stands for the URL, which may hold an upload id; headers, which hold the
  * token, are not logged at all.
  */
-export function requestLogging(logger: Logger): RequestHandler {
+export function requestLogging(logger: Logger): Middleware {
   return (request, response, next) => {
     const startedAt = performance.now();
     request.id = requestId(request.headers['x-request-id']);
     response.setHeader('X-Request-Id', request.id);
     response.once('close', () => {
       const level = response.statusCode >= 500 ? 'error' : 'info';
-      logger[level](summary(request, response, performance.now() - startedAt), 'request');
+      if (logger.isLevelEnabled(level))
+        logger[level](summary(request, response, performance.now() - startedAt), 'request');
     });
     next();
   };
 }
 
-function summary(request: Request, response: Response, milliseconds: number) {
+function summary(request: IncomingMessage, response: ServerResponse, milliseconds: number) {
   return {
     request_id: request.id,
     method: request.method,
-    route: (request.route as { path?: string } | undefined)?.path ?? null,
+    route: request.route?.path ?? null,
     status: response.writableFinished ? response.statusCode : null,
     ms: Math.round(milliseconds * 100) / 100,
-    user: (request.user as { id?: string } | undefined)?.id,
+    user: request.user?.id,
   };
 }
 

@@ -6,6 +6,7 @@ import { FileController } from './library/file.controller.js';
 import { MediaController } from './library/media.controller.js';
 import { Media } from './library/media.entity.js';
 import { MediaService } from './library/media.service.js';
+import { ChunkFastPath } from './uploads/chunk-fast-path.js';
 import { CompletionService } from './uploads/completion.service.js';
 import { UploadController } from './uploads/upload.controller.js';
 import { UploadService } from './uploads/upload.service.js';
@@ -20,6 +21,7 @@ import { Sweeper } from './upkeep/sweeper.js';
   controllers: [UploadController, MediaController, FileController],
   providers: [
     BufferPool,
+    ChunkFastPath,
     UploadSessions,
     UploadService,
     CompletionService,

@@ -28,6 +28,8 @@ import {
   ChunkMediaDto,
   CompletionDto,
   PageQueryDto,
+  receiptHeaders,
+  receiptStatus,
   toChunkMediaDto,
   toCompletionRequest,
   toUploadDto,
@@ -157,12 +159,7 @@ export class UploadController {
 }
 
 function announce(response: Response, receipt: Receipt): Receipt {
-  response.status(receipt.asked ? 200 : 201).set({
-    Location: `/api/v2/media/upload/${receipt.id}/`,
-    'Upload-Offset': String(receipt.offset),
-    'Cache-Control': 'no-store',
-    ...(receipt.replayed && { 'Upload-Replayed': '?1' }),
-  });
+  response.status(receiptStatus(receipt)).set(receiptHeaders(receipt));
   return receipt;
 }
 

@@ -24,6 +24,20 @@ export function toChunkMediaDto({ id, offset, expiresAt }: Receipt): ChunkMediaD
   return { upload_id: id, offset: String(offset), expires: expiresAt.toISOString() };
 }
 
+export function receiptStatus({ asked }: Receipt): number {
+  return asked ? 200 : 201;
+}
+
+/** What a receipt says once more in headers, for machines. */
+export function receiptHeaders({ id, offset, replayed }: Receipt): Record<string, string> {
+  return {
+    Location: `/api/v2/media/upload/${id}/`,
+    'Upload-Offset': String(offset),
+    'Cache-Control': 'no-store',
+    ...(replayed && { 'Upload-Replayed': '?1' }),
+  };
+}
+
 /** An upload, to resume it from anywhere. */
 export class UploadDto extends ChunkMediaDto {
   /**
