@@ -13,6 +13,7 @@ import { cpuMs, floor, mediadock, peakMb, postgresCpuMs, tus } from './servers.j
 
 /** @typedef {import('./servers.js').Target} Target */
 /** @typedef {Record<string, string | number>} Row */
+/** @typedef {{ row: Row, rounds: Row[] }} Compared medians over the rounds, and each of them */
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const run = promisify(execFile);
@@ -31,7 +32,11 @@ export async function load(target, task) {
   return { ...JSON.parse(stdout), cpuMs: after[0] - before[0], postgresCpuMs: after[1] - before[1] };
 }
 
-/** One scenario on every target in turn, round by round, so that a noisy minute hits all alike. @param {Target[]} targets @param {number} rounds @param {object} task @returns {Promise<Row[]>} */
+/**
+ * One scenario on every target in turn, round by round, so that a noisy minute hits all alike.
+ * @param {Target[]} targets @param {number} rounds @param {object} task
+ * @returns {Promise<Compared[]>}
+ */
 export async function compare(targets, rounds, task) {
   /** @type {Map<Target, any[]>} */
   const results = new Map(targets.map((target) => [target, []]));
@@ -44,9 +49,8 @@ export async function compare(targets, rounds, task) {
   }
   return await Promise.all(
     [...results].map(async ([target, rounds]) => ({
-      server: target.name,
-      ...summary(rounds),
-      'peak MB': await peakMb(target.pid),
+      row: { server: target.name, ...summary(rounds), 'peak MB': await peakMb(target.pid) },
+      rounds: rounds.map((round) => summary([round])),
     })),
   );
 }

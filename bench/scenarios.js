@@ -1,6 +1,7 @@
 // @ts-check
 import { createServer } from 'node:net';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,10 +12,11 @@ import { peakMb } from './servers.js';
 
 /** @typedef {import('./servers.js').Target} Target */
 /** @typedef {Record<string, string | number>} Row */
+/** @typedef {import('./main.js').Compared} Compared */
 /**
  * @typedef {{
  *   rounds: number,
- *   compare: (targets: Target[], rounds: number, task: object) => Promise<Row[]>,
+ *   compare: (targets: Target[], rounds: number, task: object) => Promise<import('./main.js').Compared[]>,
  *   load: (target: Target, task: object) => Promise<any>,
  *   starters: { mediadock: (settings?: Record<string, string>) => Promise<Target>, tus: () => Promise<Target>, floor: () => Promise<Target> },
  * }} Tools
@@ -32,25 +34,32 @@ export const SCENARIOS = {
   status,
   start,
   'many-sessions': manySessions,
+  workers,
+  costs,
   soak,
 };
 
 /** @param {Tools} tools @param {{ uploads: number, chunks: number }} task @returns {Promise<Outcome>} */
 async function sideBySide({ starters, compare, rounds }, task) {
   const targets = [await starters.mediadock(), await starters.tus(), await starters.floor()];
-  const rows = await compare(targets, rounds, task);
+  const compared = await compare(targets, rounds, task);
   await stopAll(targets);
-  const [own, peer, least] = /** @type {[Row, Row, Row]} */ (rows);
+  const [own, peer, least] = /** @type {[Compared, Compared, Compared]} */ (compared);
   return {
-    rows,
+    rows: compared.map(({ row }) => row),
     ratios: {
-      'p50 per chunk / @tus/server': ratio(own, peer, 'p50 ms'),
-      'p50 per chunk / synced floor': ratio(own, least, 'p50 ms'),
-      'p99 / p50': Number(own['p99 ms']) / Number(own['p50 ms']),
-      'chunks/s / @tus/server': ratio(own, peer, 'chunks/s'),
-      'server CPU per chunk / @tus/server': ratio(own, peer, 'CPU ms/chunk'),
+      'p50 per chunk / @tus/server': paired(own, peer, 'p50 ms'),
+      'p50 per chunk / synced floor': paired(own, least, 'p50 ms'),
+      'p99 / p50': Number(own.row['p99 ms']) / Number(own.row['p50 ms']),
+      'chunks/s / @tus/server': paired(own, peer, 'chunks/s'),
+      'server CPU per chunk / @tus/server': paired(own, peer, 'CPU ms/chunk'),
     },
   };
+}
+
+/** The median of the ratios within each round: what one minute does to both sides cancels out. @param {Compared} own @param {Compared} peer @param {string} figure */
+function paired(own, peer, figure) {
+  return median(own.rounds.map((round, i) => ratio(round, peer.rounds[i] ?? {}, figure)));
 }
 
 /** @param {Tools} tools @returns {Promise<Outcome>} */
@@ -178,27 +187,32 @@ async function start({ starters, rounds }) {
 }
 
 /** @param {Tools} tools @returns {Promise<Outcome>} */
-async function manySessions({ starters, load, rounds }) {
-  const target = await starters.mediadock();
-  /** @type {Row[]} */
-  const rows = [];
-  for (const sessions of [1000, 100_000, 1_000_000]) {
-    await addSessions(target, sessions);
-    const times = [];
-    for (let round = 0; round < rounds; round++)
-      times.push(median((await load(target, { uploads: 1, chunks: 128 })).times));
-    rows.push({ sessions, 'p50 ms': median(times) });
+async function manySessions({ starters, compare, rounds }) {
+  const counts = [1000, 100_000, 1_000_000];
+  const targets = [];
+  for (const count of counts) {
+    const target = await starters.mediadock();
+    await addSessions(target, count);
+    targets.push(target);
   }
-  await target.stop();
+  const compared = await compare(targets, rounds, { uploads: 1, chunks: 128 });
+  await stopAll(targets);
+  const [few, , many] = /** @type {[Compared, Compared, Compared]} */ (compared);
   return {
-    rows,
-    ratios: {
-      '1,000,000 / 1,000 sessions': ratio(
-        /** @type {Row} */ (rows[2]),
-        /** @type {Row} */ (rows[0]),
-        'p50 ms',
-      ),
-    },
+    rows: compared.map(({ row }, i) => ({ sessions: counts[i] ?? 0, ...row })),
+    ratios: { '1,000,000 / 1,000 sessions': paired(many, few, 'p50 ms') },
+  };
+}
+
+/** One server process and two, with more load than one can take. @param {Tools} tools @returns {Promise<Outcome>} */
+async function workers({ starters, compare, rounds }) {
+  const targets = [await starters.mediadock(), await starters.mediadock({ WORKERS: '2' })];
+  const compared = await compare(targets, rounds, { uploads: 16, chunks: 32 });
+  await stopAll(targets);
+  const [one, two] = /** @type {[Compared, Compared]} */ (compared);
+  return {
+    rows: compared.map(({ row }, i) => ({ workers: i + 1, ...row })),
+    ratios: { 'chunks/s of 2 / of 1': paired(two, one, 'chunks/s') },
   };
 }
 
@@ -260,7 +274,7 @@ async function startNginx(root) {
   await writeFile(
     join(dir, 'nginx.conf'),
     `user root; daemon off; pid ${dir}/pid; error_log ${dir}/error.log; events {}
-     http { access_log off; sendfile on; tcp_nopush on; server { listen 127.0.0.1:${port}; root ${root}; } }`,
+     http { access_log off; sendfile on; server { listen 127.0.0.1:${port}; root ${root}; } }`,
   );
   const child = spawn('/usr/sbin/nginx', ['-c', join(dir, 'nginx.conf')], { stdio: 'ignore' });
   const url = `http://127.0.0.1:${port}`;
@@ -275,4 +289,54 @@ async function freePort() {
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
   await new Promise((resolve) => server.close(resolve));
   return port;
+}
+
+/** What one chunk asks of disk and database, counted in the server's system calls and the counters of Postgres. @param {Tools} tools @returns {Promise<Outcome>} */
+async function costs({ starters, load }) {
+  const chunks = 100;
+  const target = await starters.mediadock();
+  await load(target, { uploads: 1, chunks });
+  const walBefore = await walSyncs(target);
+  const strace = spawn('strace', [
+    '-f',
+    '-y',
+    '-e',
+    'trace=pwrite64,fdatasync,fsync,write,writev',
+    '-p',
+    String(target.pid),
+  ]);
+  let log = '';
+  strace.stderr.on('data', (text) => (log += text));
+  while (!log.includes('attached')) await once(strace.stderr, 'data');
+  await load(target, { uploads: 1, chunks });
+  strace.kill('SIGINT');
+  await once(strace, 'close');
+  const wal = (await walSyncs(target)) - walBefore;
+  await target.stop();
+  const calls = (/** @type {RegExp} */ pattern) =>
+    log.split('\n').filter((line) => pattern.test(line)).length / chunks;
+  return {
+    rows: [
+      {
+        'synced writes of the file': calls(/pwrite64\(.*\/uploads\//),
+        'other syncs': calls(/f(data)?sync\(/),
+        'WAL syncs': wal / chunks,
+        'sends to Postgres': calls(/writev?\(\d+<(UNIX|socket)/),
+      },
+    ],
+    ratios: {},
+  };
+}
+
+/** @param {Target} target @returns {Promise<number>} */
+async function walSyncs({ dir }) {
+  const client = new pg.Client({
+    host: join(dir, 'postgres-socket'),
+    user: 'mediadock',
+    database: 'postgres',
+  });
+  await client.connect();
+  const { rows } = await client.query(`SELECT sum(fsyncs) AS syncs FROM pg_stat_io WHERE object = 'wal'`);
+  await client.end();
+  return Number(rows[0].syncs);
 }

@@ -76,10 +76,32 @@ async function addressOf(child) {
   throw new Error(`The server ended: ${printed}`);
 }
 
-/** CPU time of a process in milliseconds, with its ended children if asked. @param {number} pid @returns {Promise<number>} */
+/** CPU time in milliseconds of a server, its workers included, its Postgres not. @param {number} pid @returns {Promise<number>} */
 export async function cpuMs(pid) {
+  const workers = (await childrenOf(pid))
+    .filter(({ name }) => name === 'node')
+    .map(({ pid }) => processMs(pid));
+  return (await Promise.all([processMs(pid), ...workers])).reduce((sum, time) => sum + time, 0);
+}
+
+/** @param {number} pid @returns {Promise<number>} */
+async function processMs(pid) {
   const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ');
   return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** @param {number} pid @returns {Promise<{ pid: number, name: string }[]>} */
+async function childrenOf(pid) {
+  const pids = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8'))
+    .trim()
+    .split(' ')
+    .filter(Boolean);
+  return await Promise.all(
+    pids.map(async (child) => ({
+      pid: Number(child),
+      name: (await readFile(`/proc/${child}/comm`, 'utf8')).trim(),
+    })),
+  );
 }
 
 /** Peak resident memory of a process in MB. @param {number} pid @returns {Promise<number>} */
@@ -92,11 +114,7 @@ export async function peakMb(pid) {
 export async function postgresCpuMs({ dir, name }) {
   if (name !== 'mediadock') return 0;
   const postmaster = Number((await readFile(join(dir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
-  const children = (await readFile(`/proc/${postmaster}/task/${postmaster}/children`, 'utf8'))
-    .trim()
-    .split(' ');
-  const times = await Promise.all(
-    [postmaster, ...children.map(Number)].map((pid) => cpuMs(pid).catch(() => 0)),
-  );
+  const pids = [postmaster, ...(await childrenOf(postmaster)).map(({ pid }) => pid)];
+  const times = await Promise.all(pids.map((pid) => processMs(pid).catch(() => 0)));
   return times.reduce((sum, time) => sum + time, 0);
 }
