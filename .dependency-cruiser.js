@@ -27,7 +27,7 @@ export default {
     onlyTo(
       'storage-is-bytes-only',
       '^src/storage/',
-      ['^src/config/', '^src/errors/'],
+      ['^src/(config|errors)/', '^src/settled'],
       'No users, no sessions, no SQL in storage',
     ),
     onlyTo(
@@ -39,8 +39,14 @@ export default {
     onlyTo(
       'bodies-know-no-feature',
       '^src/body/',
-      ['^src/(http|errors)/'],
+      ['^src/(config|http|errors)/'],
       'Reading requests does not depend on what for',
+    ),
+    onlyTo(
+      'metrics-know-no-feature',
+      '^src/metrics/',
+      ['^src/(config|http)/'],
+      'Figures are counted where things happen, and only collected here',
     ),
     onlyTo(
       'auth-knows-no-media',

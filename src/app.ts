@@ -10,6 +10,7 @@ import { answerClientError } from './http/client-error.js';
 import { inFront } from './http/front.js';
 import { createLogger, NestLogger, requestLogging } from './http/logging.js';
 import { serveSwagger } from './http/swagger.js';
+import { requestMetrics } from './metrics/request-metrics.js';
 import { ChunkFastPath } from './media/uploads/chunk-fast-path.js';
 
 /** The app over an open database, mounted and ready to listen. Closing it closes the database. */
@@ -30,6 +31,7 @@ export async function createApp(config: Config, source: DataSource): Promise<Nes
   await app.init();
   inFront(server, [
     requestLogging(logger),
+    ...(config.metricsPort === undefined ? [] : [requestMetrics]),
     helmet({ contentSecurityPolicy: false, crossOriginResourcePolicy: { policy: 'cross-origin' } }),
     cors(crossOrigin(config)),
     app.get(ChunkFastPath, { strict: false }).handle,

@@ -1,4 +1,5 @@
 import cluster from 'node:cluster';
+import type { Server } from 'node:http';
 import { ConfigError, loadConfig, type Config } from './config/config.js';
 import type { Connection } from './database/data-source.js';
 import { EmbeddedPostgres, EmbeddedPostgresError } from './database/embedded-postgres.js';
@@ -11,7 +12,9 @@ async function main(): Promise<void> {
   const [postgres, start] = await Promise.all([startPostgres(config), loadServer(config)]);
   try {
     const { port, stop } = await start(postgres?.connection ?? { url: config.database.url ?? '' });
+    const metrics = await startMetrics(config);
     stopOnSignal(async () => {
+      metrics?.close();
       await stop();
       await postgres?.stop();
     });
@@ -34,6 +37,13 @@ async function loadServer(config: Config): Promise<(connection: Connection) => P
   }
   const { serve } = await import('./serve.js');
   return (connection) => serve(config, connection);
+}
+
+/** Of all processes, hence by the first one. */
+async function startMetrics(config: Config): Promise<Server | undefined> {
+  if (config.metricsPort === undefined || cluster.isWorker) return undefined;
+  const { serveMetrics } = await import('./metrics/metrics-server.js');
+  return await serveMetrics(config.metricsPort, config);
 }
 
 async function greet(config: Config, port: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { readFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +11,18 @@ import { Client, md5, type Answer } from './setup/client.js';
 const itOnLinux = process.platform === 'linux' ? it : it.skip;
 
 /** The built server as `npm start` runs it. */
-async function start(dataDir: string): Promise<{ primary: ChildProcess; client: Client }> {
-  const env = { PATH: process.env['PATH'], DATA_DIR: dataDir, PORT: '0', WORKERS: '2', LOG_LEVEL: 'silent' };
+async function start(
+  dataDir: string,
+  settings: Record<string, string> = {},
+): Promise<{ primary: ChildProcess; client: Client }> {
+  const env = {
+    PATH: process.env['PATH'],
+    DATA_DIR: dataDir,
+    PORT: '0',
+    WORKERS: '2',
+    LOG_LEVEL: 'silent',
+    ...settings,
+  };
   const primary = spawn(process.execPath, ['dist/src/main.js'], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -88,3 +99,34 @@ itOnLinux(
   },
   60_000,
 );
+
+itOnLinux(
+  'metrics are those of all workers together',
+  async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'mediadock-workers-'));
+    const port = await freePort();
+    const started = await start(dataDir, { METRICS_PORT: String(port), HOST: '127.0.0.1' });
+    primary = started.primary;
+    const { client } = started;
+    // A connection each, so that both workers get some of them.
+    await Promise.all(Array.from({ length: 8 }, () => client.slice(pdf(1000), 0, 500)));
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(text).toMatch(/^mediadock_stored_bytes_total 4000$/m);
+    expect(text).toMatch(
+      /^mediadock_http_request_duration_seconds_count\{method="POST",route="\/api\/v2\/media\/upload\/chunk",status="201"\} 8$/m,
+    );
+    expect(text).toMatch(/^process_resident_memory_bytes /m);
+    expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404);
+    expect((await fetch(`${client.url}/metrics`)).status).toBe(404);
+  },
+  60_000,
+);
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}

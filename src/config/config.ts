@@ -24,6 +24,8 @@ export class Config {
   readonly production: boolean;
   readonly host: string;
   readonly port: number;
+  /** Where Prometheus may ask; undefined: nowhere. */
+  readonly metricsPort: number | undefined;
   /** Processes that serve, on one port. */
   readonly workers: number;
   /** Absolute path. */
@@ -56,6 +58,7 @@ export class Config {
     this.production = env.NODE_ENV === 'production';
     this.host = env.HOST;
     this.port = env.PORT;
+    this.metricsPort = env.METRICS_PORT;
     this.workers = env.WORKERS === 'auto' ? availableParallelism() : Number(env.WORKERS);
     this.dataDir = resolve(env.DATA_DIR);
     this.database = { url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE };

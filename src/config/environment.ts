@@ -18,6 +18,10 @@ export class Environment {
   @WholeNumber(0, 65_535)
   PORT = 3000;
 
+  @IsOptional()
+  @WholeNumber(0, 65_535)
+  METRICS_PORT?: number;
+
   @Matches(/^(auto|[1-9]\d{0,2})$/, { message: 'must be auto or a whole number from 1' })
   WORKERS = '1';
 

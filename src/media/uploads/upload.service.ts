@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { BufferPool } from '../../body/buffer-pool.js';
 import { Database, type Queryable } from '../../database/database.js';
+import { storedBytes } from '../../metrics/metrics.js';
 import { FileStore } from '../../storage/file-store.js';
 import { ContentInspector } from '../content/content-inspector.js';
 import type { Chunk, ChunkQuery } from './chunk.js';
@@ -46,7 +47,9 @@ export class UploadService {
   async receive(ownerId: string, request: Chunk | ChunkQuery): Promise<Receipt> {
     if (!('bytes' in request)) return await this.query(ownerId, request);
     try {
-      return await this.append(ownerId, request);
+      const receipt = await this.append(ownerId, request);
+      if (!receipt.replayed) storedBytes.inc(request.bytes.length);
+      return receipt;
     } finally {
       this.buffers.giveBack(request.bytes);
     }

@@ -1,0 +1,27 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { AggregatorRegistry, collectDefaultMetrics, register } from 'prom-client';
+import type { Config } from '../config/config.js';
+
+/** Workers answer their primary over this; it has to exist in both before the first question. */
+const workers = new AggregatorRegistry();
+
+/** Figures of the process itself: memory, event loop, descriptors. */
+export function collectProcessMetrics(): void {
+  collectDefaultMetrics();
+}
+
+/** Serves the figures of all processes to Prometheus, on a port of their own that need not be open to the world. */
+export async function serveMetrics(port: number, { host, workers: count }: Config): Promise<Server> {
+  const server = createServer((request, response) => {
+    if (request.url !== '/metrics') return void response.writeHead(404).end();
+    const text = count > 1 ? workers.clusterMetrics() : register.metrics();
+    text.then(
+      (body) => response.writeHead(200, { 'Content-Type': register.contentType }).end(body),
+      (error: Error) => response.writeHead(503, { 'Content-Type': 'text/plain' }).end(error.message),
+    );
+  });
+  server.listen(port, host);
+  await once(server, 'listening');
+  return server;
+}
