@@ -8,7 +8,9 @@ import { AppModule } from './app.module.js';
 import type { Config } from './config/config.js';
 import { answerClientError } from './http/client-error.js';
 import { inFront } from './http/front.js';
+import { limitConnections } from './http/limits.js';
 import { createLogger, NestLogger, requestLogging } from './http/logging.js';
+import { expectationsAsRequests, strictHead } from './http/strict-head.js';
 import { serveSwagger } from './http/swagger.js';
 import { requestMetrics } from './metrics/request-metrics.js';
 import { ChunkFastPath } from './media/uploads/chunk-fast-path.js';
@@ -28,12 +30,15 @@ export async function createApp(config: Config, source: DataSource): Promise<Nes
   serveSwagger(app);
   const server: Server = app.getHttpServer();
   server.on('clientError', answerClientError);
+  limitConnections(server, config.maxConnections);
+  expectationsAsRequests(server);
   await app.init();
   inFront(server, [
     requestLogging(logger),
     ...(config.metricsPort === undefined ? [] : [requestMetrics]),
     helmet({ contentSecurityPolicy: false, crossOriginResourcePolicy: { policy: 'cross-origin' } }),
     cors(crossOrigin(config)),
+    strictHead,
     app.get(ChunkFastPath, { strict: false }).handle,
   ]);
   return app;

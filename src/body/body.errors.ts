@@ -1,4 +1,4 @@
-import { AppError } from '../errors/app-error.js';
+import { AppError, ServiceUnavailable } from '../errors/app-error.js';
 
 export class BodyTooLarge extends AppError {
   /** @param hangUp the rest is too much to read away for the sake of a polite answer */
@@ -7,6 +7,23 @@ export class BodyTooLarge extends AppError {
       action: 'fix-request',
       members: { max_bytes: maxBytes },
       ...(hangUp && { headers: { Connection: 'close' } }),
+    });
+  }
+}
+
+/** As many bodies are in memory as may be. */
+export class ServerBusy extends ServiceUnavailable {
+  constructor() {
+    super('The server has as many uploads in hand as it can hold');
+  }
+}
+
+/** A body that trickles in: whoever sends it holds a connection and memory for nothing. */
+export class BodyTooSlow extends AppError {
+  constructor(bytesPerSecond: number) {
+    super('body-too-slow', 408, `A body must come in at ${bytesPerSecond} bytes per second or faster`, {
+      action: 'resend-chunk',
+      headers: { Connection: 'close' },
     });
   }
 }

@@ -1,68 +1,113 @@
 import type { IncomingMessage } from 'node:http';
 import { ClientGone } from '../errors/client-gone.js';
-import { BodyTooLarge, UnsupportedBody } from './body.errors.js';
+import { BodyTooLarge, BodyTooSlow, UnsupportedBody } from './body.errors.js';
+import type { BufferPool } from './buffer-pool.js';
 
 /** What is read and thrown away so that a client gets its 413 and no reset connection. */
 const POLITE_BYTES = 8 * 1024 * 1024;
+/** A body gets a block of the pool once it has more than this: one that only trickles takes none from the others. */
+const UNPOOLED_BYTES = 16 * 1024;
+/** The slowest rate, and how long it is measured for: a phone that changes its network is silent for some seconds. */
+const LEAST_BYTES_PER_SECOND = 1000;
+const PACE_MS = 10_000;
 
 /**
  * The whole body of a request, in memory.
- * @param allocate where to put a body whose length the head announces; may give more than it is asked for
+ * @param pool where to put a large one; whoever gets the body gives it back there
  * @throws BodyTooLarge before reading when the head says so, else as soon as the bytes do
+ * @throws BodyTooSlow
+ * @throws ServerBusy before reading when there is no room for it, or as soon as there is none
  * @throws UnsupportedBody for a `Content-Encoding`: offsets count stored bytes, so bodies come as they are
  * @throws ClientGone when the connection ends first
  */
 export async function readBody(
   request: IncomingMessage,
   maxBytes: number,
-  allocate = Buffer.allocUnsafe,
+  pool?: BufferPool,
 ): Promise<Buffer> {
-  const encoding = request.headers['content-encoding'];
+  const { 'content-encoding': encoding, 'content-length': announced } = request.headers;
   if (encoding && encoding !== 'identity')
     throw new UnsupportedBody('Bodies are taken without Content-Encoding');
-  const announced = request.headers['content-length'];
-  if (announced === undefined) return await readUnannounced(request, maxBytes);
   if (Number(announced) > maxBytes) throw new BodyTooLarge(maxBytes, Number(announced) > POLITE_BYTES);
-  // Node's parser gives exactly as many bytes as Content-Length says, or an error.
-  const body = allocate(Number(announced));
-  let length = 0;
-  await forEachPiece(request, (piece) => void (length += piece.copy(body, length)));
-  return body.subarray(0, length);
+  if (Number(announced) > UNPOOLED_BYTES) pool?.check();
+  request.askForBody?.();
+  const body = new Body(maxBytes, pool);
+  try {
+    await forEachPiece(request, body);
+    return body.whole();
+  } catch (error) {
+    body.discard();
+    throw error;
+  }
 }
 
-/** A body in `Transfer-Encoding: chunked`, which ends when it ends. */
-async function readUnannounced(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  let length = 0;
-  await forEachPiece(request, (piece) => {
-    length += piece.length;
-    if (length > maxBytes) throw new BodyTooLarge(maxBytes, true);
-    pieces.push(piece);
-  });
-  return Buffer.concat(pieces, length);
+/** A body as it comes in: first in pieces, then in a block. */
+class Body {
+  length = 0;
+  private pieces: Buffer[] = [];
+  private block: Buffer | undefined;
+
+  constructor(
+    private readonly maxBytes: number,
+    private readonly pool: BufferPool | undefined,
+  ) {}
+
+  add(piece: Buffer): void {
+    const at = this.length;
+    this.length += piece.length;
+    if (this.length > this.maxBytes) throw new BodyTooLarge(this.maxBytes, true);
+    if (this.block) piece.copy(this.block, at);
+    else this.pieces.push(piece);
+    if (!this.block && this.pool && this.length > UNPOOLED_BYTES) this.move(this.pool);
+  }
+
+  whole(): Buffer {
+    return this.block?.subarray(0, this.length) ?? Buffer.concat(this.pieces, this.length);
+  }
+
+  discard(): void {
+    if (this.block) this.pool?.giveBack(this.block);
+  }
+
+  private move(pool: BufferPool): void {
+    this.block = pool.take(this.maxBytes);
+    let at = 0;
+    for (const piece of this.pieces) at += piece.copy(this.block, at);
+    this.pieces = [];
+  }
 }
 
 /**
- * Events, since an async iterator costs a promise for each piece. What `take` throws ends the reading but not the
- * connection, which still has to carry the answer.
+ * Reads to the end. Events, since an async iterator costs a promise for each piece. What `body` throws ends the reading but
+ * not the connection, which still has to carry the answer.
  */
-function forEachPiece(request: IncomingMessage, take: (piece: Buffer) => void): Promise<void> {
+function forEachPiece(request: IncomingMessage, body: Body): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (end: () => void) => {
+      clearInterval(pace);
       request.off('data', onData).off('end', onEnd).off('close', onGone);
       end();
     };
+    const fail = (error: unknown) => {
+      request.pause();
+      settle(() => reject(error as Error));
+    };
     const onData = (piece: Buffer) => {
       try {
-        take(piece);
+        body.add(piece);
       } catch (error) {
-        request.pause();
-        settle(() => reject(error as Error));
+        fail(error);
       }
     };
     const onEnd = () => settle(resolve);
     const onGone = (cause?: Error) =>
       settle(() => reject(new ClientGone('The connection ended in mid-body', { cause })));
+    let before = 0;
+    const pace = setInterval(() => {
+      const came = body.length - before;
+      if (came < (LEAST_BYTES_PER_SECOND * PACE_MS) / 1000) fail(new BodyTooSlow(LEAST_BYTES_PER_SECOND));
+      before = body.length;
+    }, PACE_MS).unref();
     // The listener for errors stays: a request may fail more than once.
     request.on('data', onData).once('end', onEnd).once('error', onGone).once('close', onGone);
   });

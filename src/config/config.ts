@@ -24,6 +24,8 @@ export class Config {
   readonly production: boolean;
   readonly host: string;
   readonly port: number;
+  /** Of one process; more are closed as they come. */
+  readonly maxConnections: number;
   /** Where Prometheus may ask; undefined: nowhere. */
   readonly metricsPort: number | undefined;
   /** Processes that serve, on one port. */
@@ -42,6 +44,8 @@ export class Config {
   };
   readonly uploads: {
     readonly chunkMaxBytes: number;
+    /** Chunk requests that one process holds in memory; more are told to wait. */
+    readonly maxInMemory: number;
     /** A chunk with the boundaries, part heads and small fields around it. */
     readonly requestMaxBytes: number;
     readonly imageMaxBytes: number;
@@ -58,6 +62,7 @@ export class Config {
     this.production = env.NODE_ENV === 'production';
     this.host = env.HOST;
     this.port = env.PORT;
+    this.maxConnections = env.MAX_CONNECTIONS;
     this.metricsPort = env.METRICS_PORT;
     this.workers = env.WORKERS === 'auto' ? availableParallelism() : Number(env.WORKERS);
     this.dataDir = resolve(env.DATA_DIR);
@@ -71,6 +76,7 @@ export class Config {
     };
     this.uploads = {
       chunkMaxBytes: env.CHUNK_MAX_BYTES,
+      maxInMemory: env.MAX_CHUNKS_IN_MEMORY,
       requestMaxBytes: env.CHUNK_MAX_BYTES + FORM_BYTES,
       imageMaxBytes: env.IMAGE_MAX_BYTES,
       documentMaxBytes: env.DOCUMENT_MAX_BYTES,

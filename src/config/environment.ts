@@ -32,6 +32,12 @@ export class Environment {
   @Matches(/^postgres(ql)?:\/\//, { message: 'must be a postgres:// or postgresql:// URL' })
   DATABASE_URL?: string;
 
+  @WholeNumber(1, 1_000_000)
+  MAX_CONNECTIONS = 10_000;
+
+  @WholeNumber(1, 100_000)
+  MAX_CHUNKS_IN_MEMORY = 512;
+
   @WholeNumber(2, 1000)
   DATABASE_POOL_SIZE = 10;
 

@@ -35,7 +35,10 @@ export interface ChunkQuery {
 
 const FILE_PARTS = new Set(['image', 'document', 'file']);
 
-/** Reads one chunk request whole: head first, so that what the head forbids is refused before the body. */
+/**
+ * Reads one chunk request whole: head first, so that what the head forbids is refused before the body.
+ * @param buffers where the bytes of a chunk belong and have to be given back to
+ */
 export async function readChunk(
   request: IncomingMessage,
   query: Query,
@@ -44,8 +47,22 @@ export async function readChunk(
 ): Promise<Chunk | ChunkQuery> {
   const range = rangeOf(request);
   if (range && 'end' in range && range.end - range.start + 1 > maxBytes) throw new ChunkTooLarge(maxBytes);
-  const body = await readBody(request, requestMaxBytes, (length) => buffers.take(length));
-  const form = readForm(body, request.headers['content-type'], query);
+  const body = await readBody(request, requestMaxBytes, buffers);
+  let chunk: Chunk | ChunkQuery | undefined;
+  try {
+    chunk = toChunk(request, readForm(body, request.headers['content-type'], query), range, maxBytes);
+    return chunk;
+  } finally {
+    if (!chunk || !('bytes' in chunk)) buffers.giveBack(body);
+  }
+}
+
+function toChunk(
+  request: IncomingMessage,
+  form: Form,
+  range: ByteRange | OffsetQuery | undefined,
+  maxBytes: number,
+): Chunk | ChunkQuery {
   const uploadId = form.field('upload_id');
   const expires = expiresOf(form.field('expires'));
   if (range && !('end' in range)) return toQuery(range, uploadId, form);

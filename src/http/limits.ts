@@ -1,0 +1,18 @@
+import type { Server } from 'node:http';
+
+/** Time for a head, and for a whole request: a chunk at 1 kB/s takes 205 s. */
+const HEAD_MS = 10_000;
+const REQUEST_MS = 240_000;
+/** How often late ones are looked for. */
+const ROUND_MS = 1000;
+const MOST_HEADERS = 100;
+
+/** Bounds what a connection may take without giving anything; late requests get a 408 and lose their connection. */
+export function limitConnections(server: Server, most: number): void {
+  // Read when the server starts to listen; unknown to the types of this version of Node.
+  Object.assign(server, { connectionsCheckingInterval: ROUND_MS });
+  server.headersTimeout = HEAD_MS;
+  server.requestTimeout = REQUEST_MS;
+  server.maxHeadersCount = MOST_HEADERS;
+  server.maxConnections = most;
+}

@@ -1,0 +1,143 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { TestApp } from './setup/test-app.js';
+import { Client, CHUNK_BYTES } from './setup/client.js';
+import { pdf } from './setup/samples.js';
+
+const CHUNK = '/api/v2/media/upload/chunk/';
+
+let app: TestApp;
+let client: Client;
+
+beforeAll(async () => {
+  app = await TestApp.start({ MAX_CHUNKS_IN_MEMORY: '2' });
+  client = await Client.of(app);
+});
+afterAll(() => app.stop());
+
+function open(): Socket {
+  return connect(Number(new URL(app.url).port), '127.0.0.1');
+}
+
+/** All that comes back for these lines, until the server hangs up or has sent `until`. */
+async function raw(lines: readonly string[], until = /\r\n\r\n\{.*\}$/s): Promise<string> {
+  const socket = open();
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+  let text = '';
+  for await (const piece of socket) {
+    text += String(piece);
+    if (until.test(text)) break;
+  }
+  socket.destroy();
+  return text;
+}
+
+function head(...lines: string[]): string[] {
+  return [`POST ${CHUNK} HTTP/1.1`, 'Host: a', `Authorization: Bearer ${client.token}`, ...lines];
+}
+
+describe('a client that waits for "100 Continue"', () => {
+  const length = 'Content-Length: 1000';
+  const expect100 = 'Expect: 100-continue';
+
+  it('is refused without it when its token is bad', async () => {
+    const text = await raw([
+      `POST ${CHUNK} HTTP/1.1`,
+      'Host: a',
+      'Authorization: Bearer x',
+      length,
+      expect100,
+    ]);
+    expect(text).toMatch(/^HTTP\/1\.1 401 /);
+    expect(text).toContain('"code":"unauthorized"');
+  });
+
+  it('is refused without it when its range is wrong', async () => {
+    const text = await raw(head(length, expect100, 'Content-Range: bytes 5-1/10'));
+    expect(text).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
+  it('is refused without it when its body is too large', async () => {
+    const text = await raw(head('Content-Length: 5000000', expect100, 'Content-Range: bytes 0-9/10'));
+    expect(text).toMatch(/^HTTP\/1\.1 413 /);
+  });
+
+  it('is asked for its body otherwise', async () => {
+    const text = await raw(head(length, expect100, 'Content-Range: bytes 0-999/1000'), /\r\n\r\n/);
+    expect(text).toBe('HTTP/1.1 100 Continue\r\n\r\n');
+  });
+
+  it('can be one that asks for something else: 417', async () => {
+    const text = await raw(head(length, 'Expect: 200-ok'));
+    expect(text).toMatch(/^HTTP\/1\.1 417 /);
+    expect(text).toContain('"code":"expectation-failed"');
+  });
+});
+
+it('a request without Host is refused with a problem', async () => {
+  const text = await raw(['GET /health/live HTTP/1.1']);
+  expect(text).toMatch(/^HTTP\/1\.1 400 /);
+  expect(text).toContain('"code":"missing-host"');
+});
+
+it('two tokens are none', async () => {
+  const lines = [
+    'GET /api/v2/media/upload/ HTTP/1.1',
+    'Host: a',
+    `Authorization: Bearer ${client.token}`,
+    'Authorization: Bearer x',
+  ];
+  expect(await raw(lines)).toMatch(/^HTTP\/1\.1 401 /);
+});
+
+describe('both Content-Length and Transfer-Encoding', () => {
+  it('is a request in two minds, and refused', async () => {
+    const text = await raw(head('Content-Length: 5', 'Transfer-Encoding: chunked'));
+    expect(text).toMatch(/^HTTP\/1\.1 400 /);
+    expect(text).toContain('"code":"malformed-request"');
+  });
+});
+
+describe('with as many chunks in memory as may be', () => {
+  /** A chunk of which all but the last bytes are sent. */
+  async function hold(): Promise<Socket> {
+    const socket = open();
+    const lines = head(`Content-Length: ${CHUNK_BYTES}`, `Content-Range: bytes 0-${CHUNK_BYTES - 1}/500000`);
+    socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+    socket.write(pdf(CHUNK_BYTES).subarray(0, 100_000));
+    await once(socket, 'connect');
+    return socket;
+  }
+
+  it('another is told to wait, at once; small ones and questions go through', async () => {
+    const held = await Promise.all([hold(), hold()]);
+    const file = pdf(150_000);
+    const deadline = Date.now() + 10_000;
+    let busy = await client.slice(file, 0, 100_000);
+    while (busy.status !== 503 && Date.now() < deadline) busy = await client.slice(file, 0, 100_000);
+    expect([busy.status, busy.body.action, busy.headers.get('retry-after')]).toEqual([503, 'wait', '1']);
+    expect((await client.slice(pdf(1000), 0, 500)).status).toBe(201);
+    expect((await client.send('GET', '/api/v2/media/upload/')).status).toBe(200);
+    for (const socket of held) socket.destroy();
+    let again = await client.slice(file, 0, 100_000);
+    while (again.status !== 201 && Date.now() < deadline) again = await client.slice(file, 0, 100_000);
+    expect(again.status).toBe(201);
+  });
+
+  it('refused ones give their memory back', async () => {
+    for (let i = 0; i < 5; i++) {
+      const body = pdf(CHUNK_BYTES);
+      const answer = await client.chunk(body, { range: `0-${CHUNK_BYTES - 2}/500000` });
+      expect(answer.status).toBe(400);
+    }
+    const asked = (await client.slice(pdf(1000), 0, 500)).body.upload_id as string;
+    for (let i = 0; i < 5; i++) {
+      const form = new FormData();
+      form.set('upload_id', asked);
+      form.set('padding', 'x'.repeat(60_000));
+      const headers = { 'content-range': 'bytes */1000' };
+      expect((await client.send('POST', CHUNK, { headers, body: form })).status).toBe(200);
+    }
+    expect((await client.slice(pdf(200_000), 0, 100_000)).status).toBe(201);
+  });
+});
