@@ -89,8 +89,9 @@ function forEachPiece(request: IncomingMessage, body: Body): Promise<void> {
       end();
     };
     const fail = (error: unknown) => {
-      request.pause();
       settle(() => reject(error as Error));
+      // The rest is thrown away, or the next request of the connection would wait behind it.
+      request.resume();
     };
     const onData = (piece: Buffer) => {
       try {

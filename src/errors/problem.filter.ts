@@ -1,12 +1,21 @@
-import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { Catch, NotFoundException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { answerProblem } from './answer-problem.js';
+import { allowedMethods, MethodNotAllowed } from './method-not-allowed.js';
 
 /** The one filter of the app: whatever was thrown leaves as `application/problem+json` (RFC 9457). */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   catch(thrown: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    answerProblem(http.getRequest<Request>(), http.getResponse<Response>(), thrown);
+    const request = http.getRequest<Request>();
+    answerProblem(request, http.getResponse<Response>(), refusal(request, thrown));
   }
+}
+
+/** Nest says 404 of every request that no handler took. */
+function refusal(request: Request, thrown: unknown): unknown {
+  if (!(thrown instanceof NotFoundException)) return thrown;
+  const allowed = allowedMethods(request);
+  return allowed.length > 0 ? new MethodNotAllowed(allowed) : thrown;
 }

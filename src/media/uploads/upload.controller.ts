@@ -1,8 +1,9 @@
-import { Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { All, Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import {
   ApiBody,
   ApiConsumes,
   ApiCreatedResponse,
+  ApiExcludeEndpoint,
   ApiHeader,
   ApiNoContentResponse,
   ApiOkResponse,
@@ -16,6 +17,7 @@ import type { User } from '../../auth/claims.js';
 import { Fields } from '../../body/fields.pipe.js';
 import { ApiProblems } from '../../errors/api-problems.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
+import { MethodNotAllowed } from '../../errors/method-not-allowed.js';
 import { validation } from '../../http/validation.js';
 import { NotAnImage, UnsupportedContent, UploadTooLarge } from '../content/content.errors.js';
 import { MediaDto, toMediaDto } from '../library/media.dto.js';
@@ -120,6 +122,13 @@ export class UploadController {
   ): Promise<MediaDto> {
     const completion = await this.completions.complete(user.id, toCompletionRequest(fields));
     return toMediaDto(created(response, completion), publicUrl);
+  }
+
+  /** Without this, another method on these addresses would ask for the uploads called "chunk" and "complete". */
+  @All(['chunk', 'complete'])
+  @ApiExcludeEndpoint()
+  refuse(): never {
+    throw new MethodNotAllowed(['POST']);
   }
 
   /** My uploads that are open, newest first: to go on from another device. */

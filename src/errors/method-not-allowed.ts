@@ -1,0 +1,28 @@
+import type { Request } from 'express';
+import { AppError } from './app-error.js';
+
+/** The address is right and the method is not (RFC 9110, 15.5.6). */
+export class MethodNotAllowed extends AppError {
+  constructor(allowed: readonly string[]) {
+    super('method-not-allowed', 405, `This address takes ${allowed.join(', ')}`, {
+      action: 'fix-request',
+      headers: { Allow: allowed.join(', ') },
+    });
+  }
+}
+
+/** What of Express' router is looked at: its routes, and whether a path is theirs. */
+interface Layer {
+  readonly route?: { readonly methods: Readonly<Record<string, boolean>> };
+  match(path: string): boolean;
+}
+
+/** The methods that the address of a request takes, of which its own is none; empty when there is nothing at it. */
+export function allowedMethods({ app, path }: Request): string[] {
+  const layers = (app as unknown as { router: { stack: readonly Layer[] } }).router.stack;
+  const methods = layers
+    .filter((layer) => layer.route && layer.match(path))
+    .flatMap((layer) => Object.keys(layer.route?.methods ?? {}))
+    .map((method) => method.toUpperCase());
+  return [...new Set(methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))];
+}
