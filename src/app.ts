@@ -11,6 +11,7 @@ import { inFront } from './http/front.js';
 import { limitConnections } from './http/limits.js';
 import { createLogger, NestLogger, requestLogging } from './http/logging.js';
 import { expectationsAsRequests, strictHead } from './http/strict-head.js';
+import { behindProxies, type Trust } from './http/proxies.js';
 import { serveSwagger } from './http/swagger.js';
 import { requestMetrics } from './metrics/request-metrics.js';
 import { ChunkFastPath } from './media/uploads/chunk-fast-path.js';
@@ -27,6 +28,7 @@ export async function createApp(config: Config, source: DataSource): Promise<Nes
   app.disable('x-powered-by');
   // A weak hash of every answer: files bring an ETag of their own, nothing else is worth one.
   app.disable('etag');
+  app.set('trust proxy', config.trustProxy);
   serveSwagger(app);
   const server: Server = app.getHttpServer();
   server.on('clientError', answerClientError);
@@ -36,7 +38,12 @@ export async function createApp(config: Config, source: DataSource): Promise<Nes
   inFront(server, [
     requestLogging(logger),
     ...(config.metricsPort === undefined ? [] : [requestMetrics]),
-    helmet({ contentSecurityPolicy: false, crossOriginResourcePolicy: { policy: 'cross-origin' } }),
+    behindProxies(app.getHttpAdapter().getInstance().get('trust proxy fn') as Trust),
+    helmet({
+      contentSecurityPolicy: false,
+      crossOriginResourcePolicy: { policy: 'cross-origin' },
+      strictTransportSecurity: false,
+    }),
     cors(crossOrigin(config)),
     strictHead,
     app.get(ChunkFastPath, { strict: false }).handle,

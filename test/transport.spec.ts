@@ -165,3 +165,43 @@ describe('with as many chunks in memory as may be', () => {
     expect((await client.slice(pdf(200_000), 0, 100_000)).status).toBe(201);
   });
 });
+
+describe('behind proxies', () => {
+  const limited = { FAILED_TOKENS_PER_MINUTE: '2' };
+
+  /** The status of a request with a bad token, as it comes through a proxy. */
+  async function knock({ url }: TestApp, forwardedFor: string): Promise<number> {
+    const headers = { authorization: 'Bearer x', 'x-forwarded-for': forwardedFor };
+    return (await fetch(new URL('/api/v2/media/upload/', url), { headers })).status;
+  }
+
+  it('bad tokens are counted for each client, told by the proxy that is trusted', async () => {
+    const proxied = await TestApp.start({ ...limited, TRUST_PROXY: 'loopback' });
+    const knocks = ['1.1.1.1', '1.1.1.1', '1.1.1.1', '9.9.9.9, 1.1.1.1', '1.1.1.1, 2.2.2.2'];
+    const statuses = [];
+    for (const address of knocks) statuses.push(await knock(proxied, address));
+    expect(statuses).toEqual([401, 401, 429, 429, 401]);
+    await proxied.stop();
+  });
+
+  it('headers of a client are nothing without one', async () => {
+    const plain = await TestApp.start(limited);
+    const statuses = [];
+    for (const address of ['1.1.1.1', '2.2.2.2', '3.3.3.3']) statuses.push(await knock(plain, address));
+    expect(statuses).toEqual([401, 401, 429]);
+    const good = await Client.of(plain);
+    expect((await good.send('GET', '/api/v2/media/upload/')).status).toBe(200);
+    await plain.stop();
+  });
+
+  it('TLS is kept to when a trusted proxy has it', async () => {
+    const proxied = await TestApp.start({ TRUST_PROXY: '1' });
+    const hsts = async ({ url }: TestApp) =>
+      (await fetch(new URL('/health/live', url), { headers: { 'x-forwarded-proto': 'https' } })).headers.get(
+        'strict-transport-security',
+      );
+    expect(await hsts(proxied)).toBe('max-age=31536000; includeSubDomains');
+    expect(await hsts(app)).toBeNull();
+    await proxied.stop();
+  });
+});

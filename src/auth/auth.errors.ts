@@ -11,6 +11,16 @@ export class Unauthorized extends AppError {
   }
 }
 
+/** One address has sent more bad tokens than anybody would by mistake. */
+export class TooManyFailures extends AppError {
+  constructor(seconds: number) {
+    super('too-many-bad-tokens', 429, 'Too many bad tokens came from this address', {
+      action: 'wait',
+      headers: { 'Retry-After': String(seconds) },
+    });
+  }
+}
+
 /** Tokens come from an issuer, whose private key is not here. */
 export class NoSigningKey extends AppError {
   constructor() {

@@ -3,6 +3,7 @@ import { APP_GUARD } from '@nestjs/core';
 import { Config } from '../config/config.js';
 import { BearerGuard } from './bearer.guard.js';
 import { DevTokenController } from './dev-token.controller.js';
+import { FailedTokens } from './failed-tokens.js';
 import { JwksStrategy } from './jwks.strategy.js';
 import { SecretStrategy } from './secret.strategy.js';
 import { VerifiedTokens } from './verified-tokens.js';
@@ -15,6 +16,7 @@ export class AuthModule {
       controllers: production ? [] : [DevTokenController],
       global: true,
       providers: [
+        FailedTokens,
         VerifiedTokens,
         tokens.keys.source === 'secret' ? SecretStrategy : JwksStrategy,
         { provide: APP_GUARD, useClass: BearerGuard },

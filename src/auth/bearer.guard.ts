@@ -14,6 +14,7 @@ import { AppError } from '../errors/app-error.js';
 import { Config } from '../config/config.js';
 import { Unauthorized } from './auth.errors.js';
 import type { User } from './claims.js';
+import { FailedTokens } from './failed-tokens.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
 const PUBLIC = 'auth:public';
@@ -36,6 +37,7 @@ export class BearerGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
     private readonly verified: VerifiedTokens,
+    private readonly failed: FailedTokens,
     { tokens }: Config,
   ) {
     this.passport = new (AuthGuard(tokens.keys.source))();
@@ -53,6 +55,7 @@ export class BearerGuard implements CanActivate {
       return true;
     } catch (cause) {
       if (cause instanceof AppError) throw cause;
+      if (authorization !== undefined) await this.failed.count(request.address);
       throw new Unauthorized(cause);
     }
   }

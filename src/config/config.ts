@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { plainToInstance } from 'class-transformer';
@@ -24,6 +25,8 @@ export class Config {
   readonly production: boolean;
   readonly host: string;
   readonly port: number;
+  /** Proxies whose headers are believed: addresses, networks, `loopback`, or how many there are. */
+  readonly trustProxy: number | readonly string[];
   /** Of one process; more are closed as they come. */
   readonly maxConnections: number;
   /** Where Prometheus may ask; undefined: nowhere. */
@@ -41,6 +44,8 @@ export class Config {
     readonly audience: string | undefined;
     /** How long a token that was found good is not verified again; 0: every time. */
     readonly cacheSeconds: number;
+    /** Bad tokens of one address before it has to wait; 0: without limit. */
+    readonly failuresPerMinute: number;
   };
   readonly uploads: {
     readonly chunkMaxBytes: number;
@@ -62,6 +67,7 @@ export class Config {
     this.production = env.NODE_ENV === 'production';
     this.host = env.HOST;
     this.port = env.PORT;
+    this.trustProxy = trustedProxies(env.TRUST_PROXY ?? []);
     this.maxConnections = env.MAX_CONNECTIONS;
     this.metricsPort = env.METRICS_PORT;
     this.workers = env.WORKERS === 'auto' ? availableParallelism() : Number(env.WORKERS);
@@ -73,6 +79,7 @@ export class Config {
       issuer: env.JWT_ISSUER,
       audience: env.JWT_AUDIENCE,
       cacheSeconds: env.TOKEN_CACHE_SECONDS,
+      failuresPerMinute: env.FAILED_TOKENS_PER_MINUTE,
     };
     this.uploads = {
       chunkMaxBytes: env.CHUNK_MAX_BYTES,
@@ -92,6 +99,21 @@ export class Config {
     this.corsOrigins = env.CORS_ORIGINS;
     this.logLevel = env.LOG_LEVEL;
   }
+}
+
+function trustedProxies(given: readonly string[]): number | readonly string[] {
+  if (given.length === 1 && /^\d{1,3}$/.test(given[0] ?? '')) return Number(given[0]);
+  const wrong = given.filter((name) => !NAMED_NETWORKS.includes(name) && !isNetwork(name));
+  if (wrong.length === 0) return given;
+  throw new ConfigError([`TRUST_PROXY: ${wrong.join(', ')} is no address, network or number of proxies`]);
+}
+
+/** As Express knows them. */
+const NAMED_NETWORKS = ['loopback', 'linklocal', 'uniquelocal'];
+
+function isNetwork(text: string): boolean {
+  const [, address = '', bits = '0'] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  return isIP(address) !== 0 && Number(bits) <= (isIP(address) === 4 ? 32 : 128);
 }
 
 /** A setting that stops the start; the message names each wrong one and what it should be. */

@@ -32,6 +32,13 @@ export class Environment {
   @Matches(/^postgres(ql)?:\/\//, { message: 'must be a postgres:// or postgresql:// URL' })
   DATABASE_URL?: string;
 
+  @IsOptional()
+  @List()
+  TRUST_PROXY?: string[];
+
+  @WholeNumber(0, 1_000_000)
+  FAILED_TOKENS_PER_MINUTE = 1000;
+
   @WholeNumber(1, 1_000_000)
   MAX_CONNECTIONS = 10_000;
 

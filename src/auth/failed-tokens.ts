@@ -1,0 +1,26 @@
+import { Injectable } from '@nestjs/common';
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import { Config } from '../config/config.js';
+import { TooManyFailures } from './auth.errors.js';
+
+/** Slows down whoever tries tokens. Good tokens are never counted, so nobody's upload stops for a neighbour's. */
+@Injectable()
+export class FailedTokens {
+  private readonly limiter: RateLimiterMemory | undefined;
+  private readonly most: number;
+
+  constructor({ tokens }: Config) {
+    this.most = tokens.failuresPerMinute;
+    this.limiter = this.most > 0 ? new RateLimiterMemory({ points: this.most, duration: 60 }) : undefined;
+  }
+
+  /** Counts one. @throws TooManyFailures when the address has had too many within a minute */
+  async count(address: string | undefined): Promise<void> {
+    try {
+      await this.limiter?.consume(address ?? '');
+    } catch (exceeded) {
+      if (!(exceeded instanceof RateLimiterRes)) throw exceeded;
+      throw new TooManyFailures(Math.ceil(exceeded.msBeforeNext / 1000));
+    }
+  }
+}
