@@ -83,11 +83,11 @@ function readPart(body: Buffer, start: number, delimiter: Buffer): { part: Part;
 function readHead(text: string): Omit<Part, 'data'> {
   const headers = new Map<string, string>();
   for (const line of text.split(CRLF)) {
-    const [, name, value] = /^([\w-]{1,64}):[ \t]*([^\r\n\0]*)$/.exec(line) ?? [];
+    const [, name, value] = /^([\w-]{1,64}):([^\r\n\0]*)$/.exec(line) ?? [];
     if (name === undefined || value === undefined || headers.has(name.toLowerCase())) {
       throw new MultipartError('bad-part-header', 'A part has a malformed or repeated header');
     }
-    headers.set(name.toLowerCase(), value.trimEnd());
+    headers.set(name.toLowerCase(), value.trim());
   }
   const encoding = headers.get('content-transfer-encoding') ?? 'binary';
   if (!/^(7bit|8bit|binary)$/i.test(encoding)) {

@@ -73,7 +73,7 @@ export class Config {
     this.workers = env.WORKERS === 'auto' ? availableParallelism() : Number(env.WORKERS);
     this.dataDir = resolve(env.DATA_DIR);
     this.database = { url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE };
-    this.publicUrl = env.PUBLIC_URL?.replace(/\/+$/, '');
+    this.publicUrl = env.PUBLIC_URL && withoutLastSlash(env.PUBLIC_URL);
     this.tokens = {
       keys: tokenKeys(env, this.dataDir),
       issuer: env.JWT_ISSUER,
@@ -99,6 +99,10 @@ export class Config {
     this.corsOrigins = env.CORS_ORIGINS;
     this.logLevel = env.LOG_LEVEL;
   }
+}
+
+function withoutLastSlash(url: string): string {
+  return url.endsWith('/') ? withoutLastSlash(url.slice(0, -1)) : url;
 }
 
 function trustedProxies(given: readonly string[]): number | readonly string[] {

@@ -29,7 +29,7 @@ const START_MS = 20_000;
 /** After a power cut Postgres replays its journal before it is ready. */
 const RECOVERY_MS = 600_000;
 /** What Postgres says while another one, or what is left of it, has the cluster: worth another try. */
-const OCCUPIED = /lock file .* already exists|shared memory block .* is still in use/;
+const OCCUPIED = /already exists|is still in use/;
 
 /** How soon a Postgres that ended on its own is noticed. */
 const WATCH_MS = 200;
