@@ -17,6 +17,9 @@ import type { User } from './claims.js';
 import { FailedTokens } from './failed-tokens.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
+/** A token with a few dozen claims and an RSA signature has a quarter of it. */
+const MAX_CHARS = 8192;
+
 const PUBLIC = 'auth:public';
 
 /** Opens a route to everybody; all others need a bearer token. */
@@ -50,6 +53,7 @@ export class BearerGuard implements CanActivate {
     const { authorization } = request.headers;
     if (Object.assign(request, { user: this.verified.find(authorization) }).user) return true;
     try {
+      if (!isBearer(authorization)) throw new Unauthorized();
       await this.passport.canActivate(context);
       this.verified.keep(authorization, request.user as User);
       return true;
@@ -59,4 +63,9 @@ export class BearerGuard implements CanActivate {
       throw new Unauthorized(cause);
     }
   }
+}
+
+/** RFC 6750, 2.1 to the letter: passport-jwt takes the first of several tokens. */
+function isBearer(authorization = ''): boolean {
+  return authorization.length <= MAX_CHARS && /^bearer +[\w.~+/-]+=*$/i.test(authorization);
 }

@@ -1,4 +1,4 @@
-import type { JWTPayload } from 'jose';
+import { decodeProtectedHeader, type JWTPayload } from 'jose';
 
 /** How far the clocks of issuer and server may be apart. */
 export const CLOCK_TOLERANCE_SECONDS = 5;
@@ -21,6 +21,19 @@ export function userOf(claims: JWTPayload): User | null {
   const id = claims['user_id'] ?? claims.sub;
   if (typeof id === 'number' && Number.isSafeInteger(id)) return { id: String(id), until };
   return typeof id === 'string' && isName(id) ? { id, until } : null;
+}
+
+/**
+ * Whether the header of a token asks for nothing but what every verifier does: an extension that must be understood
+ * (RFC 7515, 4.1.11) is not, and what is not of the type of access tokens (RFC 9068, 2.1) is for something else.
+ */
+export function isPlain(token: string): boolean {
+  try {
+    const { crit, typ = 'JWT' } = decodeProtectedHeader(token);
+    return crit === undefined && /^(application\/)?(at\+)?jwt$/i.test(typ);
+  } catch {
+    return false;
+  }
 }
 
 /** 1 … 255 characters, none of them a control character or half a character (Postgres takes neither). */

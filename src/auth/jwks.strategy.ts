@@ -12,7 +12,7 @@ import {
 import { Strategy } from 'passport';
 import { ExtractJwt } from 'passport-jwt';
 import { IssuerAway } from './auth.errors.js';
-import { CLOCK_TOLERANCE_SECONDS, userOf, type User } from './claims.js';
+import { CLOCK_TOLERANCE_SECONDS, isPlain, userOf, type User } from './claims.js';
 import { Config } from '../config/config.js';
 
 type Verify = (claims: JWTPayload, done: (error: unknown, user: User | null) => void) => void;
@@ -31,7 +31,7 @@ class PublishedKeys extends Strategy {
 
   override authenticate(request: Request): void {
     const token = this.tokenOf(request);
-    if (token === null) return this.fail('No token');
+    if (token === null || !isPlain(token)) return this.fail('No token, or not a plain one');
     jwtVerify(token, this.options.keys, this.options.verify).then(
       ({ payload }) =>
         this.accept(payload, (error, user) => {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import type { JWTPayload } from 'jose';
 import { ExtractJwt, Strategy } from 'passport-jwt';
-import { CLOCK_TOLERANCE_SECONDS, userOf, type User } from './claims.js';
+import { CLOCK_TOLERANCE_SECONDS, isPlain, userOf, type User } from './claims.js';
 import { Config } from '../config/config.js';
 
 /** Tokens signed with the secret that the app and its identity provider share (HS256). */
@@ -14,8 +14,11 @@ export class SecretStrategy extends PassportStrategy(Strategy, 'secret') {
     const key = tokens.keys.key as unknown as string;
     super({
       jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),
-      secretOrKeyProvider: (_request: unknown, _token: unknown, done: (error: null, key: string) => void) =>
-        done(null, key),
+      secretOrKeyProvider: (
+        _request: unknown,
+        token: string,
+        done: (error: string | null, key?: string) => void,
+      ) => (isPlain(token) ? done(null, key) : done('The header of the token asks for more')),
       ignoreExpiration: false,
       algorithms: [...tokens.keys.algorithms] as ['HS256'],
       ...(tokens.issuer && { issuer: tokens.issuer }),
