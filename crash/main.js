@@ -1,6 +1,7 @@
 // @ts-check
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { cancel } from './layers/cancel.js';
 import { freeze } from './layers/freeze.js';
 import { both, kill, postgres } from './layers/kill.js';
 import { order } from './layers/order.js';
@@ -14,7 +15,7 @@ import { summary } from './report.js';
 /** @typedef {(options: import('./report.js').Options) => AsyncGenerator<import('./report.js').Line>} Layer */
 
 /** @type {Record<string, Layer>} */
-const LAYERS = { kill, postgres, both, order, syscalls, errors, power, race, freeze, stop };
+const LAYERS = { kill, postgres, both, cancel, order, syscalls, errors, power, race, freeze, stop };
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

@@ -8,38 +8,50 @@
  */
 
 const STORE = 'storage/file-store.js';
+const OPEN = 'storage/open-uploads.js';
 const UPLOADS = 'media/uploads/upload.service.js';
 const SESSIONS = 'media/uploads/upload-sessions.js';
 const COMPLETION = 'media/uploads/completion.service.js';
+const DATABASE = 'database/database.js';
 
+const SYNCED = '? constants.O_RDWR | constants.O_DSYNC :';
 const SYNC_DIRECTORIES = `await syncDirectory(this.files);
             await syncDirectory(this.uploads);`;
-const ADVANCE_AND_WRITE =
-  'const [expiresAt] = await settled(this.sessions.advance(db, session, offset), this.store.write(session.id, session.offset, bytes.subarray(overlap)));';
+const WRITE_FIRST = 'await this.store.write(created.id, 0, bytes);';
+const WRITE_NEXT = 'await this.store.write(uploadId, range.start, bytes);';
+const GIVE_BACK = `try {
+            return await this.append(ownerId, request);
+        }
+        finally {
+            this.buffers.giveBack(request.bytes);
+        }`;
+const CLOSE_FAILED = `await file.close().catch(() => undefined);
+            throw error;`;
 const ADOPT = 'await this.store.adopt(session, session.total);';
 const COMPLETE = 'await this.sessions.complete(db, session.id, id);';
 
+/** @param {string} work */
+const committedFirst = (work) => `await db.query('COMMIT'); ${work} await db.query('BEGIN');`;
+
+const NO_LOCK = { file: SESSIONS, from: ' FOR UPDATE OF s`', to: '`' };
+const NO_COMPARISON = { file: SESSIONS, from: 'AND "offset" = $3 AND', to: 'AND $3::bigint >= 0 AND' };
+
+const KILL = 'kill --runs 2';
 const POWER = 'power --runs 4';
 const RACE = 'race --runs 3';
 
 /** @type {readonly Mutant[]} */
 export const MUTANTS = [
   {
-    name: 'no fdatasync',
-    patches: [{ file: STORE, from: 'await file.datasync();', to: '' }],
+    name: 'no O_DSYNC',
+    patches: [{ file: STORE, from: SYNCED, to: '? constants.O_RDWR :' }],
     layers: ['order', POWER],
   },
   {
     // The sync of a new file makes ext4 and XFS write its directory entry too, so no power cut shows this one there;
     // POSIX promises nothing of the kind, and other file systems do not.
     name: 'no directory sync after create',
-    patches: [
-      {
-        file: STORE,
-        from: 'if (offset === 0)\n                    await syncDirectory(this.uploads);',
-        to: '',
-      },
-    ],
+    patches: [{ file: STORE, from: 'settled(written, syncDirectory(this.uploads))', to: 'written' }],
     layers: ['order'],
   },
   {
@@ -50,73 +62,92 @@ export const MUTANTS = [
   {
     name: 'append instead of offset',
     patches: [
-      { file: STORE, from: ': constants.O_RDWR;\n', to: ': constants.O_RDWR | constants.O_APPEND;\n' },
+      { file: STORE, from: SYNCED, to: '? constants.O_RDWR | constants.O_DSYNC | constants.O_APPEND :' },
     ],
     layers: ['order', 'syscalls'],
   },
   {
+    // Chunks in series take their lock with the UPDATE; this one is of completions, cancellations and repeats.
     name: 'no lock',
-    patches: [{ file: SESSIONS, from: ' FOR UPDATE OF s`', to: '`' }],
+    patches: [NO_LOCK],
     layers: ['order', RACE],
   },
   {
-    // The row lock makes the comparison a second belt: alone it can only be missed by looking at the statement.
     name: 'no compare-and-set',
-    patches: [
-      {
-        file: SESSIONS,
-        from: 'WHERE id = $1 AND "offset" = $2 AND',
-        to: 'WHERE id = $1 AND $2::bigint >= 0 AND',
-      },
-    ],
-    layers: ['order'],
+    patches: [NO_COMPARISON],
+    layers: ['order', RACE],
   },
   {
     name: 'no lock, no compare-and-set',
+    patches: [NO_LOCK, NO_COMPARISON],
+    layers: ['order', RACE],
+  },
+  {
+    name: 'write before lock',
     patches: [
-      { file: SESSIONS, from: ' FOR UPDATE OF s`', to: '`' },
       {
-        file: SESSIONS,
-        from: 'WHERE id = $1 AND "offset" = $2 AND',
-        to: 'WHERE id = $1 AND $2::bigint >= 0 AND',
+        file: UPLOADS,
+        from: '(db) => this.sessions.advance(db, ownerId, uploadId, range)',
+        to: `async (db) => {
+          const writing = this.store.write(uploadId, range.start, bytes);
+          return (await Promise.all([this.sessions.advance(db, ownerId, uploadId, range), writing]))[0];
+        }`,
       },
+      { file: UPLOADS, from: WRITE_NEXT, to: '' },
     ],
-    layers: [RACE],
+    layers: ['order', RACE],
+  },
+  {
+    name: 'offset without BEGIN',
+    patches: [{ file: DATABASE, from: "`current_setting('transaction_deferrable') = 'on'`", to: `'true'` }],
+    layers: ['order', 'cancel'],
   },
   {
     name: 'commit before write',
     patches: [
       {
         file: UPLOADS,
-        from: ADVANCE_AND_WRITE,
-        to: `const expiresAt = await this.sessions.advance(db, session, offset);
-          await db.query('COMMIT');
-          await this.store.write(session.id, session.offset, bytes.subarray(overlap));
-          await db.query('BEGIN');`,
+        from: `async (_, created) => {
+            ${WRITE_FIRST}`,
+        to: `async (db, created) => { ${committedFirst(WRITE_FIRST)}`,
       },
+      { file: UPLOADS, from: WRITE_NEXT, to: committedFirst(WRITE_NEXT) },
     ],
     layers: ['order', 'syscalls'],
+  },
+  {
+    name: 'buffer given back before write',
+    patches: [
+      {
+        file: UPLOADS,
+        from: GIVE_BACK,
+        to: 'this.buffers.giveBack(request.bytes); return await this.append(ownerId, request);',
+      },
+    ],
+    layers: [KILL, RACE],
+  },
+  {
+    name: 'failed write goes on',
+    patches: [{ file: OPEN, from: CLOSE_FAILED, to: '' }],
+    layers: ['errors'],
+  },
+  {
+    name: 'failed write keeps its file open',
+    patches: [{ file: OPEN, from: CLOSE_FAILED, to: 'await this.keep(path, file); throw error;' }],
+    layers: ['errors'],
   },
   {
     name: 'media row before rename',
     patches: [
       { file: COMPLETION, from: ADOPT, to: '' },
-      {
-        file: COMPLETION,
-        from: COMPLETE,
-        to: `${COMPLETE} await db.query('COMMIT'); ${ADOPT} await db.query('BEGIN');`,
-      },
+      { file: COMPLETION, from: COMPLETE, to: `${COMPLETE} ${committedFirst(ADOPT)}` },
     ],
     layers: ['order', 'syscalls'],
   },
   {
     name: 'answer before commit',
     patches: [
-      {
-        file: 'database/database.js',
-        from: 'await commit(client);',
-        to: 'commit(client).catch(() => undefined);',
-      },
+      { file: DATABASE, from: 'await commit(client);', to: 'commit(client).catch(() => undefined);' },
     ],
     layers: ['order', 'postgres --runs 3'],
   },

@@ -105,3 +105,30 @@ export function parse(log) {
   }
   return calls;
 }
+
+/** `23</path>`: what a call works on, as `strace -y` names it. @param {Call} call */
+export function descriptorOf({ text }) {
+  return /^\((\d+<[^>]*>)/.exec(text)?.[1];
+}
+
+/**
+ * With which flags the file was opened that a call works on; files stay open from one request to the next.
+ * Undefined when the open is not in the log. @param {readonly Call[]} calls @returns {Map<Call, string>}
+ */
+export function openFlags(calls) {
+  /** @type {Map<string, string>} */
+  const open = new Map();
+  /** @type {Map<Call, string>} */
+  const flags = new Map();
+  // A descriptor exists from the end of its open to the beginning of its close.
+  const at = (/** @type {Call} */ { name, begun, ended }) => (name === 'openat' ? ended : begun);
+  for (const call of [...calls].sort((a, b) => at(a) - at(b))) {
+    const [, opened, descriptor] = /, (O_[\w|]+).* = (\d+<[^>]*>)$/.exec(call.text) ?? [];
+    if (call.name === 'openat' && opened && descriptor) open.set(descriptor, opened);
+    const used = descriptorOf(call) ?? '';
+    const known = open.get(used);
+    if (known) flags.set(call, known);
+    if (call.name === 'close') open.delete(used);
+  }
+  return flags;
+}

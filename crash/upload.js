@@ -29,6 +29,10 @@ export class Upload {
     this.done = false;
     /** Cancels it after the first chunk instead of going on. */
     this.cancels = false;
+    /** @type {(() => Promise<void>) | undefined} what it waits for after its first chunk */
+    this.pause = undefined;
+    /** Every request is answered: what failed has moved nothing. */
+    this.exact = false;
     /** First chunks sent: each is a session for the server. */
     this.opened = 0;
     this.resumed = 0;
@@ -69,6 +73,8 @@ export class Upload {
 
   /** @param {import('./http.js').Target} target */
   async step(target) {
+    if (this.pause && this.acked > 0) await this.pause();
+    if (this.acked > 0) this.pause = undefined;
     if (this.cancels && this.acked > 0) return await this.cancel(target);
     return this.offset < this.total ? await this.append(target) : await this.complete(target);
   }
@@ -121,6 +127,7 @@ export class Upload {
     const { body } = answer;
     this.offset = Number(body.offset);
     if (this.offset < this.acked) this.complaints.push(`lost ${this.acked - this.offset} acknowledged bytes`);
+    if (this.exact && this.offset > this.acked) this.complaints.push('wrong: a failure moved the offset');
     if (this.mediaId !== undefined && body.media_id !== this.mediaId) this.complaints.push('lost its media');
   }
 

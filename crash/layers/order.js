@@ -2,16 +2,22 @@
 import { join } from 'node:path';
 import { inPlace } from '../place.js';
 import { figures } from '../report.js';
-import { noStrace, pathsOf, predictable, Trace } from '../trace.js';
+import { noStrace, openFlags, pathsOf, predictable, Trace } from '../trace.js';
 import { plainUpload } from '../upload.js';
 
 const FILES =
-  'openat,pwrite64,pwritev,write,writev,ftruncate,fdatasync,fsync,rename,renameat,renameat2,close';
+  'openat,pwrite64,pwritev,write,writev,ftruncate,fdatasync,fsync,rename,renameat,renameat2,unlink,unlinkat,close';
 const SOCKETS = 'sendto,sendmsg,read,recvfrom,recvmsg';
+const SENDS = /^(write|writev|sendto|sendmsg)$/;
+const RECEIVES = /^(read|recvfrom|recvmsg)$/;
+
+const CHUNK_BYTES = 10_000;
+const TOTAL_BYTES = 4 * CHUNK_BYTES;
 
 /**
- * What a power cut would show, without one: in the log of one upload's system calls, everything that an answer promises
- * is synced before its COMMIT is sent, and its COMMIT is confirmed before the answer is.
+ * What a power cut would show, without one: in the log of the system calls of two uploads, everything that an answer
+ * promises is durable before its COMMIT is sent, its COMMIT is confirmed before the answer is, and nothing touches a
+ * file before its row is locked.
  * @param {import('../report.js').Options} options
  */
 export async function* order({ checkout, seed, runs = 1 }) {
@@ -30,31 +36,88 @@ export async function* order({ checkout, seed, runs = 1 }) {
 async function watchOne(place, seed) {
   await place.killServers();
   const server = await place.startServer(predictable(seed));
-  const args = ['-s', '1200', '-e', `trace=${FILES},${SOCKETS}`];
+  const args = ['-s', '3000', '-e', `trace=${FILES},${SOCKETS}`];
   const trace = await Trace.attach(server.pid, args, join(place.root, 'order.log'));
-  const upload = plainUpload(`${seed}.txt`, 30_000);
-  await upload.run(place.target, Date.now() + 60_000);
-  const calls = await trace.detach();
-  const answers = split(calls, pathsOf(place.dataDir, seed, 0)).filter(({ status }) => status === 201);
+  const uploads = [0, 1].map((index) => uploadOf(`${seed}-${index}.txt`));
+  /** @type {Step[]} */
+  const steps = [];
   /** @type {import('../oracles.js').Violation[]} */
-  const violations = answers.flatMap((answer, index) =>
-    faults(answer, index).map((what) => ({ kind: 'wrong', what: `201 number ${index + 1}: ${what}` })),
-  );
-  for (const what of statementFaults(calls)) violations.push({ kind: 'wrong', what });
-  if (answers.length !== 4)
-    violations.push({ kind: 'wrong', what: `${answers.length} answers of 201 instead of 4` });
-  return { seed, calls: calls.length, answers: answers.length, ...figures([upload], violations) };
+  const violations = [];
+  await drive(place.target, uploads, steps).catch((error) => {
+    violations.push({ kind: 'refused', what: `after ${steps.length} answers: ${error}` });
+  });
+  const calls = await trace.detach();
+  const answers = split(calls);
+  const paths = uploads.map((_, n) => pathsOf(place.dataDir, seed, n));
+  for (const [index, answer] of answers.entries()) {
+    const step = steps[index];
+    const found = step ? faults(answer, step, paths[step.upload] ?? []) : [];
+    for (const what of found)
+      violations.push({ kind: 'wrong', what: `answer ${index + 1}, ${step?.kind}: ${what}` });
+  }
+  if (answers.length !== steps.length)
+    violations.push({ kind: 'wrong', what: `${answers.length} answers instead of ${steps.length}` });
+  return { seed, calls: calls.length, answers: answers.length, ...figures(uploads, violations) };
 }
 
-/** @typedef {import('../trace.js').Call} Call */
+/** @param {string} name */
+function uploadOf(name) {
+  const upload = plainUpload(name, TOTAL_BYTES);
+  upload.chunkBytes = CHUNK_BYTES;
+  return upload;
+}
+
+/**
+ * @typedef {import('../trace.js').Call} Call
+ * @typedef {'first' | 'next' | 'overlap' | 'completion' | 'repetition' | 'cancellation'} Kind
+ * @typedef {{ kind: Kind, status: number, upload: number, start: number, end: number }} Step of `start` to `end` the bytes that are new
+ */
+
+/** Every kind of request, one after the other. @param {import('../http.js').Target} target @param {readonly import('../upload.js').Upload[]} uploads @param {Step[]} steps those that were answered */
+async function drive(target, [whole, cancelled], steps) {
+  if (!whole || !cancelled) return;
+  const append = async (/** @type {Kind} */ kind, upload = whole) => {
+    const start = upload.acked;
+    await upload.append(target);
+    steps.push({ kind, status: 201, upload: upload === whole ? 0 : 1, start, end: upload.acked });
+  };
+  const bare = { upload: 0, start: 0, end: 0 };
+  await append('first');
+  await append('next');
+  await append('next');
+  whole.offset -= CHUNK_BYTES / 2;
+  await append('overlap');
+  // With its id in the query it goes the long way, through Express and Nest.
+  whole.raw = true;
+  await append('next');
+  await whole.complete(target);
+  steps.push({ ...bare, kind: 'completion', status: 201 });
+  await whole.complete(target);
+  steps.push({ ...bare, kind: 'repetition', status: 200 });
+  await append('first', cancelled);
+  await cancelled.cancel(target);
+  steps.push({ ...bare, kind: 'cancellation', status: 204, upload: 1 });
+}
 
 /** The calls that led to one answer. */
-class AnswerCalls {
-  /** @param {number} status @param {readonly Call[]} calls the last of them sends the answer @param {readonly string[]} paths */
-  constructor(status, calls, [uploads = '', files = '', upload = '', file = '']) {
-    this.status = status;
+class Answer {
+  /**
+   * @param {readonly Call[]} calls the last of them sends the answer
+   * @param {ReadonlyMap<Call, string>} flags with which their files were opened
+   * @param {ReadonlyMap<string, string>} texts of prepared statements
+   */
+  constructor(calls, flags, texts) {
     this.calls = calls;
-    this.paths = { uploads, files, upload, file };
+    this.flags = flags;
+    this.texts = texts;
+  }
+
+  get last() {
+    return this.calls.at(-1);
+  }
+
+  get status() {
+    return Number(/HTTP\/1\.1 (\d{3}) /.exec(this.last?.text ?? '')?.[1]);
   }
 
   /** @param {RegExp} name @param {string | RegExp} text */
@@ -70,92 +133,178 @@ class AnswerCalls {
     return this.all(/^f(data)?sync$/, `<${path}>`).filter(({ text }) => /= 0$/.test(text));
   }
 
-  get writes() {
-    return this.all(/^p?writev?(64)?$/, `<${this.paths.upload}>`);
+  /** @param {string} path */
+  writes(path) {
+    return this.all(/^p?writev?(64)?$/, `<${path}>`);
+  }
+
+  /** Prepared statements that were executed. @returns {{ call: Call, text: string }[]} */
+  get statements() {
+    return this.calls
+      .filter(({ name }) => SENDS.test(name))
+      .flatMap((call) =>
+        [...call.text.matchAll(/(mediadock_\d+)\\0\\0/g)].map(([, name = '']) => ({
+          call,
+          text: this.texts.get(name) ?? 'unknown',
+        })),
+      );
+  }
+
+  /** What Postgres said to a statement, `UPDATE 1` for one. @param {{ call: Call } | undefined} statement @param {string} tag */
+  reply(statement, tag) {
+    return this.all(RECEIVES, `${tag}\\0`).find(({ begun }) => statement && begun > statement.call.begun);
   }
 
   /** The first one: nothing that it covers may come later. */
   get commit() {
-    return this.all(/^(write|writev|sendto|sendmsg)$/, 'COMMIT\\0').at(0);
+    return this.all(SENDS, 'COMMIT\\0').at(0);
   }
 
   get committed() {
-    return this.all(/^(read|recvfrom|recvmsg)$/, 'COMMIT\\0').at(0);
+    return this.all(RECEIVES, 'COMMIT\\0').at(0);
   }
 
-  get answer() {
-    return this.calls.at(-1);
+  /**
+   * When the bytes of a write are on the disk: when it returns, if its file was opened to sync by itself, else when a
+   * sync that began afterwards returns. @param {Call} write
+   */
+  durable(write) {
+    const { path = '' } = /<(?<path>[^>]*)>/.exec(write.text)?.groups ?? {};
+    if (/\bO_D?SYNC\b/.test(this.flags.get(write) ?? '')) return write;
+    return this.syncs(path).find(({ begun }) => begun > write.ended);
   }
 }
 
-/** @param {readonly Call[]} calls @param {readonly string[]} paths */
-function split(calls, paths) {
-  const answers = [];
-  let start = 0;
-  for (const [at, { name, text }] of calls.entries()) {
-    const [, status] =
-      (/^(write|writev|sendto|sendmsg)$/.test(name) && /HTTP\/1\.1 (\d{3}) /.exec(text)) || [];
-    if (!status) continue;
-    answers.push(new AnswerCalls(Number(status), calls.slice(start, at + 1), paths));
-    start = at + 1;
-  }
-  return answers;
+/** @param {readonly Call[]} calls the whole log: files and statements are opened once and used by later answers too */
+function split(calls) {
+  const [flags, texts] = [openFlags(calls), statementTexts(calls)];
+  const ends = calls.flatMap(({ name, text }, at) =>
+    SENDS.test(name) && /HTTP\/1\.1 \d{3} /.test(text) ? [at + 1] : [],
+  );
+  return ends.map((end, index) => new Answer(calls.slice(ends[index - 1] ?? 0, end), flags, texts));
 }
 
-/** Three chunks come first, then the completion. @param {AnswerCalls} answer @param {number} index */
-function faults(answer, index) {
-  const { commit, committed } = answer;
-  const general = [
+/** A prepared statement shows its text once for each connection, and then its name alone. @param {readonly Call[]} calls */
+function statementTexts(calls) {
+  const parsed = calls
+    .filter(({ name }) => SENDS.test(name))
+    .flatMap(({ text }) => [...text.matchAll(/(mediadock_\d+)\\0([A-Z](?:[^"\\]|\\["n])*)/g)]);
+  return new Map(
+    parsed.map(([, name = '', text = '']) => [name, text.replaceAll('\\"', '"').replace(/(\\n|\s)+/g, ' ')]),
+  );
+}
+
+/** @param {Answer} answer @param {Step} step @param {readonly string[]} paths */
+function faults(answer, step, paths) {
+  const { commit, committed, last, status } = answer;
+  const general = status === step.status ? [] : [`the status is ${status}, not ${step.status}`];
+  if (step.kind === 'repetition') return general;
+  return [
+    ...general,
     ...follows('COMMIT is sent', [committed], commit, 'it is confirmed'),
-    ...follows('COMMIT is confirmed', [answer.answer], committed, 'the answer'),
+    ...follows('COMMIT is confirmed', [last], committed, 'the answer'),
+    ...KINDS[step.kind](answer, paths, step),
+    ...statementFaults(answer),
   ];
-  return [...general, ...(index < 3 ? chunkFaults(answer, index) : completionFaults(answer))];
 }
 
-/** @param {AnswerCalls} answer @param {number} index */
-function chunkFaults(answer, index) {
-  const { writes, commit, paths } = answer;
-  const synced = answer.syncs(paths.upload).at(-1);
-  const created = answer.all(/^openat$/, `"${paths.upload}", O_RDWR|O_CREAT`).at(-1);
+/** @type {Record<Exclude<Kind, 'repetition'>, (answer: Answer, paths: readonly string[], step: Step) => string[]>} */
+const KINDS = {
+  first: (answer, paths, step) => [...creationFaults(answer, paths), ...chunkFaults(answer, paths, step)],
+  next: (answer, paths, step) => [
+    ...(answer.statements.length === 1 ? [] : [`${answer.statements.length} statements instead of one`]),
+    ...chunkFaults(answer, paths, step),
+  ],
+  overlap: (answer, paths, step) => [
+    ...lockFaults(answer, answer.writes(paths[2] ?? '')),
+    ...chunkFaults(answer, paths, step),
+  ],
+  completion: completionFaults,
+  cancellation: cancellationFaults,
+};
+
+/** @param {Answer} answer @param {readonly string[]} paths */
+function creationFaults(answer, [uploads = '', , upload = '']) {
+  const created = answer.all(/^openat$/, `"${upload}", O_RDWR|O_CREAT`).at(-1);
+  const synced = answer.syncs(uploads);
   return [
-    ...follows('the bytes are written', [synced], writes.at(-1), 'they are synced'),
-    ...follows('the bytes are synced', [commit], synced, 'COMMIT'),
-    ...(index === 0
-      ? follows('the file is created', answer.syncs(paths.uploads), created, 'its directory is synced')
+    ...follows('the file is created', synced, created, 'its directory is synced'),
+    ...follows('the directory is synced', [answer.commit], synced.at(-1), 'COMMIT'),
+  ];
+}
+
+/** @param {Answer} answer @param {readonly string[]} paths @param {Step} step */
+function chunkFaults(answer, [, , upload = ''], { start, end }) {
+  const writes = answer.writes(upload);
+  const moving = answer.statements.filter(({ text }) => isMove(text)).at(-1);
+  const moved = answer.reply(moving, 'UPDATE 1') ?? answer.reply(moving, 'INSERT 0 1');
+  return [
+    ...follows('the offset is moved and its row locked', writes, moved, 'the bytes are written'),
+    ...writes.flatMap((write) =>
+      follows('the bytes are durable', [answer.commit], answer.durable(write), 'COMMIT'),
+    ),
+    ...(covers(writes, start, end) ? [] : [`not: exactly the bytes ${start} to ${end} are written`]),
+    ...(writes.some((write) => answer.flags.get(write)?.includes('O_APPEND'))
+      ? ['the file is opened for appending']
       : []),
-    ...(index === 0
-      ? follows('the directory is synced', [commit], answer.syncs(paths.uploads).at(-1), 'COMMIT')
-      : []),
-    ...(answer.all(/^openat$/, 'O_APPEND').length > 0 ? ['the file is opened for appending'] : []),
   ];
 }
 
-/** @param {AnswerCalls} answer */
-function completionFaults(answer) {
-  const { commit, paths } = answer;
-  const renamed = answer.all(/^rename/, paths.file).at(-1);
-  const [files, uploads] = [answer.syncs(paths.files).at(-1), answer.syncs(paths.uploads).at(-1)];
+/** Whether the writes, one after the other, make up this range. @param {readonly Call[]} writes @param {number} start @param {number} end */
+function covers(writes, start, end) {
+  let at = start;
+  for (const { text } of writes) {
+    const [, position, written] = /, \d+, (\d+)\) += (\d+)$/.exec(text) ?? [];
+    if (Number(position) !== at) return false;
+    at += Number(written);
+  }
+  return at === end;
+}
+
+/** @param {Answer} answer @param {readonly string[]} paths */
+function completionFaults(answer, [uploads = '', files = '', upload = '', file = '']) {
+  const { commit } = answer;
+  const renamed = answer.all(/^rename/, file).at(-1);
+  const [filesSynced, uploadsSynced] = [answer.syncs(files).at(-1), answer.syncs(uploads).at(-1)];
   return [
-    ...follows('the file is synced', [renamed], answer.syncs(paths.upload).at(-1), 'it is renamed'),
-    ...follows('the file is renamed', [files, uploads], renamed, 'both directories are synced'),
-    ...follows('the directory of files is synced', [commit], files, 'COMMIT'),
-    ...follows('the directory of uploads is synced', [commit], uploads, 'COMMIT'),
+    ...lockFaults(answer, answer.all(/^(ftruncate|rename)/, upload)),
+    ...follows('the file is synced', [renamed], answer.syncs(upload).at(-1), 'it is renamed'),
+    ...follows('the file is renamed', [filesSynced, uploadsSynced], renamed, 'both directories are synced'),
+    ...follows('the directory of files is synced', [commit], filesSynced, 'COMMIT'),
+    ...follows('the directory of uploads is synced', [commit], uploadsSynced, 'COMMIT'),
   ];
 }
 
-/** A prepared statement shows its text once for each connection. @param {readonly Call[]} calls */
-function statementFaults(calls) {
-  const sent = calls
-    .filter(({ name }) => /^(write|writev|sendto|sendmsg)$/.test(name))
-    .map(({ text }) => text);
-  const updates = sent.filter((text) => /UPDATE upload_session[^"]*SET \\"offset/.test(text));
-  const compared = updates.filter((text) => /WHERE id = \$1 AND \\"offset\\" = \$2/.test(text));
+/** @param {Answer} answer @param {readonly string[]} paths */
+function cancellationFaults(answer, [, , upload = '']) {
+  const removed = answer.all(/^unlink/, upload);
   return [
-    ...(sent.some((text) => text.includes(' FOR UPDATE')) ? [] : ['rows are not locked']),
-    ...(updates.length > 0 && compared.length === updates.length
-      ? []
-      : ['the offset is set without being compared']),
+    ...lockFaults(answer, removed),
+    ...follows('COMMIT is confirmed', removed, answer.committed, 'the bytes are removed'),
   ];
+}
+
+/** @param {Answer} answer @param {readonly Call[]} next */
+function lockFaults(answer, next) {
+  const locking = answer.statements.find(({ text }) => text.includes(' FOR UPDATE'));
+  return follows('the row is locked', next, answer.reply(locking, 'SELECT 1'), 'its file is changed');
+}
+
+/** @param {Answer} answer */
+function statementFaults({ statements }) {
+  return statements
+    .filter(({ text }) => isMove(text))
+    .flatMap(({ text }) => [
+      ...(text.startsWith('UPDATE') && !/ WHERE .*"offset" = \$3/.test(text)
+        ? ['the offset is set without being compared']
+        : []),
+      ...(text.includes('transaction_deferrable') ? [] : ['the offset would be set without BEGIN too']),
+    ]);
+}
+
+/** @param {string} text */
+function isMove(text) {
+  return /^(UPDATE upload_session SET "offset"|INSERT INTO upload_session )/.test(text);
 }
 
 /** Whether `first` had ended before each of `next` began. @param {string} what @param {readonly (Call | undefined)[]} next @param {Call | undefined} first @param {string} then */

@@ -81,7 +81,8 @@ class Racing {
   /** One upload, each chunk of which several clients send at once, of two contents. @param {string} name */
   async session(name) {
     const random = new Random(name);
-    const size = random.between(20, 4000);
+    // Large ones come and go in memory that is used again and again.
+    const size = random.next() < 0.1 ? random.between(66_000, 200_000) : random.between(20, 4000);
     const total = CHUNKS * size;
     const variants = [contentOf(name, total), contentOf(`${name} of another`, total)];
     /** @type {string | undefined} */

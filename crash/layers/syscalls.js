@@ -1,16 +1,22 @@
 // @ts-check
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Load } from '../load.js';
 import { inspect } from '../oracles.js';
 import { inPlace } from '../place.js';
 import { figures } from '../report.js';
-import { noStrace, pathsOf, predictable, Trace } from '../trace.js';
+import { descriptorOf, noStrace, parse, pathsOf, predictable, Trace } from '../trace.js';
 import { plainUpload } from '../upload.js';
 import { lastLook } from './kill.js';
 
 const BYTES = 30_000;
 /** What is only read or asked about is a crash point too, but its failure is not one of storing. */
 const ERRORS = ['EIO', 'ENOSPC', 'EMFILE', 'EDQUOT'];
+/** Calls whose failure has to be told: without them nothing is stored. */
+const STORING = /^(openat|pwrite|fsync|fdatasync|ftruncate|rename|unlink)/;
+/** After a failure of these the kernel knows nothing of the bytes any more: that file must not be asked again. */
+const WRITING = /^(pwrite|fsync|fdatasync|ftruncate)/;
 
 /** kill -9 at every file call of one upload, one cancelled upload included. @param {import('../report.js').Options} options */
 export async function* syscalls(options) {
@@ -21,7 +27,7 @@ export async function* syscalls(options) {
   }
   yield* inPlace(options.checkout, async function* (place) {
     const points = await pointsOf(place, options.seed);
-    for (const [run, point] of chosen(points, options).entries()) {
+    for (const [run, point] of [...chosen(points, options), ...idlePoints(options)].entries()) {
       yield {
         layer: 'syscalls',
         run,
@@ -47,12 +53,18 @@ export async function* errors(options) {
       ...(point.name.startsWith('pwrite') ? [{ ...point, fault: 'retval=0' }] : []),
     ]);
     const client = new ErrorRuns(place, options);
-    for (const [run, fault] of chosen(faults, options).entries()) yield await client.run(fault, run);
+    const idle = idlePoints(options).map((point) => ({ ...point, fault: 'error=EIO' }));
+    for (const [run, fault] of [...chosen(faults, options), ...idle].entries())
+      yield await client.run(fault, run);
     yield { layer: 'errors', last: true, points: faults.length, ...figures([], await lastLook(place, [])) };
   });
 }
 
-/** @typedef {{ name: string, k: number }} Point the k-th call of that name */
+/** @typedef {{ name: string, k: number, idle?: boolean }} Point the k-th call of that name */
+
+/** A file that nobody writes to for some seconds is closed: the first close is that of the directory. @type {Point} */
+const IDLE_CLOSE = { name: 'close', k: 2, idle: true };
+const IDLE_MS = 20_000;
 
 /** All of them, or evenly spread ones. @template T @param {readonly T[]} all @param {import('../report.js').Options} options */
 function chosen(all, { runs, short }) {
@@ -62,12 +74,17 @@ function chosen(all, { runs, short }) {
   );
 }
 
+/** It takes seconds until a file is idle. @param {import('../report.js').Options} options @returns {Point[]} */
+function idlePoints({ short, runs }) {
+  return short || runs !== undefined ? [] : [IDLE_CLOSE];
+}
+
 /** One upload with nothing going wrong tells which calls there are. @param {import('../place.js').Place} place @param {string} seed @returns {Promise<Point[]>} */
 async function pointsOf(place, seed) {
   const ids = `${seed}-dry`;
   const server = await place.startServer(predictable(ids));
   const trace = await Trace.attach(server.pid, watch(place, ids, 0), join(place.root, 'dry.log'));
-  await drive(place, `${seed}-dry`, 60).done;
+  await driven(place, `${seed}-dry`, 60).done;
   const calls = await trace.detach();
   /** @type {Record<string, Record<number, number>>} */
   const counts = {};
@@ -84,7 +101,7 @@ async function pointsOf(place, seed) {
 
 /** Where most can go wrong comes first: a broken server is found out soon. @param {string} name */
 function rank(name) {
-  const first = ['fdatasync', 'pwrite64', 'rename'].indexOf(name);
+  const first = ['pwrite64', 'fsync', 'rename'].indexOf(name);
   return first === -1 ? 3 : first;
 }
 
@@ -94,15 +111,30 @@ function watch({ dataDir }, ids, n) {
   return ['-e', 'trace=%file,%desc', ...paths.flatMap((path) => ['-P', path])];
 }
 
-/** One upload to the end, then one that is cancelled. @param {import('../place.js').Place} place @param {string} name @param {number} seconds */
-function drive(place, name, seconds) {
+/** One upload to the end, then one that is cancelled; for an idle file, one that pauses. @param {import('../place.js').Place} place @param {string} name @param {number} seconds @param {() => Promise<void>} [pause] */
+function driven(place, name, seconds, pause) {
   const uploads = [plainUpload(`${name}-a.txt`, BYTES), plainUpload(`${name}-b.txt`, BYTES)];
+  if (uploads[0] && pause) uploads[0].pause = pause;
   if (uploads[1]) uploads[1].cancels = true;
-  return new Load(uploads, place.target, { concurrency: 1, seconds });
+  return new Load(pause ? uploads.slice(0, 1) : uploads, place.target, { concurrency: 1, seconds });
+}
+
+/** Until the fault has come to pass that waits for a file to be idle. @param {Trace} trace @param {import('../server.js').Server} server */
+async function untilStruck({ log }, server) {
+  const deadline = Date.now() + IDLE_MS;
+  while (server.running && Date.now() < deadline) {
+    if (struck(parse(await readFile(log, 'utf8'))).length > 0) return;
+    await sleep(100);
+  }
+}
+
+/** @param {readonly import('../trace.js').Call[]} calls */
+function struck(calls) {
+  return calls.filter(({ text }) => text.includes('(INJECTED)'));
 }
 
 /** @param {import('../place.js').Place} place @param {Point} point @param {string} seed @param {number} seconds */
-async function killAt(place, { name, k }, seed, seconds) {
+async function killAt(place, { name, k, idle = false }, seed, seconds) {
   await place.killServers();
   const server = await place.startServer(predictable(seed));
   const inject = ['-e', `inject=${name}:signal=KILL:when=${k}`];
@@ -111,15 +143,16 @@ async function killAt(place, { name, k }, seed, seconds) {
     [...watch(place, seed, 0), ...inject],
     join(place.root, 'kill.log'),
   );
-  const load = drive(place, seed, seconds);
+  const load = driven(place, seed, seconds, idle ? () => untilStruck(trace, server) : undefined);
   await Promise.race([load.done, server.exit]);
   const kills = server.running ? 0 : 1;
   const violations = await inspect(place, load.uploads);
+  if (idle && !kills) violations.push({ kind: 'stuck', what: 'an idle file stays open' });
   if (kills) await place.startServer(predictable(`${seed}-again`));
   await trace.detach();
   await load.done;
   violations.push(...(await inspect(place, load.uploads)));
-  return { seed, at: `${name} ${k}`, kills, ...figures(load.uploads, violations) };
+  return { seed, at: `${name} ${k}${idle ? ' idle' : ''}`, kills, ...figures(load.uploads, violations) };
 }
 
 /** The server stays the same from run to run; how many ids it has made is known from the uploads it opened. */
@@ -136,35 +169,80 @@ class ErrorRuns {
   }
 
   /** @param {Point & { fault: string }} point @param {number} run */
-  async run({ name, k, fault }, run) {
+  async run({ name, k, fault, idle = false }, run) {
     const { place, seed } = this;
     if (!this.server?.running) {
       this.ids = `${seed}-${run}`;
       this.server = await place.startServer(predictable(this.ids));
       this.opened = 0;
     }
+    const { server } = this;
     const inject = ['-e', `inject=${name}:${fault}:when=${k}`];
     const args = [...watch(place, this.ids, this.opened), ...inject];
-    const trace = await Trace.attach(this.server.pid, args, join(place.root, 'error.log'));
-    const load = drive(place, `${seed}-${run}`, this.seconds);
-    await Promise.race([load.done, this.server.exit]);
-    const injected = (await trace.detach()).filter(({ text }) => text.includes('(INJECTED)')).length;
+    const trace = await Trace.attach(server.pid, args, join(place.root, 'error.log'));
+    const load = driven(
+      place,
+      `${seed}-${run}`,
+      this.seconds,
+      idle ? () => untilStruck(trace, server) : undefined,
+    );
+    // Nothing but the disk fails here, so an answer is never lost.
+    for (const upload of load.uploads) upload.exact = true;
+    await Promise.race([load.done, server.exit]);
+    const calls = await trace.detach();
     await load.done;
     this.opened += load.uploads.reduce((sum, { opened }) => sum + opened, 0);
     const violations = [
       ...(await inspect(place, load.uploads)),
+      ...(await leftovers(place, load.uploads)),
       ...load.uploads.flatMap((upload) => unexpected(upload, fault)),
+      ...aftermath(calls, load.uploads),
     ];
-    const answers = load.uploads.flatMap(({ failures }) => failures.map(({ status }) => status));
+    if (idle && struck(calls).length === 0)
+      violations.push({ kind: 'stuck', what: 'an idle file stays open' });
     return {
       layer: 'errors',
       run,
-      at: `${name} ${k} ${fault}`,
-      injected,
-      answers,
+      at: `${name} ${k} ${fault}${idle ? ' idle' : ''}`,
+      injected: struck(calls).length,
+      answers: load.uploads.flatMap(({ failures }) => failures.map(({ status }) => status)),
       ...figures(load.uploads, violations),
     };
   }
+}
+
+/** A first chunk that failed has no row. @param {import('../place.js').Place} place @param {readonly import('../upload.js').Upload[]} uploads @returns {Promise<import('../oracles.js').Violation[]>} */
+async function leftovers({ postgres }, uploads) {
+  const rows = await postgres.query('SELECT id FROM upload_session WHERE file_name = ANY($1)', [
+    uploads.map(({ name }) => name),
+  ]);
+  const known = new Set(uploads.map(({ id }) => id));
+  return rows
+    .filter(({ id }) => !known.has(id))
+    .map(({ id }) => ({ kind: 'wrong', what: `upload ${id} is of a chunk that failed` }));
+}
+
+/**
+ * A fault is told, and over with: no answer hides it, the file that had it is closed, and the next attempt succeeds.
+ * @param {readonly import('../trace.js').Call[]} calls @param {readonly import('../upload.js').Upload[]} uploads @returns {import('../oracles.js').Violation[]}
+ */
+function aftermath(calls, uploads) {
+  const failed = struck(calls).filter(({ text }) => / = -1 /.test(text));
+  const answers = uploads.reduce((sum, { failures }) => sum + failures.length, 0);
+  const hidden = answers === 0 ? failed.filter(({ name }) => STORING.test(name)) : [];
+  const again = failed.filter((call) => WRITING.test(call.name) && !closedNext(calls, call));
+  return [
+    ...hidden.map(({ name }) => `${name} failed, and no answer said so`),
+    ...again.map(({ name }) => `${name} failed, and its file stays open`),
+    ...(answers > failed.length ? [`${failed.length} faults made ${answers} requests fail`] : []),
+  ].map((what) => ({ kind: 'refused', what }));
+}
+
+/** @param {readonly import('../trace.js').Call[]} calls @param {import('../trace.js').Call} failed */
+function closedNext(calls, failed) {
+  const descriptor = descriptorOf(failed);
+  const next = calls.find((call) => call.begun > failed.begun && descriptorOf(call) === descriptor);
+  return next?.name === 'close';
 }
 
 /**

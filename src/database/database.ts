@@ -8,6 +8,12 @@ export interface Queryable {
   query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<Row>>;
 }
 
+/**
+ * For the WHERE of a statement that travels with BEGIN: should BEGIN fail, cancelled for example, Postgres goes on with
+ * what follows it, and commits that at once. DEFERRABLE is only a mark here: it counts for no transaction that may write.
+ */
+export const BEGUN = `current_setting('transaction_deferrable') = 'on'`;
+
 /** Plain SQL on the pool that TypeORM opened, for statements that must be read as they run. */
 @Injectable()
 export class Database implements Queryable {
@@ -27,7 +33,7 @@ export class Database implements Queryable {
   /**
    * Resolves once committed; whatever is thrown rolls everything back.
    * @param opening the first statement, which travels with BEGIN in one round trip, before anybody knows that BEGIN
-   *   went well: a lock, or a row that does no harm if it should stay alone
+   *   went well: a lock, or a change that asks for BEGUN
    * @param work the rest, given what `opening` resolved to
    */
   async transaction<A, B>(
@@ -37,7 +43,7 @@ export class Database implements Queryable {
     const client = await this.pool.connect();
     const db: Queryable = { query: (text, values) => client.query(prepared(text, values)) };
     try {
-      const [, opened] = await settled(client.query('BEGIN'), opening(db));
+      const [, opened] = await settled(client.query('BEGIN DEFERRABLE'), opening(db));
       const result = await work(db, opened);
       await commit(client);
       client.release();

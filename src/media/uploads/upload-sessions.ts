@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../config/config.js';
-import type { Queryable } from '../../database/database.js';
+import { BEGUN, type Queryable } from '../../database/database.js';
 import { FileStore } from '../../storage/file-store.js';
 import type { ByteRange } from './content-range.js';
 import { UploadCancelled, UploadExpired, UploadNotFound, UploadRejected } from './upload.errors.js';
@@ -75,8 +75,9 @@ export class UploadSessions {
     const { ttlSeconds, maxTtlSeconds } = this.config.uploads;
     const { rows } = await db.query<Row>(
       `INSERT INTO upload_session AS s (id, owner_id, total, "offset", key, file_name, mime, expiry_slides, expires_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8::timestamptz IS NULL,
-               least(coalesce($8, now() + make_interval(secs => $9)), now() + make_interval(secs => $10)))
+       SELECT $1, $2, $3, $4, $5, $6, $7, $8::timestamptz IS NULL,
+              least(coalesce($8, now() + make_interval(secs => $9)), now() + make_interval(secs => $10))
+       WHERE ${BEGUN}
        RETURNING ${COLUMNS}`,
       [id, ownerId, total, offset, keyOf(id), fileName, mime, expires ?? null, ttlSeconds, maxTtlSeconds],
     );
@@ -122,6 +123,7 @@ export class UploadSessions {
              THEN least(now() + make_interval(secs => $6), created_at + make_interval(secs => $7))
              ELSE expires_at END
        WHERE id = $1 AND owner_id = $2 AND "offset" = $3 AND total = $5 AND state = 'open' AND expires_at > now()
+         AND ${BEGUN}
        RETURNING expires_at`,
       [
         id,
