@@ -26,6 +26,7 @@ export default tseslint.config(
       '@typescript-eslint/await-thenable': 'error',
     },
   },
+  { files: ['public/**'], languageOptions: { globals: globals.browser } },
   {
     files: ['src/**/*.ts'],
     ignores: ['src/config/**', '**/*.spec.ts'],

@@ -5,6 +5,7 @@ import { AuthModule } from './auth/auth.module.js';
 import { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
 import { DatabaseModule } from './database/database.module.js';
+import { DemoModule } from './demo/demo.module.js';
 import { ProblemFilter } from './errors/problem.filter.js';
 import { HealthModule } from './health/health.module.js';
 import { MediaModule } from './media/media.module.js';
@@ -23,6 +24,7 @@ export class AppModule {
         AuthModule.with(config),
         MediaModule,
         HealthModule,
+        DemoModule,
       ],
       providers: [{ provide: APP_FILTER, useClass: ProblemFilter }],
     };

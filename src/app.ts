@@ -7,6 +7,8 @@ import type { DataSource } from 'typeorm';
 import { AppModule } from './app.module.js';
 import type { Config } from './config/config.js';
 import { answerClientError } from './http/client-error.js';
+import { servePages } from './demo/pages.js';
+import { faults } from './http/faults.js';
 import { inFront } from './http/front.js';
 import { limitConnections } from './http/limits.js';
 import { createLogger, NestLogger, requestLogging } from './http/logging.js';
@@ -30,6 +32,7 @@ export async function createApp(config: Config, source: DataSource): Promise<Nes
   app.disable('etag');
   app.set('trust proxy', config.trustProxy);
   serveSwagger(app);
+  servePages(app);
   const server: Server = app.getHttpServer();
   server.on('clientError', answerClientError);
   limitConnections(server, config.maxConnections);
@@ -46,12 +49,13 @@ export async function createApp(config: Config, source: DataSource): Promise<Nes
     }),
     cors(crossOrigin(config)),
     strictHead,
+    faults(!config.production),
     app.get(ChunkFastPath, { strict: false }).handle,
   ]);
   return app;
 }
 
-function crossOrigin({ corsOrigins }: Config) {
+function crossOrigin({ corsOrigins, production }: Config) {
   return {
     origin: corsOrigins.includes('*') ? '*' : [...corsOrigins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
@@ -61,6 +65,7 @@ function crossOrigin({ corsOrigins }: Config) {
       'Content-Disposition',
       'Content-Type',
       'Idempotency-Key',
+      ...(production ? [] : ['X-Fault']),
     ],
     exposedHeaders: ['Location', 'Upload-Offset', 'Upload-Replayed', 'Retry-After', 'Content-Range', 'ETag'],
     maxAge: 7200,

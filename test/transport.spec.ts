@@ -108,7 +108,7 @@ describe('a method that an address does not take', () => {
     expect(text).toContain('"code":"method-not-allowed"');
   });
 
-  it.each(['/', '/api/v2/nothing', '/api/v2/media/1/2/3'])('%s takes none: 404', async (path) => {
+  it.each(['/nothing', '/api/v2/nothing', '/api/v2/media/1/2/3'])('%s takes none: 404', async (path) => {
     expect((await client.send('PATCH', path)).status).toBe(404);
   });
 });
@@ -203,5 +203,37 @@ describe('behind proxies', () => {
     expect(await hsts(proxied)).toBe('max-age=31536000; includeSubDomains');
     expect(await hsts(app)).toBeNull();
     await proxied.stop();
+  });
+});
+
+describe('X-Fault, for those who try their clients', () => {
+  const fault = (name: string) => ({ headers: { 'x-fault': name } });
+
+  it('loses a request before it is seen', async () => {
+    const before = await app.state();
+    await expect(client.slice(pdf(1000), 0, 500, undefined, fault('lost-request'))).rejects.toThrow();
+    expect(await app.state()).toEqual(before);
+  });
+
+  it('loses an answer after all is done', async () => {
+    const file = pdf(1000);
+    const id = (await client.slice(file, 0, 500)).body.upload_id;
+    await expect(client.slice(file, 500, 1000, id, fault('lost-answer'))).rejects.toThrow();
+    expect((await client.status(id)).body.offset).toBe('1000');
+  });
+
+  it('is unavailable', async () => {
+    const { status, body } = await client.send('GET', '/api/v2/media/upload/', fault('unavailable'));
+    expect([status, body.action]).toEqual([503, 'wait']);
+  });
+
+  it('is refused when it is unknown, and in production', async () => {
+    expect((await client.send('GET', '/health/live', fault('x'))).status).toBe(400);
+    const production = await TestApp.start({ NODE_ENV: 'production' });
+    const { status, body } = await (
+      await Client.of(production)
+    ).send('GET', '/health/live', fault('unavailable'));
+    expect([status, body.errors[0].field]).toEqual([400, 'X-Fault']);
+    await production.stop();
   });
 });

@@ -1,0 +1,16 @@
+// @ts-check
+
+const UNITS = ['B', 'kB', 'MB', 'GB'];
+
+/** @param {number} bytes */
+export function size(bytes) {
+  const step = Math.min(UNITS.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
+  const value = bytes / 1000 ** step;
+  return `${value.toFixed(step > 0 && value < 10 ? 1 : 0)} ${UNITS[step]}`;
+}
+
+/** @param {number} seconds */
+export function span(seconds) {
+  if (!Number.isFinite(seconds)) return '…';
+  return seconds < 60 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
+}

@@ -1,0 +1,36 @@
+import { readFile } from 'node:fs/promises';
+import { Controller, Get, Header } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import { Public } from '../auth/bearer.guard.js';
+import { Config } from '../config/config.js';
+import { INDEX } from './pages.js';
+
+/** Only what the page is made of, and pictures from wherever PUBLIC_URL is. */
+const POLICY = [
+  `default-src 'none'`,
+  `script-src 'self'`,
+  `worker-src 'self' blob:`,
+  `style-src 'self'`,
+  `img-src 'self' https: http: data: blob:`,
+  `connect-src 'self'`,
+  `base-uri 'none'`,
+  `form-action 'none'`,
+  `frame-ancestors 'none'`,
+].join('; ');
+
+@ApiExcludeController()
+@Controller()
+export class DemoController {
+  constructor(private readonly config: Config) {}
+
+  /** The demo page. It shows what is for trying out where that exists. */
+  @Get()
+  @Public()
+  @Header('Content-Type', 'text/html; charset=utf-8')
+  @Header('Content-Security-Policy', POLICY)
+  @Header('Cache-Control', 'no-cache')
+  async page(): Promise<string> {
+    const html = await readFile(INDEX, 'utf8');
+    return html.replace('data-trials="false"', `data-trials="${!this.config.production}"`);
+  }
+}
