@@ -3,6 +3,8 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { BufferPool } from '../body/buffer-pool.js';
 import { ContentInspector } from './content/content-inspector.js';
 import { FileController } from './library/file.controller.js';
+import { ImageCodec } from './images/image-codec.js';
+import { PublicImages } from './images/public-images.js';
 import { MediaController } from './library/media.controller.js';
 import { Media } from './library/media.entity.js';
 import { MediaService } from './library/media.service.js';
@@ -27,6 +29,8 @@ import { Sweeper } from './upkeep/sweeper.js';
     CompletionService,
     MediaService,
     ContentInspector,
+    ImageCodec,
+    PublicImages,
     Orphans,
     Sweeper,
     Fsck,
