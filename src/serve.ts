@@ -5,6 +5,7 @@ import { createApp } from './app.js';
 import type { Config } from './config/config.js';
 import { migrate, openDatabase, unsafeSettings, type Connection } from './database/data-source.js';
 import { drain } from './http/drain.js';
+import { Thumbnails } from './media/images/thumbnails.js';
 import { pair } from './media/upkeep/pairing.js';
 import { Sweeper } from './media/upkeep/sweeper.js';
 
@@ -26,6 +27,7 @@ export async function serve(config: Config, connection: Connection): Promise<Ser
     new Logger('Database').error(`${name} is off in Postgres: a power cut WILL LOSE acknowledged uploads`);
   }
   app.get(Sweeper).start();
+  app.get(Thumbnails).start();
   await app.listen(config.port, config.host);
   const server: Server = app.getHttpServer();
   return {

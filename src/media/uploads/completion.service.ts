@@ -14,6 +14,7 @@ import {
   UploadTooLarge,
 } from '../content/content.errors.js';
 import { PublicImages } from '../images/public-images.js';
+import { Thumbnails } from '../images/thumbnails.js';
 import type { Media, MediaType } from '../library/media.entity.js';
 import { MediaService } from '../library/media.service.js';
 import { alive, UploadSessions, type UploadSession } from './upload-sessions.js';
@@ -57,6 +58,7 @@ export class CompletionService {
     private readonly digester: Digester,
     private readonly content: ContentInspector,
     private readonly images: PublicImages,
+    private readonly thumbnails: Thumbnails,
     private readonly media: MediaService,
   ) {}
 
@@ -86,6 +88,7 @@ export class CompletionService {
         ? await this.replace(session, type, publication, publication.bytes)
         : await this.finish(session, type, publication, () => this.store.adopt(session, session.total));
       if (publication.bytes) await this.discard(session.id);
+      if (publication.content.image) this.thumbnails.nudge();
       return completion;
     });
   }
