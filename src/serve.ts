@@ -6,6 +6,7 @@ import type { Config } from './config/config.js';
 import { migrate, openDatabase, unsafeSettings, type Connection } from './database/data-source.js';
 import { drain } from './http/drain.js';
 import { collectProcessMetrics } from './metrics/metrics-server.js';
+import { Thumbnails } from './media/images/thumbnails.js';
 import { pair } from './media/upkeep/pairing.js';
 import { Sweeper } from './media/upkeep/sweeper.js';
 
@@ -28,6 +29,7 @@ export async function serve(config: Config, connection: Connection): Promise<Ser
   }
   if (config.metricsPort !== undefined) collectProcessMetrics();
   app.get(Sweeper).start();
+  app.get(Thumbnails).start();
   await app.listen(config.port, config.host);
   const server: Server = app.getHttpServer();
   return {

@@ -58,6 +58,13 @@ export class Config {
     readonly ttlSeconds: number;
     readonly maxTtlSeconds: number;
   };
+  readonly images: {
+    readonly maxPixels: number;
+    readonly maxFrames: number;
+    /** Whether what a camera wrote about place, time and owner stays in the public file. */
+    readonly metadata: 'strip' | 'keep';
+    readonly thumbnailMaxSide: number;
+  };
   /** An interval of 0: another process sweeps. */
   readonly sweep: { readonly intervalSeconds: number; readonly orphanAgeSeconds: number };
   readonly corsOrigins: readonly string[];
@@ -89,6 +96,12 @@ export class Config {
       documentMaxBytes: env.DOCUMENT_MAX_BYTES,
       ttlSeconds: env.UPLOAD_TTL_SECONDS,
       maxTtlSeconds: env.UPLOAD_MAX_TTL_SECONDS,
+    };
+    this.images = {
+      maxPixels: env.IMAGE_MAX_PIXELS,
+      maxFrames: env.IMAGE_MAX_FRAMES,
+      metadata: env.IMAGE_METADATA,
+      thumbnailMaxSide: env.THUMBNAIL_MAX_SIDE,
     };
     if (this.production && env.ORPHAN_AGE_SECONDS < LONGEST_TRANSACTION_SECONDS) {
       throw new ConfigError([

@@ -84,6 +84,18 @@ export class Environment {
   @WholeNumber(1, Number.MAX_SAFE_INTEGER)
   DOCUMENT_MAX_BYTES = 50 * MEBIBYTE;
 
+  @WholeNumber(1, 1_000_000_000)
+  IMAGE_MAX_PIXELS = 50_000_000;
+
+  @WholeNumber(1, 1_000_000)
+  IMAGE_MAX_FRAMES = 1000;
+
+  @IsIn(['strip', 'keep'])
+  IMAGE_METADATA: 'strip' | 'keep' = 'strip';
+
+  @WholeNumber(16, 4096)
+  THUMBNAIL_MAX_SIDE = 512;
+
   @WholeNumber(1, 365 * DAY_SECONDS)
   UPLOAD_TTL_SECONDS = DAY_SECONDS;
 

@@ -3,9 +3,13 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { BufferPool } from '../body/buffer-pool.js';
 import { ContentInspector } from './content/content-inspector.js';
 import { FileController } from './library/file.controller.js';
+import { ImageCodec } from './images/image-codec.js';
+import { PublicImages } from './images/public-images.js';
+import { Thumbnails } from './images/thumbnails.js';
 import { MediaController } from './library/media.controller.js';
 import { Media } from './library/media.entity.js';
 import { MediaService } from './library/media.service.js';
+import { ThumbnailController } from './library/thumbnail.controller.js';
 import { ChunkFastPath } from './uploads/chunk-fast-path.js';
 import { CompletionService } from './uploads/completion.service.js';
 import { UploadController } from './uploads/upload.controller.js';
@@ -18,7 +22,7 @@ import { Sweeper } from './upkeep/sweeper.js';
 @Module({
   imports: [TypeOrmModule.forFeature([Media])],
   // In this order: `media/upload` must not be taken for a media id.
-  controllers: [UploadController, MediaController, FileController],
+  controllers: [UploadController, MediaController, FileController, ThumbnailController],
   providers: [
     BufferPool,
     ChunkFastPath,
@@ -27,6 +31,9 @@ import { Sweeper } from './upkeep/sweeper.js';
     CompletionService,
     MediaService,
     ContentInspector,
+    ImageCodec,
+    PublicImages,
+    Thumbnails,
     Orphans,
     Sweeper,
     Fsck,

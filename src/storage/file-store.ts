@@ -1,10 +1,12 @@
+import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, open, opendir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { Config } from '../config/config.js';
 import { ServiceUnavailable } from '../errors/app-error.js';
 import { settled } from '../settled.js';
+import { oldFiles, sizeOf, unlessAbsent } from './directory.js';
 import { closeAfter, readAt, syncDirectory, withFile, writeAt } from './durable.js';
 import { OpenUploads } from './open-uploads.js';
 import { storing } from './storage.errors.js';
@@ -84,7 +86,8 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
   async read<T>({ id, key }: Names, work: (file: FileHandle) => Promise<T>): Promise<T> {
     return await this.guarded(async () => {
       // In this order: a rename that comes in between has put the file where the second look finds it.
-      const file = (await openIfThere(this.uploadPath(id))) ?? (await open(this.filePath(key), 'r'));
+      const file =
+        (await unlessAbsent(open(this.uploadPath(id), 'r'))) ?? (await open(this.filePath(key), 'r'));
       return await closeAfter(file, work);
     });
   }
@@ -92,6 +95,11 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
   /** Reads a finished file. */
   async readFile<T>(key: string, work: (file: FileHandle) => Promise<T>): Promise<T> {
     return await this.guarded(() => withFile(this.filePath(key), 'r', work));
+  }
+
+  /** The whole of a finished file; undefined when there is none. */
+  async readWhole(key: string): Promise<Buffer | undefined> {
+    return await this.guarded(() => unlessAbsent(readFile(this.filePath(key))));
   }
 
   /** Bytes on disk under whichever name they have; undefined when there is no file. Bytes past an offset count too. */
@@ -116,7 +124,7 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
   async adopt({ id, key }: Names, size: number): Promise<void> {
     await this.guarded(async () => {
       await this.open.close(this.uploadPath(id));
-      if (await exists(this.uploadPath(id))) {
+      if ((await sizeOf(this.uploadPath(id))) !== undefined) {
         await withFile(this.uploadPath(id), constants.O_RDWR, async (file) => {
           await file.truncate(size);
           await file.sync();
@@ -125,12 +133,34 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
       }
       await stat(this.filePath(key));
       // Also on a repeat: the first attempt may have ended between the rename and the sync.
-      await syncDirectory(this.files);
-      await syncDirectory(this.uploads);
+      await this.syncNames();
     });
   }
 
-  /** Removes an upload's bytes; well if they are gone. */
+  /**
+   * Writes what is to be published in place of an upload, beside it, which stays as it is. The name given back is of
+   * this call alone: two servers may be at it at once. What is not published is to be discarded, or swept.
+   */
+  async stage(id: string, bytes: Buffer): Promise<string> {
+    const name = `${id}.${randomBytes(4).toString('hex')}`;
+    await this.guarded(() =>
+      withFile(this.uploadPath(name), 'wx', async (file) => {
+        await file.writeFile(bytes);
+        await file.sync();
+      }),
+    );
+    return name;
+  }
+
+  /** Turns what `stage` has written into a finished file, in place of any that an earlier attempt has left. */
+  async publish(staged: string, key: string): Promise<void> {
+    await this.guarded(async () => {
+      await rename(this.uploadPath(staged), this.filePath(key));
+      await this.syncNames();
+    });
+  }
+
+  /** Removes the bytes of an upload, or what was staged for it; well if they are gone. */
   async discard(id: string): Promise<void> {
     await this.guarded(async () => {
       await this.open.close(this.uploadPath(id));
@@ -181,44 +211,12 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
     }
   }
 
+  private async syncNames(): Promise<void> {
+    await syncDirectory(this.files);
+    await syncDirectory(this.uploads);
+  }
+
   private uploadPath(id: string): string {
     return join(this.uploads, id);
   }
-}
-
-async function* oldFiles(directory: string, ageSeconds: number, size: number): AsyncGenerator<string[]> {
-  const latest = Date.now() - ageSeconds * 1000;
-  let batch: string[] = [];
-  for await (const { name } of await opendir(directory)) {
-    // The time of the last change of the inode, which a rename counts as.
-    const { ctimeMs } = await stat(join(directory, name)).catch(() => ({ ctimeMs: Infinity }));
-    if (ctimeMs > latest) continue;
-    if (batch.push(name) < size) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
-}
-
-/** Undefined when there is no such file. */
-async function sizeOf(path: string): Promise<number | undefined> {
-  return (await absent(stat(path)))?.size;
-}
-
-async function absent<T>(call: Promise<T>): Promise<T | undefined> {
-  try {
-    return await call;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-/** Undefined when there is no such file. */
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
-  return await absent(open(path, 'r'));
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await sizeOf(path)) !== undefined;
 }

@@ -2,9 +2,9 @@ import type { FileHandle } from 'node:fs/promises';
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 import { readAt } from '../../storage/durable.js';
+import { ImageCodec, type ImageFacts } from '../images/image-codec.js';
 import { UnsupportedContent, UploadTooLarge } from './content.errors.js';
 import type { ContentType } from './content-type.js';
-import { imageFacts, type ImageFacts } from './image-facts.js';
 import { sniff, type Sniffed } from './sniff.js';
 
 /** What the bytes of a whole file turned out to be. */
@@ -20,7 +20,10 @@ const HEAD_BYTES = 1024 * 1024;
 /** Decides by the bytes alone what a file is, and refuses what is not taken. */
 @Injectable()
 export class ContentInspector {
-  constructor(private readonly config: Config) {}
+  constructor(
+    private readonly config: Config,
+    private readonly images: ImageCodec,
+  ) {}
 
   /**
    * Judges a file by its first chunk.
@@ -57,7 +60,7 @@ export class ContentInspector {
     this.limit(type.kind, total);
     if (type.mime.startsWith('text/') && !utf8) throw new UnsupportedContent(null, fileName);
     if (type.kind === 'document') return { type, image: undefined };
-    return { type, image: await imageFacts(await readAt(file, total, 0)) };
+    return { type, image: await this.images.facts(await readAt(file, total, 0)) };
   }
 
   /** Too large for whatever it may turn out to be. */

@@ -19,10 +19,10 @@ export class UploadTooLarge extends AppError {
   }
 }
 
-/** The bytes say image and no image comes of them: damaged, or of more pixels than anybody could show. */
+/** The bytes say image and no image comes of them: damaged, cut short, or of more pixels or frames than are taken. */
 export class UnreadableImage extends AppError {
   constructor(cause?: unknown) {
-    super('unreadable-image', 415, 'The image is damaged or has too many pixels', {
+    super('unreadable-image', 415, 'The image is damaged or has too many pixels or frames', {
       action: 'give-up',
       cause,
     });

@@ -4,6 +4,14 @@ import type { Media } from './media.entity.js';
 
 const YEAR_SECONDS = 31_536_000;
 
+/** Browsers take it for what it is said to be and never run it, cache it for good, and use it in pages of any origin. */
+const PUBLIC = {
+  'X-Content-Type-Options': 'nosniff',
+  'Cross-Origin-Resource-Policy': 'cross-origin',
+  'Cache-Control': `public, max-age=${YEAR_SECONDS}, immutable`,
+};
+const SANDBOX = { 'Content-Security-Policy': "sandbox; default-src 'none'" };
+
 /**
  * How a file leaves the server: as exactly the type its bytes have, never run by the browser, cached for good (a URL
  * names one content for ever), usable from pages of other origins.
@@ -13,13 +21,16 @@ export function fileHeaders(media: Media): Record<string, string> {
   return {
     'Content-Type': media.mime.startsWith('text/') ? `${media.mime}; charset=utf-8` : media.mime,
     'Content-Disposition': contentDisposition(downloadName(media), { type: shown ? 'inline' : 'attachment' }),
-    'X-Content-Type-Options': 'nosniff',
     // Browsers do not show a PDF in a sandbox; its viewer is one.
-    ...(media.mime !== 'application/pdf' && { 'Content-Security-Policy': "sandbox; default-src 'none'" }),
-    'Cross-Origin-Resource-Policy': 'cross-origin',
-    'Cache-Control': `public, max-age=${YEAR_SECONDS}, immutable`,
+    ...(media.mime !== 'application/pdf' && SANDBOX),
+    ...PUBLIC,
     ETag: `"${media.sha256}"`,
   };
+}
+
+/** Likewise for a thumbnail, whose key names one content for ever. */
+export function thumbnailHeaders(key: string): Record<string, string> {
+  return { 'Content-Type': 'image/webp', ...SANDBOX, ...PUBLIC, ETag: `"${key}"` };
 }
 
 /** The title, which need not have an extension. */

@@ -39,12 +39,15 @@ export class MediaDto {
   /** In pixels, as a person sees the image. */
   image_height!: number | null;
   image_mimetype!: string | null;
-  /** Null until it is made, and for documents. */
+  /**
+   * Made in the background: null for a moment after completion, so ask again. Null for good for documents, and for
+   * images of which none can be made.
+   */
   image_thumbnail!: ThumbnailDto | null;
   order!: number;
   @ApiProperty({ type: 'null' })
   embed!: null;
-  /** In bytes. */
+  /** Of the file at the URL, in bytes: an image may have lost metadata since its upload. */
   size!: number;
   /** Told from the bytes, not from what the client claimed. */
   mimetype!: string;
@@ -65,11 +68,22 @@ export function toMediaDto(media: Media, publicUrl: string): MediaDto {
     image_width: isImage ? media.width : null,
     image_height: isImage ? media.height : null,
     image_mimetype: isImage ? media.mime : null,
-    image_thumbnail: null,
+    image_thumbnail: isImage ? toThumbnailDto(media, publicUrl) : null,
     order: 0,
     embed: null,
     size: media.size,
     mimetype: media.mime,
+  };
+}
+
+function toThumbnailDto(media: Media, publicUrl: string): ThumbnailDto | null {
+  const { thumbnailKey, thumbnailWidth, thumbnailHeight, thumbnailColor } = media;
+  if (thumbnailKey === null || thumbnailWidth === null || thumbnailHeight === null) return null;
+  return {
+    url: `${publicUrl}/thumbnails/${thumbnailKey}.webp`,
+    width: thumbnailWidth,
+    height: thumbnailHeight,
+    color: thumbnailColor ?? '#ffffff',
   };
 }
 

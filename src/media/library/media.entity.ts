@@ -39,6 +39,7 @@ export class Media {
   @Column({ type: 'bigint', transformer: bytes })
   readonly size!: number;
 
+  /** Of the file as it was uploaded; `size` and `sha256` are of the one that is published. */
   @Column({ type: 'text' })
   readonly md5!: string;
 
@@ -51,4 +52,17 @@ export class Media {
 
   @Column({ type: 'integer', nullable: true })
   readonly height!: number | null;
+
+  /** 32 hex digits, as `key`; this and the next three are null until the thumbnail is there. */
+  @Column({ name: 'thumbnail_key', type: 'text', nullable: true })
+  readonly thumbnailKey!: string | null;
+
+  @Column({ name: 'thumbnail_width', type: 'integer', nullable: true })
+  readonly thumbnailWidth!: number | null;
+
+  @Column({ name: 'thumbnail_height', type: 'integer', nullable: true })
+  readonly thumbnailHeight!: number | null;
+
+  @Column({ name: 'thumbnail_color', type: 'text', nullable: true })
+  readonly thumbnailColor!: string | null;
 }

@@ -2,11 +2,18 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import { Digester } from '../../storage/digester.js';
 import { FileStore } from '../../storage/file-store.js';
+import { ThumbnailStore } from '../../storage/thumbnail-store.js';
 import { Orphans, type Orphan } from './orphans.js';
 
 /** Something that is not as the promise says. */
 export interface Finding {
-  readonly fault: 'media-missing' | 'media-wrong-size' | 'media-wrong-hash' | 'upload-short' | 'orphan';
+  readonly fault:
+    | 'media-missing'
+    | 'media-wrong-size'
+    | 'media-wrong-hash'
+    | 'thumbnail-missing'
+    | 'upload-short'
+    | 'orphan';
   /** Id of the media or upload, or name of the orphan. */
   readonly subject: string;
   readonly detail: string;
@@ -20,6 +27,11 @@ interface MediaRow {
   readonly key: string;
   readonly size: string;
   readonly sha256: string;
+}
+
+interface ThumbnailRow {
+  readonly id: number;
+  readonly thumbnail_key: string;
 }
 
 interface UploadRow {
@@ -39,12 +51,14 @@ export class Fsck {
   constructor(
     private readonly db: Database,
     private readonly store: FileStore,
+    private readonly thumbnails: ThumbnailStore,
     private readonly digester: Digester,
     private readonly orphans: Orphans,
   ) {}
 
   async *check(): AsyncGenerator<Finding> {
     yield* this.checkMedia();
+    yield* this.checkThumbnails();
     yield* this.checkUploads();
     for await (const orphan of this.orphans.find()) yield this.orphan(orphan);
   }
@@ -80,6 +94,35 @@ export class Fsck {
       fix: async () => {
         await this.db.query(`DELETE FROM media WHERE id = $1`, [media.id]);
         await this.store.quarantine(media.key);
+      },
+    };
+  }
+
+  private async *checkThumbnails(): AsyncGenerator<Finding> {
+    const page = `SELECT id, thumbnail_key FROM media WHERE thumbnail_key IS NOT NULL AND id > $1 ORDER BY id LIMIT ${BATCH}`;
+    for await (const thumbnail of this.rows<ThumbnailRow>(page, 0)) {
+      if (await this.thumbnails.lengthOf(thumbnail.thumbnail_key)) continue;
+      const still = await this.db.query(`SELECT 1 FROM media WHERE id = $1 AND thumbnail_key = $2`, [
+        thumbnail.id,
+        thumbnail.thumbnail_key,
+      ]);
+      if (still.rowCount === 1) yield this.withoutThumbnail(thumbnail);
+    }
+  }
+
+  private withoutThumbnail({ id, thumbnail_key }: ThumbnailRow): Finding {
+    return {
+      fault: 'thumbnail-missing',
+      subject: `media ${id}`,
+      detail: 'its thumbnail is not there',
+      remedy: 'have the server make it again',
+      fix: async () => {
+        await this.db.query(
+          `UPDATE media SET thumbnail_key = NULL, thumbnail_attempts = 0, thumbnail_due = now()
+           WHERE id = $1 AND thumbnail_key = $2`,
+          [id, thumbnail_key],
+        );
+        await this.thumbnails.remove(thumbnail_key);
       },
     };
   }

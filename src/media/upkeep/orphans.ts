@@ -2,10 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';
 import { FileStore } from '../../storage/file-store.js';
+import { ThumbnailStore } from '../../storage/thumbnail-store.js';
 
 /** A file that no row knows: what a rolled back transaction or a crash left behind. */
 export interface Orphan {
-  readonly place: 'uploads' | 'files';
+  readonly place: 'uploads' | 'files' | 'thumbnails';
   readonly name: string;
 }
 
@@ -18,11 +19,13 @@ export class Orphans {
     private readonly config: Config,
     private readonly db: Database,
     private readonly store: FileStore,
+    private readonly thumbnails: ThumbnailStore,
   ) {}
 
   async *find(): AsyncGenerator<Orphan> {
     const { orphanAgeSeconds } = this.config.sweep;
     for await (const names of this.store.oldUploads(orphanAgeSeconds, BATCH)) {
+      // Of a complete upload the original may be left, of any what was staged to be published in its place.
       const known = `SELECT id AS name FROM upload_session WHERE state = 'open' AND id = ANY($1)`;
       for (const name of await this.unknown(names, known)) yield { place: 'uploads', name };
     }
@@ -32,10 +35,16 @@ export class Orphans {
         UNION SELECT key FROM upload_session WHERE state = 'open' AND key = ANY($1)`;
       for (const name of await this.unknown(names, known)) yield { place: 'files', name };
     }
+    for await (const names of this.thumbnails.old(orphanAgeSeconds, BATCH)) {
+      const known = `SELECT thumbnail_key AS name FROM media WHERE thumbnail_key = ANY($1)`;
+      for (const name of await this.unknown(names, known)) yield { place: 'thumbnails', name };
+    }
   }
 
   async remove({ place, name }: Orphan): Promise<void> {
-    await (place === 'uploads' ? this.store.discard(name) : this.store.remove(name));
+    if (place === 'uploads') await this.store.discard(name);
+    if (place === 'files') await this.store.remove(name);
+    if (place === 'thumbnails') await this.thumbnails.remove(name);
   }
 
   private async unknown(names: readonly string[], known: string): Promise<string[]> {

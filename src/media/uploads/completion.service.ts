@@ -1,8 +1,10 @@
+import { webcrypto } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { Injectable } from '@nestjs/common';
-import { AppError, ServiceUnavailable } from '../../errors/app-error.js';
+import { Injectable, Logger } from '@nestjs/common';
+import { AppError } from '../../errors/app-error.js';
 import { Database, type Queryable } from '../../database/database.js';
 import { Digester, type Digest } from '../../storage/digester.js';
+import { readAt } from '../../storage/durable.js';
 import { FileStore } from '../../storage/file-store.js';
 import { ContentInspector, type Content } from '../content/content-inspector.js';
 import {
@@ -11,6 +13,8 @@ import {
   UnsupportedContent,
   UploadTooLarge,
 } from '../content/content.errors.js';
+import { PublicImages } from '../images/public-images.js';
+import { Thumbnails } from '../images/thumbnails.js';
 import type { Media, MediaType } from '../library/media.entity.js';
 import { MediaService } from '../library/media.service.js';
 import { alive, UploadSessions, type UploadSession } from './upload-sessions.js';
@@ -30,18 +34,31 @@ export interface Completion {
   readonly created: boolean;
 }
 
+/** What is to be published of an upload. */
+interface Publication {
+  /** Of the public file, but for the md5, which is that of the upload. */
+  readonly digest: Digest;
+  readonly content: Content;
+  /** Undefined: the upload as it is. */
+  readonly bytes: Buffer | undefined;
+}
+
 /**
  * Turns a session whose bytes are all there into a Media. Every step can be repeated: whatever a crash cut short, the
  * next request finishes, and finishes with the same Media.
  */
 @Injectable()
 export class CompletionService {
+  private readonly logger = new Logger('Completion');
+
   constructor(
     private readonly db: Database,
     private readonly sessions: UploadSessions,
     private readonly store: FileStore,
     private readonly digester: Digester,
     private readonly content: ContentInspector,
+    private readonly images: PublicImages,
+    private readonly thumbnails: Thumbnails,
     private readonly media: MediaService,
   ) {}
 
@@ -52,8 +69,8 @@ export class CompletionService {
     try {
       return await this.finishWhole(session, request);
     } catch (error) {
-      if (!(error instanceof ServiceUnavailable)) throw error;
-      // Another request may have completed or cancelled the upload meanwhile, and its bytes with it.
+      if (isRefusal(error)) throw error;
+      // Another request may have completed or cancelled the upload meanwhile: its bytes are gone, or not those uploaded.
       const now = alive(await this.sessions.find(this.db, ownerId, request.uploadId));
       if (now.mediaId === null) throw error;
       return await this.repeat(now.mediaId, now, request);
@@ -65,8 +82,14 @@ export class CompletionService {
     return await this.store.read(session, async (file) => {
       const digest = await this.digester.digest(file, session.total);
       this.verify(session, digest, request);
-      const content = await this.examine(file, session, digest);
-      return await this.finish(session, mediaType(request.claim, content), digest, content);
+      const publication = await this.prepare(file, session, digest);
+      const type = mediaType(request.claim, publication.content);
+      const completion = publication.bytes
+        ? await this.replace(session, type, publication, publication.bytes)
+        : await this.finish(session, type, publication, () => this.store.adopt(session, session.total));
+      if (publication.bytes) await this.discard(session.id);
+      if (publication.content.image) this.thumbnails.nudge();
+      return completion;
     });
   }
 
@@ -80,11 +103,18 @@ export class CompletionService {
   }
 
   /** Content that is not taken ends the session: no request could still make it a Media. */
-  private async examine(file: FileHandle, session: UploadSession, { utf8 }: Digest): Promise<Content> {
+  private async prepare(file: FileHandle, session: UploadSession, digest: Digest): Promise<Publication> {
+    const { total, fileName } = session;
     try {
-      return await this.content.examine(file, { total: session.total, fileName: session.fileName, utf8 });
+      const content = await this.content.examine(file, { total, fileName, utf8: digest.utf8 });
+      if (!content.image) return { digest, content, bytes: undefined };
+      const image = await readAt(file, total, 0);
+      const { bytes, facts } = await this.images.of(image, content.image);
+      if (bytes === image) return { digest, content, bytes: undefined };
+      const published = { ...digest, size: bytes.length, sha256: await sha256(bytes) };
+      return { digest: published, content: { ...content, image: facts }, bytes };
     } catch (error) {
-      if (REFUSALS.some((refusal) => error instanceof refusal)) await this.reject(session, error as AppError);
+      if (isRefusal(error)) await this.reject(session, error);
       throw error;
     }
   }
@@ -98,16 +128,41 @@ export class CompletionService {
     if (ended) await this.sessions.clean(this.db, session.id);
   }
 
+  /**
+   * Publishes other bytes than were uploaded. The upload stays until the Media is committed: should a crash come in
+   * between, the next request can still verify what the client sent. What is left after one is swept.
+   */
+  private async replace(
+    session: UploadSession,
+    type: MediaType,
+    publication: Publication,
+    bytes: Buffer,
+  ): Promise<Completion> {
+    const staged = await this.store.stage(session.id, bytes);
+    try {
+      return await this.finish(session, type, publication, () => this.store.publish(staged, session.key));
+    } finally {
+      // Gone if it was published.
+      await this.discard(staged);
+    }
+  }
+
+  private async discard(name: string): Promise<void> {
+    await this.store
+      .discard(name)
+      .catch((err: unknown) => this.logger.warn({ err }, 'File left for the sweeper'));
+  }
+
   private async finish(
     session: UploadSession,
     type: MediaType,
-    digest: Digest,
-    content: Content,
+    { digest, content }: Publication,
+    putInPlace: () => Promise<void>,
   ): Promise<Completion> {
     const { id: mediaId, created } = await this.db.transaction(this.locking(session), async (db, current) => {
       const { mediaId } = alive(current);
       if (mediaId !== null) return { id: mediaId, created: false };
-      await this.store.adopt(session, session.total);
+      await putInPlace();
       const id = await this.media.create(db, { session, type, digest, content });
       await this.sessions.complete(db, session.id, id);
       return { id, created: true };
@@ -131,6 +186,16 @@ export class CompletionService {
 }
 
 const REFUSALS = [UnsupportedContent, UnreadableImage, UploadTooLarge];
+
+/** Whether the content is to blame, which stays what it is. */
+function isRefusal(error: unknown): error is AppError {
+  return REFUSALS.some((refusal) => error instanceof refusal);
+}
+
+/** Off the event loop. */
+async function sha256(bytes: Buffer): Promise<string> {
+  return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes)).toString('hex');
+}
 
 function mediaType(claim: MediaType | undefined, { type }: Content): MediaType {
   if (claim === undefined) return type.kind === 'image' ? 'image' : 'doc';

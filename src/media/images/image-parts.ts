@@ -1,0 +1,215 @@
+/** An image taken apart, without decoding any of it. */
+export interface Anatomy {
+  /**
+   * All that shows it, as it was: pixels, palettes, colour profiles, frames and their times. The very buffer that was
+   * given when there is nothing else in it. What is missing: EXIF with its places and times, XMP, IPTC, comments and
+   * what follows the end of the image.
+   */
+  readonly picture: Buffer;
+  /** The first EXIF block, with whatever its format puts around it. */
+  readonly exif: Buffer | undefined;
+}
+
+/** Bytes `[start, end)` of an image. */
+interface Part {
+  readonly start: number;
+  readonly end: number;
+  readonly role: 'picture' | 'exif' | 'other';
+}
+
+/**
+ * A megabyte can hold a million empty parts, and the event loop waits while they are gone through. Real images have
+ * some thousand: two to a frame of an animation, one to 8 kB of a PNG.
+ */
+const MOST_PARTS = 20_000;
+
+/**
+ * Only known parts are kept: what a camera or an editor will invent next year is metadata until shown to be picture.
+ * @throws RangeError for an image that is cut short or of no known format
+ */
+export function dissect(image: Buffer): Anatomy {
+  const { parts, mend } = formatOf(image);
+  const picture = Buffer.allocUnsafe(image.length);
+  let exif: Buffer | undefined;
+  let length = 0;
+  let count = 0;
+  for (const { start, end, role } of parts(image)) {
+    if (++count > MOST_PARTS) throw new RangeError(`More than ${MOST_PARTS} parts`);
+    if (end > image.length) throw new RangeError('The image is cut short');
+    if (role === 'picture') length += image.copy(picture, length, start, end);
+    if (role === 'exif') exif ??= image.subarray(start, end);
+  }
+  if (length === image.length) return { picture: image, exif };
+  return { picture: mend?.(picture.subarray(0, length)) ?? picture.subarray(0, length), exif };
+}
+
+interface Format {
+  readonly signature: string;
+  /** In the order of the file. A part may end past the image when that is cut short. */
+  readonly parts: (image: Buffer) => Generator<Part, void>;
+  /** Corrects, in place, what the format says about the parts that are gone. */
+  readonly mend?: (picture: Buffer) => Buffer;
+}
+
+const FORMATS: readonly Format[] = [
+  { signature: '\xff\xd8', parts: jpegParts },
+  { signature: '\x89PNG\r\n\x1a\n', parts: pngParts },
+  { signature: 'GIF8', parts: gifParts },
+  { signature: 'RIFF', parts: webpParts, mend: mendWebp },
+];
+
+function formatOf(image: Buffer): Format {
+  const head = latin1(image, 0, 8);
+  const format = FORMATS.find(({ signature }) => head.startsWith(signature));
+  if (!format) throw new RangeError('Not an image of a known format');
+  return format;
+}
+
+const JPEG = {
+  start: 0xda,
+  end: 0xd9,
+  app0: 0xe0,
+  app1: 0xe1,
+  app2: 0xe2,
+  app14: 0xee,
+  app15: 0xef,
+  comment: 0xfe,
+};
+
+/** @see https://www.w3.org/Graphics/JPEG/itu-t81.pdf B.1 */
+function* jpegParts(image: Buffer): Generator<Part, void> {
+  yield { start: 0, end: 2, role: 'picture' };
+  for (let at = 2; ;) {
+    const start = nextMarker(image, at);
+    const marker = image.readUInt8(start + 1);
+    if (marker === JPEG.end) return yield { start, end: start + 2, role: 'picture' };
+    const end = isStandalone(marker) ? start + 2 : start + 2 + image.readUInt16BE(start + 2);
+    yield { start, end, role: jpegRole(marker, latin1(image, start + 4, start + 16), end - start) };
+    at = end;
+    if (marker !== JPEG.start) continue;
+    at = endOfScan(image, end);
+    yield { start: end, end: at, role: 'picture' };
+  }
+}
+
+/** Bytes that are no marker do not belong between segments; decoders skip them, and so may we. */
+function nextMarker(image: Buffer, from: number): number {
+  for (let at = from; at + 1 < image.length; at++) {
+    if (image[at] === 0xff && image[at + 1] !== 0xff) return at;
+  }
+  throw new RangeError('The image is cut short');
+}
+
+/** Restart markers and TEM have no length. */
+function isStandalone(marker: number): boolean {
+  return (marker >= 0xd0 && marker <= 0xd7) || marker === 0x01;
+}
+
+function jpegRole(marker: number, head: string, length: number): Part['role'] {
+  if (marker === JPEG.app1 && head.startsWith('Exif\0')) return 'exif';
+  const isForApplications = (marker >= JPEG.app0 && marker <= JPEG.app15) || marker === JPEG.comment;
+  return !isForApplications || showsJpeg(marker, head, length) ? 'picture' : 'other';
+}
+
+/** Pixel shape, colour profile and colour space. A longer JFIF head has a small picture, which editors forget to edit. */
+function showsJpeg(marker: number, head: string, length: number): boolean {
+  if (marker === JPEG.app0) return head.startsWith('JFIF\0') && length === 18;
+  if (marker === JPEG.app2) return head.startsWith('ICC_PROFILE\0');
+  return marker === JPEG.app14 && head.startsWith('Adobe');
+}
+
+/** Of coded data, in which FF is followed by 00 or a restart marker, to the marker after it. */
+function endOfScan(image: Buffer, from: number): number {
+  // Not indexOf: hostile data may be all FF, and a call for each takes a hundred times as long.
+  for (let at = from; at + 1 < image.length; at++) {
+    if (image[at] !== 0xff) continue;
+    const marker = image[at + 1] ?? 0;
+    if (marker === 0xff || marker === 0x00 || isStandalone(marker)) continue;
+    return at;
+  }
+  throw new RangeError('The image is cut short');
+}
+
+/** Of the chunks registered for PNG, those that a picture is made of. */
+const PNG_PICTURE = new Set(
+  'IHDR PLTE IDAT IEND tRNS cHRM gAMA iCCP sBIT sRGB cICP mDCV cLLI bKGD hIST pHYs sPLT acTL fcTL fdAT'.split(
+    ' ',
+  ),
+);
+
+/** @see https://www.w3.org/TR/png-3/#5Chunk-layout */
+function* pngParts(image: Buffer): Generator<Part, void> {
+  yield { start: 0, end: 8, role: 'picture' };
+  for (let start = 8, type = ''; type !== 'IEND';) {
+    const end = start + 12 + image.readUInt32BE(start);
+    type = latin1(image, start + 4, start + 8);
+    yield { start, end, role: type === 'eXIf' ? 'exif' : PNG_PICTURE.has(type) ? 'picture' : 'other' };
+    start = end;
+  }
+}
+
+const GIF = { image: 0x2c, extension: 0x21, end: 0x3b, control: 0xf9, application: 0xff };
+
+/** How often to repeat, by two names, and colours. */
+const GIF_APPLICATIONS = ['NETSCAPE2.0', 'ANIMEXTS1.0', 'ICCRGBG1012'];
+
+/** @see https://www.w3.org/Graphics/GIF/spec-gif89a.txt */
+function* gifParts(image: Buffer): Generator<Part, void> {
+  let at = 13 + colourTableLength(image.readUInt8(10));
+  yield { start: 0, end: at, role: 'picture' };
+  for (let start = at; image.readUInt8(start) !== GIF.end; start = at) {
+    const isImage = image.readUInt8(start) === GIF.image;
+    if (!isImage && image.readUInt8(start) !== GIF.extension) throw new RangeError('Not a block of a GIF');
+    at = endOfBlocks(image, isImage ? start + 11 + colourTableLength(image.readUInt8(start + 9)) : start + 2);
+    yield { start, end: at, role: isImage || showsGif(image, start) ? 'picture' : 'other' };
+  }
+  yield { start: at, end: at + 1, role: 'picture' };
+}
+
+function showsGif(image: Buffer, extension: number): boolean {
+  const label = image.readUInt8(extension + 1);
+  const application = latin1(image, extension + 3, extension + 14);
+  return label === GIF.control || (label === GIF.application && GIF_APPLICATIONS.includes(application));
+}
+
+function colourTableLength(flags: number): number {
+  return flags & 0x80 ? 3 * 2 ** ((flags & 0x07) + 1) : 0;
+}
+
+/** Blocks of up to 255 bytes, the last one empty. */
+function endOfBlocks(image: Buffer, from: number): number {
+  for (let at = from; at < image.length;) {
+    const length = image[at] ?? 0;
+    at += length + 1;
+    if (length === 0) return at;
+  }
+  throw new RangeError('The image is cut short');
+}
+
+const WEBP_PICTURE = new Set(['VP8 ', 'VP8L', 'VP8X', 'ALPH', 'ANIM', 'ANMF', 'ICCP']);
+
+/** @see https://developers.google.com/speed/webp/docs/riff_container */
+function* webpParts(image: Buffer): Generator<Part, void> {
+  const last = 8 + image.readUInt32LE(4);
+  if (latin1(image, 8, 12) !== 'WEBP' || last > image.length) throw new RangeError('The image is cut short');
+  yield { start: 0, end: 12, role: 'picture' };
+  for (let start = 12; start < last;) {
+    const type = latin1(image, start, start + 4);
+    const length = image.readUInt32LE(start + 4);
+    // Some writers do not count, or leave out, the byte that fills up the last chunk.
+    const end = Math.min(start + 8 + length + (length % 2), Math.max(last, start + 8 + length));
+    yield { start, end, role: type === 'EXIF' ? 'exif' : WEBP_PICTURE.has(type) ? 'picture' : 'other' };
+    start = end;
+  }
+}
+
+/** Says the new length, and that there is no EXIF and no XMP. */
+function mendWebp(picture: Buffer): Buffer {
+  picture.writeUInt32LE(picture.length - 8, 4);
+  if (latin1(picture, 12, 16) === 'VP8X') picture.writeUInt8(picture.readUInt8(20) & ~0x0c, 20);
+  return picture;
+}
+
+function latin1(image: Buffer, start: number, end: number): string {
+  return image.toString('latin1', start, end);
+}

@@ -1,0 +1,30 @@
+import { Injectable } from '@nestjs/common';
+import { Config } from '../../config/config.js';
+import { ImageCodec, type ImageFacts } from './image-codec.js';
+import { dissect } from './image-parts.js';
+
+/** What the public gets of an uploaded image. */
+export interface PublicImage {
+  /** The very buffer that was uploaded, if it has nothing to hide. */
+  readonly bytes: Buffer;
+  readonly facts: ImageFacts;
+}
+
+/** Takes from images what is not for the public: where and when they were taken, by whom, with what. */
+@Injectable()
+export class PublicImages {
+  constructor(
+    private readonly config: Config,
+    private readonly codec: ImageCodec,
+  ) {}
+
+  /**
+   * Metadata is cut out and the picture stays as it is, bit by bit, unless it has to be turned: then it is coded anew.
+   * @throws UnreadableImage
+   */
+  async of(image: Buffer, facts: ImageFacts): Promise<PublicImage> {
+    if (this.config.images.metadata === 'keep') return { bytes: image, facts };
+    const bytes = facts.orientation === 1 ? dissect(image).picture : await this.codec.upright(image);
+    return { bytes, facts: bytes === image ? facts : await this.codec.facts(bytes) };
+  }
+}

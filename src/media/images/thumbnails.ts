@@ -1,0 +1,117 @@
+import { randomBytes } from 'node:crypto';
+import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Config } from '../../config/config.js';
+import { Database } from '../../database/database.js';
+import { FileStore } from '../../storage/file-store.js';
+import { ThumbnailStore } from '../../storage/thumbnail-store.js';
+import { ImageCodec } from './image-codec.js';
+
+/** For what another process left behind, or what is to be tried again. */
+const POLL_MS = 15_000;
+const ATTEMPTS = 5;
+
+/** An image without a thumbnail that is due. */
+interface Job {
+  readonly id: number;
+  readonly key: string;
+}
+
+/**
+ * Makes the thumbnails of finished images, later than their uploads are answered. The jobs are columns of `media`, so
+ * they are there if and only if the Media is, and survive a restart (decisions/006).
+ */
+@Injectable()
+export class Thumbnails implements OnModuleDestroy {
+  private readonly logger = new Logger('Thumbnails');
+  private timer: NodeJS.Timeout | undefined;
+  private work: Promise<void> | undefined;
+  private wanted = false;
+  private stopping = false;
+
+  constructor(
+    private readonly config: Config,
+    private readonly db: Database,
+    private readonly files: FileStore,
+    private readonly thumbnails: ThumbnailStore,
+    private readonly codec: ImageCodec,
+  ) {}
+
+  /** Looks for jobs now, and from now on. */
+  start(): void {
+    this.timer = setInterval(() => this.nudge(), POLL_MS).unref();
+    this.nudge();
+  }
+
+  /** There may be a job. */
+  nudge(): void {
+    this.wanted = true;
+    this.work ??= this.makeAll();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    this.stopping = true;
+    clearInterval(this.timer);
+    await this.work;
+  }
+
+  private async makeAll(): Promise<void> {
+    try {
+      while (this.wanted && !this.stopping) {
+        // Before the look, so that a nudge during it counts.
+        this.wanted = false;
+        const job = await this.claim();
+        if (!job) continue;
+        this.wanted = true;
+        await this.attempt(job);
+      }
+    } catch (err) {
+      this.logger.warn({ err }, 'No thumbnails can be made at the moment');
+    } finally {
+      this.work = undefined;
+    }
+  }
+
+  /**
+   * Puts the next job off by the time after which it is tried again, so no other process takes it, and one that a crash
+   * cuts short comes back: after a minute, then five, then 25 and two hours, then never.
+   */
+  private async claim(): Promise<Job | undefined> {
+    const { rows } = await this.db.query<Job>(
+      `UPDATE media
+       SET thumbnail_attempts = thumbnail_attempts + 1,
+           thumbnail_due = CASE WHEN thumbnail_attempts + 1 < ${ATTEMPTS}
+             THEN now() + interval '1 minute' * 5 ^ thumbnail_attempts END
+       WHERE id = (
+         SELECT id FROM media WHERE thumbnail_due <= now() ORDER BY thumbnail_due LIMIT 1 FOR UPDATE SKIP LOCKED)
+       RETURNING id, key`,
+    );
+    return rows[0];
+  }
+
+  private async attempt(job: Job): Promise<void> {
+    try {
+      await this.make(job);
+    } catch (err) {
+      this.logger.warn({ err, media: job.id }, 'A thumbnail could not be made');
+    }
+  }
+
+  private async make({ id, key }: Job): Promise<void> {
+    const image = await this.files.readWhole(key);
+    if (!image) return;
+    const { bytes, width, height, color } = await this.codec.thumbnail(
+      image,
+      this.config.images.thumbnailMaxSide,
+    );
+    const thumbnail = randomBytes(16).toString('hex');
+    await this.thumbnails.write(thumbnail, bytes);
+    const { rowCount } = await this.db.query(
+      `UPDATE media
+       SET thumbnail_key = $2, thumbnail_width = $3, thumbnail_height = $4, thumbnail_color = $5, thumbnail_due = NULL
+       WHERE id = $1 AND thumbnail_key IS NULL`,
+      [id, thumbnail, width, height, color],
+    );
+    // Deleted meanwhile, or this took so long that another process has tried again.
+    if (rowCount === 0) await this.thumbnails.remove(thumbnail);
+  }
+}

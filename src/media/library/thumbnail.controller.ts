@@ -1,0 +1,33 @@
+import { Controller, Get, Param, Res } from '@nestjs/common';
+import { ApiOperation, ApiParam, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { Public } from '../../auth/bearer.guard.js';
+import { ApiProblems } from '../../errors/api-problems.js';
+import { ThumbnailStore } from '../../storage/thumbnail-store.js';
+import { thumbnailHeaders } from './file-headers.js';
+import { FileNotFound } from './media.errors.js';
+import { MediaService } from './media.service.js';
+import { sendFile } from './send-file.js';
+
+@ApiTags('Files')
+@Controller('thumbnails')
+export class ThumbnailController {
+  constructor(
+    private readonly media: MediaService,
+    private readonly store: ThumbnailStore,
+  ) {}
+
+  /** A small WebP of an image, for whoever has the URL that a Media gives. */
+  @Get(':name')
+  @Public()
+  @ApiOperation({ operationId: 'getThumbnail', summary: 'A thumbnail' })
+  @ApiParam({ name: 'name', example: '89e6c98d92887913cadf06b2adb97f26.webp' })
+  @ApiProduces('image/webp')
+  @ApiResponse({ status: 200, description: 'The thumbnail' })
+  @ApiResponse({ status: 304, description: 'The copy that the client has is right' })
+  @ApiProblems(new FileNotFound())
+  async get(@Param('name') name: string, @Res() response: Response): Promise<void> {
+    const key = await this.media.thumbnailKey(name);
+    await sendFile(response, this.store.path(key), thumbnailHeaders(key));
+  }
+}

@@ -1,0 +1,295 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { deflateSync } from 'node:zlib';
+import sharp, { type Sharp } from 'sharp';
+import { Sweeper } from '../src/media/upkeep/sweeper.js';
+import { Client, md5 } from './setup/client.js';
+import {
+  afterPngHead,
+  animation,
+  animationWithComments,
+  photo,
+  pngChunk,
+  pngWithTexts,
+  PRIVATE,
+  quarters,
+} from './setup/images.js';
+import { jpeg, noise, png } from './setup/samples.js';
+import { TestApp } from './setup/test-app.js';
+
+let app: TestApp;
+let client: Client;
+
+beforeAll(async () => {
+  app = await TestApp.start();
+  client = await Client.of(app);
+});
+afterAll(() => app.stop());
+
+/** Uploads and completes; the Media, and the file that the public gets. */
+async function publish(file: Buffer, by = client) {
+  const { status, body } = await by.complete(await by.upload(file), md5(file));
+  if (status !== 201) throw new Error(`${status}: ${JSON.stringify(body)}`);
+  const response = await fetch(body.image);
+  return { body, bytes: Buffer.from(await response.arrayBuffer()), etag: response.headers.get('etag') };
+}
+
+const ORIENTATIONS = [1, 2, 3, 4, 5, 6, 7, 8];
+const METADATA = ['exif', 'xmp', 'iptc', 'orientation', 'comments', 'tifftagPhotoshop'] as const;
+
+/** What an image still tells that is no picture. */
+async function traces(bytes: Buffer): Promise<string[]> {
+  const metadata = await sharp(bytes).metadata();
+  return [
+    ...METADATA.filter((name) => metadata[name] !== undefined),
+    ...PRIVATE.filter((mark) => bytes.includes(mark)),
+  ];
+}
+
+/** How far the pixels of an image are from those of another, 0 to 255 on average. */
+async function difference(a: Sharp, b: Sharp): Promise<number> {
+  const [one, other] = await Promise.all([a, b].map((image) => image.removeAlpha().raw().toBuffer()));
+  expect(one!.length).toBe(other!.length);
+  return one!.reduce((sum, value, i) => sum + Math.abs(value - other![i]!), 0) / one!.length;
+}
+
+describe('the public file of an image', () => {
+  it.each(ORIENTATIONS)(
+    'of a photo in orientation %i is upright, in its colours, and tells nothing',
+    async (orientation) => {
+      const file = await photo({ orientation });
+      expect(PRIVATE.filter((mark) => !file.includes(mark))).toEqual([]);
+      const { body, bytes, etag } = await publish(file);
+      expect(await traces(bytes)).toEqual([]);
+      const metadata = await sharp(bytes).metadata();
+      expect(metadata).toMatchObject({ format: 'jpeg', icc: (await sharp(file).metadata()).icc });
+      const [width, height] = orientation < 5 ? [60, 40] : [40, 60];
+      expect([metadata.width, metadata.height]).toEqual([width, height]);
+      expect(body).toMatchObject({ image_width: width, image_height: height, size: bytes.length });
+      expect(etag).toBe(`"${createHash('sha256').update(bytes).digest('hex')}"`);
+      // Both without their profile: the very values must be right.
+      const seen = sharp(file, { ignoreIcc: true }).autoOrient();
+      expect(await difference(seen, sharp(bytes, { ignoreIcc: true }))).toBeLessThan(4);
+    },
+  );
+
+  it('of an upright photo has the very picture that was uploaded', async () => {
+    const file = await photo();
+    const { bytes } = await publish(file);
+    expect(await difference(sharp(file), sharp(bytes))).toBe(0);
+    expect(bytes.subarray(-2).toString('hex')).toBe('ffd9');
+  });
+
+  it.each([1, 6])(
+    'of a PNG with texts in orientation %i tells nothing and loses nothing',
+    async (orientation) => {
+      const file = await pngWithTexts(orientation);
+      const { bytes } = await publish(file);
+      expect(await traces(bytes)).toEqual([]);
+      expect(await sharp(bytes).metadata()).toMatchObject({ format: 'png' });
+      expect(await difference(sharp(file).autoOrient(), sharp(bytes))).toBe(0);
+    },
+  );
+
+  it.each([true, false])('of a turned WebP, lossless %s, is upright', async (lossless) => {
+    const file = await quarters(60, 40).webp({ lossless }).withMetadata({ orientation: 8 }).toBuffer();
+    const { body, bytes } = await publish(file);
+    expect([body.image_width, body.image_height]).toEqual([40, 60]);
+    expect(await sharp(bytes).metadata()).toMatchObject({ format: 'webp' });
+    expect(await difference(sharp(file).autoOrient(), sharp(bytes))).toBeLessThan(lossless ? 0.001 : 4);
+  });
+
+  it.each(['gif', 'webp'] as const)('of an animated %s moves as before', async (format) => {
+    const { bytes } = await publish(await animationWithComments(format));
+    expect(await traces(bytes)).toEqual([]);
+    expect(await sharp(bytes).metadata()).toMatchObject({
+      pages: 3,
+      loop: 3,
+      delay: [100, 200, 300],
+    });
+    const plain = await animation(format);
+    const all = { animated: true };
+    expect(await difference(sharp(plain, all), sharp(bytes, all))).toBe(0);
+  });
+
+  it.each<[string, () => Promise<Buffer>]>([
+    ['JPEG', () => jpeg(300, 200)],
+    ['JPEG with a profile', () => quarters(60, 40).withIccProfile('p3').jpeg().toBuffer()],
+    ['progressive JPEG', () => quarters(60, 40).jpeg({ progressive: true }).toBuffer()],
+    ['PNG', () => png(60, 40)],
+    ['PNG with a profile', () => quarters(60, 40).withIccProfile('p3').png().toBuffer()],
+    ['animated GIF', () => animation('gif')],
+    ['animated WebP', () => animation('webp')],
+    ['WebP', () => quarters(60, 40).webp().toBuffer()],
+  ])('of a %s that tells nothing is byte-identical', async (_, sample) => {
+    const file = await sample();
+    expect((await publish(file)).bytes.equals(file)).toBe(true);
+  });
+
+  it('is the upload itself when the operator says so, measured as a person sees it', async () => {
+    const keeping = await TestApp.start({ IMAGE_METADATA: 'keep' });
+    const file = await photo({ orientation: 6 });
+    const { body, bytes } = await publish(file, await Client.of(keeping));
+    expect(bytes.equals(file)).toBe(true);
+    expect(body).toMatchObject({ image_width: 40, image_height: 60, size: file.length });
+    await keeping.stop();
+  });
+
+  it('is stripped of an image that is uploaded as a document, too', async () => {
+    const file = await photo();
+    const { body } = await client.complete(await client.upload(file), md5(file), { type: 'doc' });
+    const bytes = Buffer.from(await (await fetch(body.url)).arrayBuffer());
+    expect(await traces(bytes)).toEqual([]);
+  });
+});
+
+describe('completing an image with metadata', () => {
+  it('again, at once, later and on another server, answers the same Media to the md5 of the upload', async () => {
+    const clients = [client, new Client((await app.twin()).url, client.token)];
+    const file = await photo({ orientation: 6, width: 900, height: 700 });
+    const id = await client.upload(file);
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, (_, i) => clients[i % 2]!.complete(id, md5(file))),
+    );
+    answers.push(await client.complete(id, md5(file)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([...Array(10).fill(200), 201]);
+    expect(new Set(answers.map(({ body }) => `${body.id} ${body.size}`)).size).toBe(1);
+    const published = Buffer.from(await (await fetch(answers[0]!.body.image)).arrayBuffer());
+    expect((await client.complete(id, md5(published))).body.code).toBe('checksum-mismatch');
+    const left = await readdir(`${app.config.dataDir}/uploads`);
+    expect(left.filter((name) => name.startsWith(id))).toEqual([]);
+  });
+
+  it('removes the original, so a repeated chunk finds the upload complete', async () => {
+    const file = await photo();
+    const id = await client.upload(file);
+    const { body } = await client.complete(id, md5(file));
+    const answer = await client.slice(file, 0, file.length, id);
+    expect([answer.status, answer.body.code, answer.body.media_id]).toEqual([
+      409,
+      'upload-complete',
+      body.id,
+    ]);
+  });
+
+  it.each(['a staged file', 'the public file in its place', 'nothing but a torn file in its place'])(
+    'finishes when a crash left %s',
+    async (left) => {
+      const file = await photo({ orientation: 3 });
+      const id = await client.upload(file);
+      const { dataDir } = app.config;
+      const [row] = await app.sql<{ key: string }>(`SELECT key FROM upload_session WHERE id = $1`, [id]);
+      const path = left === 'a staged file' ? `uploads/${id}.0123abcd` : `files/${row!.key}`;
+      await writeFile(`${dataDir}/${path}`, left.includes('torn') ? 'torn' : (await publish(file)).bytes);
+      const { status, body } = await client.complete(id, md5(file));
+      expect(status).toBe(201);
+      const stored = await readFile(`${dataDir}/files/${row!.key}`);
+      expect([stored.length, PRIVATE.filter((mark) => stored.includes(mark))]).toEqual([body.size, []]);
+    },
+  );
+
+  it('leaves nothing behind after a crash that came before the original was removed', async () => {
+    const own = await TestApp.start({ ORPHAN_AGE_SECONDS: '1' });
+    const by = await Client.of(own);
+    const file = await photo();
+    const id = await by.upload(file);
+    const original = `${own.config.dataDir}/uploads/${id}`;
+    await by.complete(id, md5(file));
+    for (const name of [original, `${original}.0123abcd`]) await writeFile(name, file);
+    expect((await by.complete(id, md5(file))).status).toBe(200);
+    Object.assign(own.config.sweep, { orphanAgeSeconds: -1 });
+    expect(await readdir(`${own.config.dataDir}/uploads`)).toHaveLength(2);
+    await own.app.get(Sweeper).sweep();
+    expect(await readdir(`${own.config.dataDir}/uploads`)).toEqual([]);
+    await own.stop();
+  });
+
+  it('is refused by a disk that does not take the public file, and can be repeated', async () => {
+    const file = await photo();
+    const id = await client.upload(file);
+    const files = `${app.config.dataDir}/files`;
+    await rename(files, `${files}.away`);
+    const refused = await client.complete(id, md5(file));
+    await rename(`${files}.away`, files);
+    expect([refused.status, refused.body.action]).toEqual([503, 'wait']);
+    const left = await readdir(`${app.config.dataDir}/uploads`);
+    expect(left.filter((name) => name.startsWith(id))).toEqual([id]);
+    expect((await client.complete(id, md5(file))).status).toBe(201);
+  });
+
+  it('holds up the event loop for a moment at most', async () => {
+    const file = await photo({ orientation: 6, width: 5000, height: 4000 });
+    const id = await client.upload(file);
+    const delay = monitorEventLoopDelay({ resolution: 5 });
+    delay.enable();
+    const start = performance.now();
+    const { body } = await client.complete(id, md5(file));
+    const elapsed = performance.now() - start;
+    delay.disable();
+    expect(body.image_width).toBe(4000);
+    // Decoding and coding 20 megapixels in this thread would make both the same.
+    expect(delay.max / 1e6).toBeLessThan(Math.max(50, elapsed / 3));
+  });
+});
+
+describe('an image that cannot be shown', () => {
+  const refusal = async (file: Buffer, by = client) => {
+    const id = await by.upload(file, { chunkBytes: 100_000 });
+    const { status, body } = await by.complete(id, md5(file));
+    return [status, body.code, (await by.status(id)).body.state];
+  };
+  const cut = (file: Buffer) => file.subarray(0, file.length - 20);
+
+  it.each<[string, () => Promise<Buffer>]>([
+    ['a JPEG cut short', async () => cut(await jpeg(400, 300))],
+    ['a PNG cut short', async () => cut(await png(300, 300))],
+    ['a GIF cut short', async () => cut(await animation('gif'))],
+    ['a WebP cut short', async () => cut(await animation('webp'))],
+    ['a GIF of no pixels', () => Promise.resolve(Buffer.from('GIF89a\0\0\0\0\0\0\0;', 'latin1'))],
+    ['a PNG of more pixels than are taken', () => pixelBomb(50_000, 50_000)],
+  ])('%s is refused, in a moment', async (_, sample) => {
+    const file = await sample();
+    const start = performance.now();
+    expect(await refusal(file)).toEqual([415, 'unreadable-image', 'rejected']);
+    expect(performance.now() - start).toBeLessThan(2000);
+  });
+
+  it('an animation of more frames than are taken is refused', async () => {
+    const own = await TestApp.start({ IMAGE_MAX_FRAMES: '2' });
+    expect(await refusal(await animation('gif'), await Client.of(own))).toEqual([
+      415,
+      'unreadable-image',
+      'rejected',
+    ]);
+    await own.stop();
+  });
+
+  it('texts that would fill the memory are never unpacked', async () => {
+    // 400 times 8 megabytes of one letter.
+    const text = pngChunk(
+      'zTXt',
+      Buffer.concat([Buffer.from('k\0\0'), deflateSync(Buffer.alloc(7_900_000, 65))]),
+    );
+    const file = afterPngHead(await quarters(60, 40).png().toBuffer(), ...Array<Buffer>(400).fill(text));
+    const before = process.resourceUsage().maxRSS;
+    expect((await publish(file)).bytes.length).toBeLessThan(2000);
+    expect((process.resourceUsage().maxRSS - before) / 1024).toBeLessThan(150);
+  });
+});
+
+/** A PNG that says it is this large, and has some pixels. */
+async function pixelBomb(width: number, height: number): Promise<Buffer> {
+  const small = await png(10, 10);
+  const head = Buffer.alloc(13);
+  head.writeUInt32BE(width, 0);
+  head.writeUInt32BE(height, 4);
+  head.set([8, 2, 0, 0, 0], 8);
+  const pixels = pngChunk('IDAT', deflateSync(noise(100)));
+  return Buffer.concat([
+    small.subarray(0, 8),
+    pngChunk('IHDR', head),
+    pixels,
+    pngChunk('IEND', Buffer.alloc(0)),
+  ]);
+}

@@ -1,0 +1,235 @@
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import sharp from 'sharp';
+import { Thumbnails } from '../src/media/images/thumbnails.js';
+import { Fsck } from '../src/media/upkeep/fsck.js';
+import { Sweeper } from '../src/media/upkeep/sweeper.js';
+import { Client, md5 } from './setup/client.js';
+import { animation, pngChunk, quarters } from './setup/images.js';
+import { jpeg, noise, pdf } from './setup/samples.js';
+import { TestApp } from './setup/test-app.js';
+
+let app: TestApp;
+let client: Client;
+
+beforeEach(async () => {
+  app = await TestApp.start();
+  client = await Client.of(app);
+});
+afterEach(() => app.stop());
+
+async function complete(file: Buffer, more: Record<string, unknown> = {}) {
+  const { body } = await client.complete(await client.upload(file), md5(file), more);
+  return body;
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+async function until<T>(what: () => Promise<T>, holds: (value: T) => any): Promise<T> {
+  for (const deadline = Date.now() + 10_000; ; await sleep(20)) {
+    const value = await what();
+    if (holds(value)) return value;
+    if (Date.now() > deadline) throw new Error(`Still ${JSON.stringify(value)}`);
+  }
+}
+
+const media = async (id: number) => (await client.send('GET', `/api/v2/media/${id}/`)).body;
+
+async function thumbnail(id: number) {
+  const { image_thumbnail } = await until(
+    () => media(id),
+    (body) => body.image_thumbnail,
+  );
+  return image_thumbnail;
+}
+
+const files = () => readdir(`${app.config.dataDir}/thumbnails`);
+
+interface JobRow {
+  readonly due: Date | null;
+  readonly attempts: number;
+}
+
+const jobs = () =>
+  app.sql<JobRow>(`SELECT thumbnail_due AS due, thumbnail_attempts AS attempts FROM media ORDER BY id`);
+
+/** A PNG whose structure is right and whose pixels are not. */
+async function damaged(): Promise<Buffer> {
+  const png = await quarters(60, 40).png().toBuffer();
+  return Buffer.concat([
+    png.subarray(0, 33),
+    pngChunk('IDAT', noise(500)),
+    pngChunk('IEND', Buffer.alloc(0)),
+  ]);
+}
+
+describe('a thumbnail', () => {
+  it('is there soon after completion, a WebP of the longest side that is set, for everybody', async () => {
+    const red = sharp({ create: { width: 1500, height: 1000, channels: 3, background: '#c81828' } });
+    const body = await complete(await red.jpeg().toBuffer());
+    expect(body.image_thumbnail).toBeNull();
+    const { url, ...rest } = await thumbnail(body.id);
+    expect(rest).toEqual({
+      width: 512,
+      height: 341,
+      color: '#c81828',
+    });
+    expect(url).toMatch(new RegExp(`^${app.url}/thumbnails/[0-9a-f]{32}\\.webp$`));
+    expect(url).not.toContain(/files\/([0-9a-f]+)/.exec(body.image)![1]);
+    const response = await fetch(url, { headers: { origin: 'https://elsewhere.example' } });
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-type': 'image/webp',
+      'cache-control': 'public, max-age=31536000, immutable',
+      'cross-origin-resource-policy': 'cross-origin',
+      'content-security-policy': "sandbox; default-src 'none'",
+      'access-control-allow-origin': '*',
+      etag: expect.stringMatching(/^"[0-9a-f]{32}"$/),
+    });
+    const bytes = Buffer.from(await response.arrayBuffer());
+    expect(await sharp(bytes).metadata()).toMatchObject({ format: 'webp', width: 512, height: 341 });
+  });
+
+  it('is never larger than the image, and upright', async () => {
+    const { width, height } = await thumbnail((await complete(await jpeg(60, 40, 6))).id);
+    expect([width, height]).toEqual([40, 60]);
+  });
+
+  it('of an upload that keeps its EXIF is upright too, within the side that is set', async () => {
+    const own = await TestApp.start({ IMAGE_METADATA: 'keep', THUMBNAIL_MAX_SIDE: '30' });
+    const by = await Client.of(own);
+    const file = await jpeg(60, 40, 6);
+    const { id } = (await by.complete(await by.upload(file), md5(file))).body;
+    const get = async () => (await by.send('GET', `/api/v2/media/${id}/`)).body.image_thumbnail;
+    expect(await until(get, (found) => found)).toMatchObject({ width: 20, height: 30 });
+    await own.stop();
+  });
+
+  it('of an animation is its first frame', async () => {
+    const { url, color } = await thumbnail((await complete(await animation('gif'))).id);
+    const bytes = Buffer.from(await (await fetch(url)).arrayBuffer());
+    expect((await sharp(bytes).metadata()).pages).toBeUndefined();
+    expect(color).toMatch(/^#3\w3\w3\w$/);
+  });
+
+  it('takes what is clear for white', async () => {
+    const clear = sharp({
+      create: { width: 50, height: 50, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } },
+    });
+    expect((await thumbnail((await complete(await clear.png().toBuffer())).id)).color).toMatch(
+      /^#f\wf\wf\w$/,
+    );
+  });
+
+  it('is not made of documents, nor of images that are to be documents', async () => {
+    await complete(pdf(500));
+    await complete(await jpeg(60, 40), { type: 'doc' });
+    await thumbnail((await complete(await jpeg(60, 40))).id);
+    expect(await files()).toHaveLength(1);
+    expect((await jobs()).map(({ attempts }) => attempts)).toEqual([0, 0, 1]);
+  });
+
+  it('goes with its Media', async () => {
+    const { id } = await complete(await jpeg(60, 40));
+    const { url } = await thumbnail(id);
+    await client.send('DELETE', `/api/v2/media/${id}/`);
+    expect((await fetch(url)).status).toBe(404);
+    expect([await files(), await readdir(`${app.config.dataDir}/files`)]).toEqual([[], []]);
+  });
+
+  it.each(['x', '0'.repeat(32), `${'0'.repeat(32)}.webp`, '..%2fjwt-secret'])('%s is 404', async (name) => {
+    expect((await fetch(`${app.url}/thumbnails/${name}`)).status).toBe(404);
+  });
+});
+
+describe('the job of a thumbnail', () => {
+  /** As a crash leaves it: completed, and nothing made. */
+  const undo = async () => {
+    await app.sql(`UPDATE media SET thumbnail_key = NULL, thumbnail_due = now(), thumbnail_attempts = 0`);
+    await Promise.all((await files()).map((name) => rm(`${app.config.dataDir}/thumbnails/${name}`)));
+  };
+
+  it('survives a restart', async () => {
+    const { id } = await complete(await jpeg(60, 40));
+    await thumbnail(id);
+    await undo();
+    app = await app.restart();
+    client = await Client.of(app);
+    expect((await media(id)).image_thumbnail).toBeNull();
+    app.app.get(Thumbnails).start();
+    await thumbnail(id);
+  });
+
+  it('is done once by two servers', async () => {
+    const twin = await app.twin();
+    const ids: number[] = [];
+    for (let i = 0; i < 12; i++) ids.push((await complete(await jpeg(100 + i, 80))).id);
+    for (const id of ids) await thumbnail(id);
+    await undo();
+    for (const server of [app, twin]) server.app.get(Thumbnails).nudge();
+    for (const id of ids) await thumbnail(id);
+    expect(await jobs()).toEqual(ids.map(() => ({ due: null, attempts: 1 })));
+    expect(await files()).toHaveLength(12);
+  });
+
+  it('that fails is tried a few times, later and later, and given up; the Media stays', async () => {
+    const body = await complete(await damaged());
+    const waits: (number | null)[] = [];
+    for (let attempt = 1; attempt <= 5; attempt++) {
+      const [job] = await until(jobs, ([job]) => job!.attempts === attempt);
+      waits.push(job!.due && Math.round((job!.due.getTime() - Date.now()) / 60_000));
+      if (attempt < 5) await app.sql(`UPDATE media SET thumbnail_due = now()`);
+      app.app.get(Thumbnails).nudge();
+    }
+    expect(waits).toEqual([1, 5, 25, 125, null]);
+    expect(await files()).toEqual([]);
+    expect(await media(body.id)).toEqual(body);
+    expect((await fetch(body.image)).status).toBe(200);
+  });
+
+  it('of an image that fails does not hold up the others', async () => {
+    await complete(await damaged());
+    await thumbnail((await complete(await jpeg(60, 40))).id);
+  });
+
+  it('leaves no file when its Media is deleted meanwhile', async () => {
+    const stored = Array.from({ length: 8 }, () => jpeg(800, 600));
+    const ids = (await Promise.all(stored.map(async (file) => complete(await file)))).map(({ id }) => id);
+    await Promise.all(ids.map((id) => client.send('DELETE', `/api/v2/media/${id}/`)));
+    await app.app.close();
+    expect([await files(), await jobs()]).toEqual([[], []]);
+    app = await TestApp.on(app.database, app.config.dataDir);
+  });
+});
+
+describe('upkeep', () => {
+  it('sweeps thumbnails that no row knows, and no others', async () => {
+    const { id } = await complete(await jpeg(60, 40));
+    const { url } = await thumbnail(id);
+    await writeFile(`${app.config.dataDir}/thumbnails/${'f'.repeat(32)}`, 'stray');
+    Object.assign(app.config.sweep, { orphanAgeSeconds: -1 });
+    expect(await app.app.get(Sweeper).sweep()).toMatchObject({ orphans: 1 });
+    expect((await fetch(url)).status).toBe(200);
+  });
+
+  it('finds a thumbnail that is gone, and has it made again', async () => {
+    const { id } = await complete(await jpeg(60, 40));
+    const before = await thumbnail(id);
+    const faults = async () => {
+      const found: string[] = [];
+      for await (const { fault, fix } of app.app.get(Fsck).check()) {
+        found.push(fault);
+        await fix();
+      }
+      return found;
+    };
+    expect(await faults()).toEqual([]);
+    for (const name of await files()) await rm(`${app.config.dataDir}/thumbnails/${name}`);
+    expect((await fetch(before.url)).status).toBe(404);
+    expect(await faults()).toEqual(['thumbnail-missing']);
+    expect((await media(id)).image_thumbnail).toBeNull();
+    app.app.get(Thumbnails).nudge();
+    const after = await thumbnail(id);
+    expect(after.url).not.toBe(before.url);
+    expect((await fetch(after.url)).status).toBe(200);
+    expect(await faults()).toEqual([]);
+  });
+});
