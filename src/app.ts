@@ -47,8 +47,20 @@ function crossOrigin({ corsOrigins }: Config) {
       'Content-Disposition',
       'Content-Type',
       'Idempotency-Key',
+      // Of downloads in parts, as PDF viewers do.
+      'Range',
+      'If-Range',
     ],
-    exposedHeaders: ['Location', 'Upload-Offset', 'Upload-Replayed', 'Retry-After', 'Content-Range', 'ETag'],
+    exposedHeaders: [
+      'Location',
+      'Upload-Offset',
+      'Upload-Replayed',
+      'Retry-After',
+      'Content-Range',
+      'ETag',
+      'Accept-Ranges',
+      'Content-Disposition',
+    ],
     maxAge: 7200,
   };
 }

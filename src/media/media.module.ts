@@ -3,14 +3,18 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { BufferPool } from '../body/buffer-pool.js';
 import { ContentInspector } from './content/content-inspector.js';
 import { FileController } from './library/file.controller.js';
+import { FileUrls } from './library/file-urls.js';
 import { MediaController } from './library/media.controller.js';
 import { Media } from './library/media.entity.js';
 import { MediaService } from './library/media.service.js';
 import { ChunkFastPath } from './uploads/chunk-fast-path.js';
 import { CompletionService } from './uploads/completion.service.js';
+import { DiskSpace } from './uploads/disk-space.js';
+import { PublicUrlPipe } from './public-url.pipe.js';
 import { UploadController } from './uploads/upload.controller.js';
 import { UploadService } from './uploads/upload.service.js';
 import { UploadSessions } from './uploads/upload-sessions.js';
+import { UserLimits } from './uploads/user-limits.js';
 import { Fsck } from './upkeep/fsck.js';
 import { Orphans } from './upkeep/orphans.js';
 import { Sweeper } from './upkeep/sweeper.js';
@@ -27,6 +31,10 @@ import { Sweeper } from './upkeep/sweeper.js';
     CompletionService,
     MediaService,
     ContentInspector,
+    DiskSpace,
+    UserLimits,
+    FileUrls,
+    PublicUrlPipe,
     Orphans,
     Sweeper,
     Fsck,

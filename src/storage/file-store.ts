@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { mkdir, open, opendir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, opendir, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { Config } from '../config/config.js';
@@ -163,6 +163,12 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
   /** Keys of finished files older than `ageSeconds`, in batches of at most `size`. */
   oldFiles(ageSeconds: number, size: number): AsyncGenerator<string[]> {
     return oldFiles(this.files, ageSeconds, size);
+  }
+
+  /** Room on the disk, in bytes; Infinity where the file system does not tell. */
+  async freeBytes(): Promise<number> {
+    const { blocks, bavail, bsize } = await this.guarded(() => statfs(this.uploads));
+    return blocks === 0 ? Infinity : bavail * bsize;
   }
 
   /** Several failures within a minute: the disk is in trouble, and no more uploads should come here. */

@@ -5,10 +5,11 @@ import type { Media } from './media.entity.js';
 const YEAR_SECONDS = 31_536_000;
 
 /**
- * How a file leaves the server: as exactly the type its bytes have, never run by the browser, cached for good (a URL
- * names one content for ever), usable from pages of other origins.
+ * How a file leaves the server: as exactly the type its bytes have, never run by the browser, cached for as long as its
+ * URL lasts (which names one content for ever), usable from pages of other origins.
+ * @param secondsLeft how long a signed URL is good; undefined for a public one
  */
-export function fileHeaders(media: Media): Record<string, string> {
+export function fileHeaders(media: Media, secondsLeft: number | undefined): Record<string, string> {
   const shown = contentType(media.mime)?.kind === 'image' || media.mime === 'application/pdf';
   return {
     'Content-Type': media.mime.startsWith('text/') ? `${media.mime}; charset=utf-8` : media.mime,
@@ -17,8 +18,12 @@ export function fileHeaders(media: Media): Record<string, string> {
     // Browsers do not show a PDF in a sandbox; its viewer is one.
     ...(media.mime !== 'application/pdf' && { 'Content-Security-Policy': "sandbox; default-src 'none'" }),
     'Cross-Origin-Resource-Policy': 'cross-origin',
-    'Cache-Control': `public, max-age=${YEAR_SECONDS}, immutable`,
+    'Cache-Control':
+      secondsLeft === undefined
+        ? `public, max-age=${YEAR_SECONDS}, immutable`
+        : `private, max-age=${secondsLeft}`,
     ETag: `"${media.sha256}"`,
+    'Last-Modified': media.addedAt.toUTCString(),
   };
 }
 

@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { BufferPool } from '../../body/buffer-pool.js';
 import { Database, type Queryable } from '../../database/database.js';
+import { settled } from '../../settled.js';
 import { FileStore } from '../../storage/file-store.js';
 import { ContentInspector } from '../content/content-inspector.js';
 import type { Chunk, ChunkQuery } from './chunk.js';
+import { DiskSpace } from './disk-space.js';
 import { overlapOf } from './overlap.js';
 import {
   alive,
@@ -19,6 +21,7 @@ import {
   UploadComplete,
   UploadNotFound,
 } from './upload.errors.js';
+import { UserLimits } from './user-limits.js';
 
 /** Where an upload stands after a chunk. */
 export interface Receipt {
@@ -39,6 +42,8 @@ export class UploadService {
     private readonly sessions: UploadSessions,
     private readonly store: FileStore,
     private readonly content: ContentInspector,
+    private readonly disk: DiskSpace,
+    private readonly limits: UserLimits,
     private readonly buffers: BufferPool,
   ) {}
 
@@ -94,9 +99,12 @@ export class UploadService {
     const { total } = range;
     const type = await this.content.admit({ head: bytes, total, fileName });
     const session = { ownerId, total, offset: bytes.length, fileName, mime: type?.mime ?? null, expires };
+    const room = await this.disk.room();
     return await this.db.transaction(
-      (db) => this.sessions.create(db, session),
-      async (_, created) => {
+      (db) => settled(this.limits.usage(db, ownerId), this.sessions.create(db, session)),
+      async (_, [usage, created]) => {
+        this.limits.check(usage, total);
+        room.claim(total);
         await this.store.write(created.id, 0, bytes);
         return { ...created, replayed: false, asked: false };
       },
