@@ -1,3 +1,4 @@
+import { rename } from 'node:fs/promises';
 import { FileStore } from '../src/storage/file-store.js';
 import { noise, pdf } from './setup/samples.js';
 import { Client, md5, type Answer } from './setup/client.js';
@@ -8,7 +9,12 @@ const SMALL = { IMAGE_MAX_BYTES: '10000', DOCUMENT_MAX_BYTES: '10000' };
 
 let app: TestApp;
 let users = 0;
-afterEach(() => app.stop());
+afterEach(async () => {
+  const claims = await app.sql(`SELECT 1 FROM upload_claim`);
+  await app.stop();
+  // Each has become an upload or was given back.
+  expect(claims).toEqual([]);
+});
 
 async function start(settings: Record<string, string>): Promise<Client> {
   app = await TestApp.start(settings);
@@ -75,6 +81,24 @@ describe('open uploads of one user', () => {
     expect([opened(mine), opened(others)]).toEqual([5, 5]);
     expect(mine.filter(({ status }) => status === 429)).toHaveLength(45);
     expect(await app.sql(`SELECT 1 FROM upload_session`)).toHaveLength(10);
+  });
+
+  it('count with those that a server is about to open, until it must have crashed', async () => {
+    const client = await start({ USER_MAX_OPEN_UPLOADS: '1' });
+    const claim = `INSERT INTO upload_claim VALUES ('x', 'user ${users}', 1, now() + $1::interval)`;
+    await app.sql(claim, ['1 minute']);
+    expect(told(await first(client))).toEqual([429, 'too-many-uploads', 'wait', '30']);
+    await app.sql(`UPDATE upload_claim SET expires_at = now()`);
+    expect((await first(client)).status).toBe(201);
+  });
+
+  it('that could not be stored do not count', async () => {
+    const client = await start({ USER_MAX_OPEN_UPLOADS: '1' });
+    const { uploads } = app.app.get(FileStore);
+    await rename(uploads, `${uploads}.away`);
+    expect((await first(client)).status).toBe(503);
+    await rename(`${uploads}.away`, uploads);
+    expect((await first(client)).status).toBe(201);
   });
 
   it('go on at the limit', async () => {

@@ -8,7 +8,12 @@ import { FileNotFound, PreconditionFailed, RangeNotSatisfiable } from './media.e
  * `send` hands what it does not know on to `createReadStream`: pieces of 256 KiB, since pieces of 64 KiB, the default, are
  * half as fast.
  */
-const OPTIONS = { lastModified: false, cacheControl: false, dotfiles: 'allow', highWaterMark: 256 * 1024 } as const;
+const OPTIONS = {
+  lastModified: false,
+  cacheControl: false,
+  dotfiles: 'allow',
+  highWaterMark: 256 * 1024,
+} as const;
 
 /**
  * Streams a file with ranges and conditional requests (by `send`, through Express). Resolves when the answer has been

@@ -100,15 +100,20 @@ export class UploadService {
     const type = await this.content.admit({ head: bytes, total, fileName });
     const session = { ownerId, total, offset: bytes.length, fileName, mime: type?.mime ?? null, expires };
     const room = await this.disk.room();
-    return await this.db.transaction(
-      (db) => settled(this.limits.usage(db, ownerId), this.sessions.create(db, session)),
-      async (_, [usage, created]) => {
-        this.limits.check(usage, total);
-        room.claim(total);
-        await this.store.write(created.id, 0, bytes);
-        return { ...created, replayed: false, asked: false };
-      },
-    );
+    const claim = await this.limits.claim(ownerId, total);
+    try {
+      room.claim(total);
+      return await this.db.transaction(
+        (db) => settled(this.sessions.create(db, session), this.limits.redeem(db, claim)),
+        async (_, [created]) => {
+          await this.store.write(created.id, 0, bytes);
+          return { ...created, replayed: false, asked: false };
+        },
+      );
+    } catch (error) {
+      await this.limits.release(claim);
+      throw error;
+    }
   }
 
   /**
