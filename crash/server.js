@@ -26,6 +26,10 @@ export function environmentOf(dataDir, databaseUrl) {
     PORT: '0',
     JWT_SECRET: SECRET,
     LOG_LEVEL: 'error',
+    // One user plays all of them, and the simulated disks are small.
+    USER_MAX_OPEN_UPLOADS: '10000000',
+    USER_MAX_RESERVED_BYTES: '100000000000000',
+    DISK_RESERVE_BYTES: '0',
   };
 }
 

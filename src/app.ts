@@ -66,8 +66,20 @@ function crossOrigin({ corsOrigins, production }: Config) {
       'Content-Type',
       'Idempotency-Key',
       ...(production ? [] : ['X-Fault']),
+      // Of downloads in parts, as PDF viewers do.
+      'Range',
+      'If-Range',
     ],
-    exposedHeaders: ['Location', 'Upload-Offset', 'Upload-Replayed', 'Retry-After', 'Content-Range', 'ETag'],
+    exposedHeaders: [
+      'Location',
+      'Upload-Offset',
+      'Upload-Replayed',
+      'Retry-After',
+      'Content-Range',
+      'ETag',
+      'Accept-Ranges',
+      'Content-Disposition',
+    ],
     maxAge: 7200,
   };
 }

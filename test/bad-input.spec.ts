@@ -427,7 +427,7 @@ describe('other origins', () => {
       headers: { origin: 'https://app.example' },
     });
     expect(headers.get('access-control-expose-headers')).toBe(
-      'Location,Upload-Offset,Upload-Replayed,Retry-After,Content-Range,ETag',
+      'Location,Upload-Offset,Upload-Replayed,Retry-After,Content-Range,ETag,Accept-Ranges,Content-Disposition',
     );
   });
 });

@@ -76,7 +76,10 @@ describe('a shared secret', () => {
     ['GET', `${LIST}${'0'.repeat(32)}/`],
     ['HEAD', `${LIST}${'0'.repeat(32)}/`],
     ['DELETE', `${LIST}${'0'.repeat(32)}/`],
+    ['GET', '/api/v2/media/'],
     ['GET', '/api/v2/media/1/'],
+    ['PUT', '/api/v2/media/1/'],
+    ['PATCH', '/api/v2/media/1/'],
     ['DELETE', '/api/v2/media/1/'],
   ])('is needed for %s %s', async (method, path) => {
     expect((await fetch(new URL(path, app.url), { method })).status).toBe(401);
@@ -160,6 +163,9 @@ describe('published keys that cannot be had', () => {
       .sign((await generateKeyPair('RS256')).privateKey);
     const { status, body } = await new Client(away.url, token).send('GET', LIST);
     expect([status, body.action]).toEqual([503, 'wait']);
+    // A route for everybody does without.
+    const click = await new Client(away.url, token).send('POST', '/api/v2/media/1/click/');
+    expect(click.body.code).toBe('media-not-found');
     await away.stop();
   });
 });

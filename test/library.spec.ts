@@ -1,4 +1,6 @@
-import { readdir } from 'node:fs/promises';
+import { once } from 'node:events';
+import { readdir, readlink } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
 import { jpeg, pdf, text } from './setup/samples.js';
 import { Client, md5 } from './setup/client.js';
 import { TestApp } from './setup/test-app.js';
@@ -59,6 +61,233 @@ describe('a Media', () => {
     expect((await fetch(body.url)).status).toBe(404);
     expect((await client.send('DELETE', `/api/v2/media/${body.id}/`)).status).toBe(404);
     expect((await client.complete(uploadId, md5(file))).status).toBe(404);
+  });
+});
+
+describe('the list of media', () => {
+  const PATH = '/api/v2/media/';
+  const titles = ({ body }: { body: { results: { title: string }[] } }) =>
+    body.results.map(({ title }) => title);
+  let lister: Client;
+
+  beforeAll(async () => {
+    lister = await Client.of(app, 'lister');
+    for (const name of ['Été à Paris.txt', '100% sure.txt', '100 sure.txt', 'a_b.txt', 'aXb.txt'])
+      await lister.complete(await lister.upload(text(10), { fileName: name }), md5(text(10)));
+    const image = await jpeg(20, 10);
+    await lister.complete(await lister.upload(image, { fileName: 'i.jpg' }), md5(image));
+    const [{ id }] = (await lister.send('GET', PATH)).body.results;
+    await lister.send('PATCH', `${PATH}${id}/`, {
+      body: new URLSearchParams({ description: 'ДОМ у моря, 50% \\o/' }),
+    });
+  });
+
+  it('has mine, newest first, in pages that name their neighbours', async () => {
+    const whole = await lister.send('GET', PATH);
+    expect(whole.body).toMatchObject({ count: 6, next: null, previous: null });
+    expect(titles(whole)[0]).toBe('i.jpg');
+    const seen: string[] = [];
+    let next: string | null = `${app.url}${PATH}?limit=3&type=doc`;
+    let last = next;
+    while (next) {
+      last = next;
+      const page = await lister.send('GET', next);
+      expect(page.body.count).toBe(5);
+      seen.push(...titles(page));
+      next = page.body.next;
+    }
+    expect(seen).toEqual(titles(whole).slice(1));
+    expect(last).toBe(`${app.url}${PATH}?limit=3&offset=3&type=doc`);
+    const { previous } = (await lister.send('GET', last)).body;
+    expect(previous).toBe(`${app.url}${PATH}?limit=3&offset=0&type=doc`);
+    expect(titles(await lister.send('GET', previous))).toEqual(seen.slice(0, 3));
+  });
+
+  it('is one of Media', async () => {
+    const [one] = (await lister.send('GET', PATH)).body.results;
+    expect((await lister.send('GET', `${PATH}${one.id}/`)).body).toEqual(one);
+  });
+
+  it('is empty for those who have none, and 401 for those who are nobody', async () => {
+    const { body } = await (await Client.of(app, 'newcomer')).send('GET', PATH);
+    expect(body).toEqual({ count: 0, next: null, previous: null, results: [] });
+    expect((await fetch(`${app.url}${PATH}`)).status).toBe(401);
+  });
+
+  it.each([
+    ['été', ['Été à Paris.txt']],
+    ['E\u0301TE\u0301', ['Été à Paris.txt']],
+    ['0%', ['i.jpg', '100% sure.txt']],
+    ['%', ['i.jpg', '100% sure.txt']],
+    ['a_b', ['a_b.txt']],
+    ['\\o', ['i.jpg']],
+    ['дом у', ['i.jpg']],
+    ["' OR 1=1 --", []],
+    ['', null],
+    [' ', null],
+  ])('finds %j', async (search, found) => {
+    const answer = await lister.send('GET', `${PATH}?${new URLSearchParams({ search })}`);
+    expect(answer.status).toBe(200);
+    if (found) expect(titles(answer)).toEqual(found);
+    else expect(answer.body.count).toBe(6);
+  });
+
+  it('keeps its search in the URL of the next page', async () => {
+    const { body } = await lister.send('GET', `${PATH}?limit=1&search=${encodeURIComponent('100% & ')}`);
+    expect(body.count).toBe(0);
+    const first = (await lister.send('GET', `${PATH}?limit=1&search=%25`)).body;
+    expect(first.next).toBe(`${app.url}${PATH}?limit=1&offset=1&search=%25`);
+    expect(titles(await lister.send('GET', first.next))).toEqual(['100% sure.txt']);
+  });
+
+  it.each([
+    'limit=0',
+    'limit=101',
+    'offset=-1',
+    'type=video',
+    'type=doc&type=image',
+    'search=%00',
+    'search=a&search=b',
+    `search=${'x'.repeat(256)}`,
+  ])('refuses %s', async (query) => {
+    const { status, body } = await lister.send('GET', `${PATH}?${query}`);
+    expect([status, body.errors[0].field]).toEqual([400, query.split('=')[0]]);
+  });
+});
+
+describe('changing a Media', () => {
+  type Body = Record<string, unknown>;
+  const json = (body: unknown) => ({
+    body: JSON.stringify(body),
+    headers: { 'content-type': 'application/json' },
+  });
+  let path: string;
+  let one: Body;
+
+  beforeEach(async () => {
+    one = await media(pdf(400), 'before.pdf');
+    path = `/api/v2/media/${one['id']}/`;
+    await client.send('PATCH', path, json({ description: 'old' }));
+  });
+
+  it.each<[string, Body, Body]>([
+    ['PATCH', { title: 'new' }, { title: 'new', description: 'old' }],
+    [
+      'PATCH',
+      { description: 'two\nlines\t\u{1F600}' },
+      { title: 'before.pdf', description: 'two\nlines\t\u{1F600}' },
+    ],
+    ['PATCH', { title: null }, { title: null, description: 'old' }],
+    ['PATCH', { title: '  ' }, { title: null, description: 'old' }],
+    ['PATCH', { title: ' e\u0301 ' }, { title: '\u00e9', description: 'old' }],
+    ['PATCH', { order: 7, id: 1, owner_id: '8', image: 'x' }, { title: 'before.pdf', description: 'old' }],
+    ['PATCH', {}, { title: 'before.pdf', description: 'old' }],
+    ['PATCH', { title: 'x'.repeat(255) }, { title: 'x'.repeat(255), description: 'old' }],
+    ['PATCH', { title: '\u{1F600}'.repeat(255) }, { title: '\u{1F600}'.repeat(255), description: 'old' }],
+    [
+      'PATCH',
+      { description: '\u{1F600}'.repeat(5000) },
+      { title: 'before.pdf', description: '\u{1F600}'.repeat(5000) },
+    ],
+    ['PUT', { title: 'new', description: 'both' }, { title: 'new', description: 'both' }],
+    ['PUT', { title: 'new' }, { title: 'new', description: null }],
+    ['PUT', { description: 'new' }, { title: null, description: 'new' }],
+    ['PUT', { title: null, description: null }, { title: null, description: null }],
+    // What the platform's own library sends.
+    ['PUT', { image: 'https://example.org/a.png' }, { title: 'before.pdf', description: 'old' }],
+  ])('%s %j', async (method, body, after) => {
+    const answer = await client.send(method, path, json(body));
+    expect(answer.status).toBe(200);
+    expect(answer.body).toEqual({ ...one, ...after });
+    expect((await client.send('GET', path)).body).toEqual(answer.body);
+  });
+
+  it('takes forms too', async () => {
+    const form = new FormData();
+    form.append('title', 'été');
+    expect((await client.send('PATCH', path, { body: form })).body.title).toBe('été');
+    const body = new URLSearchParams({ title: '', description: 'b' });
+    expect((await client.send('PATCH', path, { body })).body).toEqual({
+      ...one,
+      title: null,
+      description: 'b',
+    });
+  });
+
+  it.each<[Body, string]>([
+    [{ title: 'x'.repeat(256) }, 'title'],
+    [{ title: 'a\nb' }, 'title'],
+    [{ title: 'a\0b' }, 'title'],
+    [{ title: 'a\u202Egpj.exe' }, 'title'],
+    [{ title: 7 }, 'title'],
+    [{ title: false }, 'title'],
+    [{ title: { a: 1 } }, 'title'],
+    [{ title: ['a'] }, 'title'],
+    [{ title: '\ud800' }, 'title'],
+    [{ title: 'good', description: 'x'.repeat(5001) }, 'description'],
+    [{ description: '\u0007' }, 'description'],
+  ])('refuses %j and changes nothing', async (body, field) => {
+    const before = await app.state();
+    for (const method of ['PUT', 'PATCH']) {
+      const answer = await client.send(method, path, json(body));
+      expect([answer.status, answer.body.errors[0].field]).toEqual([400, field]);
+    }
+    expect(await app.state()).toEqual(before);
+  });
+
+  it('is for its creator alone', async () => {
+    const stranger = await Client.of(app, '8');
+    const before = await app.state();
+    for (const method of ['PUT', 'PATCH']) {
+      const foreign = await stranger.send(method, path, json({ title: 'mine' }));
+      const unknown = await stranger.send(method, '/api/v2/media/2000000000/', json({ title: 'mine' }));
+      expect([foreign.status, foreign.body.code]).toEqual([404, 'media-not-found']);
+      expect({ ...foreign.body, request_id: '' }).toEqual({ ...unknown.body, request_id: '' });
+      expect((await fetch(new URL(path, app.url), { method })).status).toBe(401);
+    }
+    expect(await app.state()).toEqual(before);
+  });
+
+  it('by two at once loses neither', async () => {
+    await Promise.all([
+      client.send('PATCH', path, json({ title: 'one' })),
+      client.send('PATCH', path, json({ description: 'other' })),
+    ]);
+    expect((await client.send('GET', path)).body).toMatchObject({ title: 'one', description: 'other' });
+  });
+});
+
+describe('a click', () => {
+  const clicks = async (id: number) => ({
+    all: (await app.sql<{ clicks: string }>(`SELECT clicks FROM media WHERE id = $1`, [id]))[0]?.clicks,
+    known: await app.sql(`SELECT user_id, clicks FROM media_click WHERE media_id = $1 ORDER BY user_id`, [
+      id,
+    ]),
+  });
+
+  it('is counted for everybody, and by user for those who are known', async () => {
+    const { id } = await media(pdf(400));
+    const path = `/api/v2/media/${id}/click/`;
+    const stranger = await Client.of(app, '8');
+    const ways = [
+      () => fetch(new URL(path, app.url), { method: 'POST' }),
+      () => new Client(app.url, 'no token').send('POST', path),
+      () => stranger.send('POST', path),
+      () => client.send('POST', path),
+    ];
+    const answers = await Promise.all([...ways, ...ways, ...ways].map((way) => way()));
+    expect(answers.map(({ status }) => status)).toEqual(Array(12).fill(204));
+    const known = ['7', '8'].map((user_id) => ({ user_id, clicks: '3' }));
+    expect(await clicks(id)).toEqual({ all: '12', known });
+    await client.send('DELETE', `/api/v2/media/${id}/`);
+    expect(await clicks(id)).toEqual({ all: undefined, known: [] });
+  });
+
+  it.each(['2000000000', '0', 'abc', '%00'])('on %s is 404', async (id) => {
+    const before = await app.state();
+    for (const one of [client, new Client(app.url, 'no token')])
+      expect((await one.send('POST', `/api/v2/media/${id}/click/`)).body.code).toBe('media-not-found');
+    expect(await app.state()).toEqual(before);
   });
 });
 
@@ -132,6 +361,76 @@ describe('a file', () => {
     expect(await ask({ range: 'bytes=0-1', 'if-range': '"other"' })).toBe(200);
   });
 
+  it('has a date, which conditions may name', async () => {
+    const { url, added_at } = await media(pdf(1000));
+    const added = new Date(added_at).toUTCString();
+    const earlier = new Date(Date.parse(added_at) - 86_400_000).toUTCString();
+    const ask = async (headers: Record<string, string>) =>
+      (await fetch(url, { headers: { 'cache-control': 'max-age=0', ...headers } })).status;
+    expect((await fetch(url)).headers.get('last-modified')).toBe(added);
+    expect(await ask({ 'if-modified-since': added })).toBe(304);
+    expect(await ask({ 'if-modified-since': earlier })).toBe(200);
+    expect(await ask({ 'if-unmodified-since': earlier })).toBe(412);
+    expect(await ask({ range: 'bytes=0-1', 'if-range': added })).toBe(206);
+    expect(await ask({ range: 'bytes=0-1', 'if-range': earlier })).toBe(200);
+  });
+
+  it('answers HEAD with the headers of GET and no bytes', async () => {
+    const { url } = await media(pdf(1000));
+    const [head, get] = [await fetch(url, { method: 'HEAD' }), await fetch(url)];
+    const headers = ({ headers }: Response) =>
+      Object.fromEntries(
+        [...headers].filter(([name]) => !['date', 'x-request-id', 'connection', 'keep-alive'].includes(name)),
+      );
+    expect(headers(head)).toEqual(headers(get));
+    expect([head.headers.get('content-length'), (await head.arrayBuffer()).byteLength]).toEqual(['1000', 0]);
+  });
+
+  it('can be read in parts by pages of other origins', async () => {
+    const { url } = await media(pdf(1000));
+    const { headers } = await fetch(url, {
+      method: 'OPTIONS',
+      headers: {
+        origin: 'https://app.example',
+        'access-control-request-method': 'GET',
+        'access-control-request-headers': 'range',
+      },
+    });
+    expect(headers.get('access-control-allow-headers')).toMatch(/\bRange\b/);
+    expect((await fetch(url)).headers.get('access-control-expose-headers')).toMatch(
+      /Content-Range.*Accept-Ranges/,
+    );
+  });
+
+  it('is a PDF that its viewer may show, under its own name', async () => {
+    const { url } = await media(pdf(1000), 'отчёт "2026".pdf');
+    const { headers } = await fetch(url);
+    expect(headers.get('content-security-policy')).toBeNull();
+    expect(headers.get('content-disposition')).toBe(
+      `inline; filename="????? \\"2026\\".pdf"; filename*=UTF-8''%D0%BE%D1%82%D1%87%D1%91%D1%82%20%222026%22.pdf`,
+    );
+  });
+
+  /** Of finished files, as Linux lists them. */
+  const openFiles = async () => {
+    const links = (await readdir('/proc/self/fd')).map((fd) =>
+      readlink(`/proc/self/fd/${fd}`).catch(() => ''),
+    );
+    return (await Promise.all(links)).filter((path) => path.startsWith(`${app.config.dataDir}/files`));
+  };
+
+  const onLinux = process.platform === 'linux' ? it : it.skip;
+  onLinux('read slowly fills no memory, and given up leaves nothing open', async () => {
+    const { url } = await media(pdf(30_000_000));
+    const before = process.memoryUsage().arrayBuffers;
+    const downloads = await Promise.all(Array.from({ length: 20 }, () => download(url)));
+    expect(await openFiles()).toHaveLength(20);
+    // 20 × 30 MB, of which nobody reads more than the beginning.
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(60_000_000);
+    for (const one of downloads) one.destroy();
+    await until(async () => (await openFiles()).length === 0);
+  });
+
   it.each(['x', '0'.repeat(32), `${'0'.repeat(32)}.pdf`, '..%2f..%2fjwt-secret', '%2e%2e', '%00', '%ff'])(
     '%s is 404 or 400',
     async (name) => {
@@ -141,3 +440,17 @@ describe('a file', () => {
     },
   );
 });
+
+/** A download whose head has been read, and nothing else. */
+async function download(url: string): Promise<IncomingMessage> {
+  const [response] = (await once(get(url, { agent: false }), 'response')) as [IncomingMessage];
+  return response.on('error', () => undefined);
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 4000;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error('It never came true');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -8,7 +8,8 @@ import { TestApp } from './setup/test-app.js';
 
 let app: TestApp;
 beforeEach(async () => {
-  app = await TestApp.start();
+  // A disk that is full under a chunk: the reserve would see to it that this is rare.
+  app = await TestApp.start({ DISK_RESERVE_BYTES: '0' });
 });
 afterEach(() => app.stop());
 

@@ -20,12 +20,27 @@ import { VerifiedTokens } from './verified-tokens.js';
 /** A token with a few dozen claims and an RSA signature has a quarter of it. */
 const MAX_CHARS = 8192;
 
-const PUBLIC = 'auth:public';
+const ACCESS = 'auth:access';
+type Access = 'public' | 'recognising' | undefined;
 
 /** Opens a route to everybody; all others need a bearer token. */
-export const Public = () => applyDecorators(SetMetadata(PUBLIC, true), ApiSecurity({}));
+export const Public = () => applyDecorators(SetMetadata(ACCESS, 'public' satisfies Access), ApiSecurity({}));
 
-/** The user of the request's token. Only for routes that are not `@Public()`. */
+/** As `Public`, and who brings a good token is known as `@Visitor()`. A bad one is like none. */
+export const Recognising = () =>
+  applyDecorators(
+    SetMetadata(ACCESS, 'recognising' satisfies Access),
+    ApiSecurity({}),
+    ApiSecurity('bearer'),
+  );
+
+/** The user of the request's token, if there is one. Only for routes that are `@Recognising()`. */
+export const Visitor = createParamDecorator(
+  (_: unknown, context: ExecutionContext): User | undefined =>
+    context.switchToHttp().getRequest<Request>().user as User | undefined,
+);
+
+/** The user of the request's token. Only for routes that need one. */
 export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext): User => {
   const { user } = context.switchToHttp().getRequest<Request>();
   if (!user) throw new Unauthorized();
@@ -47,16 +62,25 @@ export class BearerGuard implements CanActivate {
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (this.reflector.getAllAndOverride<boolean>(PUBLIC, [context.getHandler(), context.getClass()]))
-      return true;
+    const routes = [context.getHandler(), context.getClass()];
+    const access = this.reflector.getAllAndOverride<Access>(ACCESS, routes);
+    if (access === 'public') return true;
+    try {
+      await this.identify(context);
+    } catch (error) {
+      if (access !== 'recognising') throw error;
+    }
+    return true;
+  }
+
+  private async identify(context: ExecutionContext): Promise<void> {
     const request = context.switchToHttp().getRequest<Request>();
     const { authorization } = request.headers;
-    if (Object.assign(request, { user: this.verified.find(authorization) }).user) return true;
+    if (Object.assign(request, { user: this.verified.find(authorization) }).user) return;
     try {
       if (!isBearer(authorization)) throw new Unauthorized();
       await this.passport.canActivate(context);
       this.verified.keep(authorization, request.user as User);
-      return true;
     } catch (cause) {
       if (cause instanceof AppError) throw cause;
       if (authorization !== undefined) await this.failed.count(request.address);

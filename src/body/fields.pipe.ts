@@ -46,7 +46,12 @@ function parseJson(body: Buffer): Record<string, unknown> {
   throw new MalformedBody('The body must be a JSON object');
 }
 
-/** Forms are flat: what nests is no value of a field, and nesting without end would be a stack without end. */
+/** Forms are flat: what nests is empty here, and so of a wrong type. Nesting without end would be a stack without end. */
 function flat(value: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(value).filter(([, one]) => typeof one !== 'object'));
+  const entries = Object.entries(value) as [string, unknown][];
+  return Object.fromEntries(entries.map(([name, one]) => [name, nests(one) ? {} : one]));
+}
+
+function nests(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
 }

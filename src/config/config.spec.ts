@@ -47,6 +47,11 @@ describe('loadConfig', () => {
     ['CORS_ORIGINS', ','],
     ['TRUST_PROXY', 'proxy.example'],
     ['TRUST_PROXY', '10.0.0.0/33'],
+    ['USER_MAX_OPEN_UPLOADS', '-1'],
+    ['USER_MAX_RESERVED_BYTES', '1000'],
+    ['MEDIA_URLS', 'private'],
+    ['MEDIA_URL_TTL_SECONDS', '0'],
+    ['MEDIA_URL_SECRET', 'short'],
   ])('names %s=%s', (name, value) => {
     expect(problems({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`^${name}: `))]);
   });
@@ -62,6 +67,24 @@ describe('loadConfig', () => {
     expect(problems({ JWKS_URL: 'https://issuer.example/jwks' })).toEqual([
       expect.stringMatching(/^JWT_SECRET: cannot/),
     ]);
+  });
+
+  it('signs URLs with a secret of its own or one derived from JWT_SECRET, and with nothing else', () => {
+    const key = (variables: Record<string, string>) =>
+      loadConfig({ JWT_SECRET: SECRET, MEDIA_URLS: 'signed', ...variables }).signedUrls?.key.export();
+    expect(key({})).toEqual(key({}));
+    expect(key({})).not.toEqual(Buffer.from(SECRET));
+    expect(key({ MEDIA_URL_SECRET: 'm'.repeat(32) })).not.toEqual(key({}));
+    const jwks = {
+      JWT_SECRET: '',
+      JWKS_URL: 'https://issuer.example/jwks',
+      JWT_ISSUER: 'https://issuer.example',
+      JWT_AUDIENCE: 'media',
+    };
+    expect(problems({ ...jwks, MEDIA_URLS: 'signed' })).toEqual([
+      expect.stringMatching(/^MEDIA_URL_SECRET: must be set/),
+    ]);
+    expect(problems({ ...jwks, MEDIA_URLS: 'signed', MEDIA_URL_SECRET: 'm'.repeat(32) })).toEqual([]);
   });
 
   it('makes a secret of its own once, and keeps it', () => {

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { createSecretKey, type KeyObject } from 'node:crypto';
+import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
@@ -65,6 +65,17 @@ export class Config {
     readonly metadata: 'strip' | 'keep';
     readonly thumbnailMaxSide: number;
   };
+  /** Of one user, and of the disk that all share. 0: no limit. */
+  readonly limits: {
+    readonly openUploads: number;
+    /** Of all open uploads together, each counted with its total. */
+    readonly reservedBytes: number;
+    readonly storedBytes: number;
+    /** Space on the disk that uploads must leave free. */
+    readonly diskReserveBytes: number | undefined;
+  };
+  /** Unset: the URLs of files are public and last as long as the file. */
+  readonly signedUrls: { readonly key: KeyObject; readonly ttlSeconds: number } | undefined;
   /** An interval of 0: another process sweeps. */
   readonly sweep: { readonly intervalSeconds: number; readonly orphanAgeSeconds: number };
   readonly corsOrigins: readonly string[];
@@ -103,6 +114,11 @@ export class Config {
       metadata: env.IMAGE_METADATA,
       thumbnailMaxSide: env.THUMBNAIL_MAX_SIDE,
     };
+    this.limits = limits(env);
+    this.signedUrls =
+      env.MEDIA_URLS === 'signed'
+        ? { key: urlKey(env, this.tokens.keys), ttlSeconds: env.MEDIA_URL_TTL_SECONDS }
+        : undefined;
     if (this.production && env.ORPHAN_AGE_SECONDS < LONGEST_TRANSACTION_SECONDS) {
       throw new ConfigError([
         `ORPHAN_AGE_SECONDS: must be at least ${LONGEST_TRANSACTION_SECONDS} in production`,
@@ -205,4 +221,28 @@ function pinned(
   const wrong = algorithms.filter((algorithm) => !allowed.includes(algorithm));
   if (wrong.length === 0) return algorithms;
   throw new ConfigError([`JWT_ALGORITHMS: ${wrong.join(', ')} is not one of ${allowed.join(', ')}`]);
+}
+
+function limits(env: Environment): Config['limits'] {
+  const largest = Math.max(env.IMAGE_MAX_BYTES, env.DOCUMENT_MAX_BYTES);
+  if (env.USER_MAX_RESERVED_BYTES > 0 && env.USER_MAX_RESERVED_BYTES < largest) {
+    throw new ConfigError([
+      `USER_MAX_RESERVED_BYTES: must be at least ${largest}, the largest upload (IMAGE_MAX_BYTES, DOCUMENT_MAX_BYTES), or 0`,
+    ]);
+  }
+  return {
+    openUploads: env.USER_MAX_OPEN_UPLOADS,
+    reservedBytes: env.USER_MAX_RESERVED_BYTES,
+    storedBytes: env.USER_MAX_STORED_BYTES,
+    diskReserveBytes: env.DISK_RESERVE_BYTES,
+  };
+}
+
+/** Derived, so that a signature under a URL tells nothing about the signatures under tokens (RFC 5869). */
+function urlKey(env: Environment, keys: TokenKeys): KeyObject {
+  if (!env.MEDIA_URL_SECRET && keys.source === 'jwks') {
+    throw new ConfigError(['MEDIA_URL_SECRET: must be set with MEDIA_URLS=signed and JWKS_URL']);
+  }
+  const secret = env.MEDIA_URL_SECRET ?? (keys.source === 'secret' ? keys.key : '');
+  return createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', 'mediadock file urls', 32)));
 }

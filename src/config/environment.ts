@@ -2,6 +2,7 @@ import { Transform, Type } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, MinLength } from 'class-validator';
 
 const MEBIBYTE = 1024 * 1024;
+const GIBIBYTE = 1024 * MEBIBYTE;
 const DAY_SECONDS = 86_400;
 
 /**
@@ -101,6 +102,29 @@ export class Environment {
 
   @WholeNumber(1, 365 * DAY_SECONDS)
   UPLOAD_MAX_TTL_SECONDS = 7 * DAY_SECONDS;
+
+  @WholeNumber(0, Number.MAX_SAFE_INTEGER)
+  USER_MAX_OPEN_UPLOADS = 10_000;
+
+  @WholeNumber(0, Number.MAX_SAFE_INTEGER)
+  USER_MAX_RESERVED_BYTES = 20 * GIBIBYTE;
+
+  @WholeNumber(0, Number.MAX_SAFE_INTEGER)
+  USER_MAX_STORED_BYTES = 0;
+
+  @IsOptional()
+  @WholeNumber(0, Number.MAX_SAFE_INTEGER)
+  DISK_RESERVE_BYTES?: number;
+
+  @IsIn(['public', 'signed'])
+  MEDIA_URLS: 'public' | 'signed' = 'public';
+
+  @WholeNumber(1, 365 * DAY_SECONDS)
+  MEDIA_URL_TTL_SECONDS = 3600;
+
+  @IsOptional()
+  @MinLength(32, { message: 'must have at least 32 characters' })
+  MEDIA_URL_SECRET?: string;
 
   @WholeNumber(0, DAY_SECONDS)
   SWEEP_INTERVAL_SECONDS = 60;

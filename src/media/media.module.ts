@@ -6,15 +6,19 @@ import { FileController } from './library/file.controller.js';
 import { ImageCodec } from './images/image-codec.js';
 import { PublicImages } from './images/public-images.js';
 import { Thumbnails } from './images/thumbnails.js';
+import { FileUrls } from './library/file-urls.js';
 import { MediaController } from './library/media.controller.js';
 import { Media } from './library/media.entity.js';
 import { MediaService } from './library/media.service.js';
 import { ThumbnailController } from './library/thumbnail.controller.js';
 import { ChunkFastPath } from './uploads/chunk-fast-path.js';
 import { CompletionService } from './uploads/completion.service.js';
+import { DiskSpace } from './uploads/disk-space.js';
+import { PublicUrlPipe } from './public-url.pipe.js';
 import { UploadController } from './uploads/upload.controller.js';
 import { UploadService } from './uploads/upload.service.js';
 import { UploadSessions } from './uploads/upload-sessions.js';
+import { UserLimits } from './uploads/user-limits.js';
 import { Fsck } from './upkeep/fsck.js';
 import { Orphans } from './upkeep/orphans.js';
 import { Sweeper } from './upkeep/sweeper.js';
@@ -34,6 +38,10 @@ import { Sweeper } from './upkeep/sweeper.js';
     ImageCodec,
     PublicImages,
     Thumbnails,
+    DiskSpace,
+    UserLimits,
+    FileUrls,
+    PublicUrlPipe,
     Orphans,
     Sweeper,
     Fsck,

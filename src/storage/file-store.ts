@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { Config } from '../config/config.js';
@@ -193,6 +193,14 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
   /** Keys of finished files older than `ageSeconds`, in batches of at most `size`. */
   oldFiles(ageSeconds: number, size: number): AsyncGenerator<string[]> {
     return oldFiles(this.files, ageSeconds, size);
+  }
+
+  /** Bytes of the disk; Infinity where the file system does not tell. */
+  async space(): Promise<{ free: number; total: number }> {
+    const { blocks, bavail, bsize } = await this.guarded(() => statfs(this.uploads));
+    return blocks === 0
+      ? { free: Infinity, total: Infinity }
+      : { free: bavail * bsize, total: blocks * bsize };
   }
 
   /** Several failures within a minute: the disk is in trouble, and no more uploads should come here. */

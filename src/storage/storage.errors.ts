@@ -3,7 +3,7 @@ import { AppError, ServiceUnavailable } from '../errors/app-error.js';
 
 /** The disk, or the quota of the data directory, is full. */
 export class StorageFull extends AppError {
-  constructor(cause: unknown) {
+  constructor(cause?: unknown) {
     super('storage-full', 507, 'There is no space left to store the bytes', {
       action: 'wait',
       headers: { 'Retry-After': '30' },

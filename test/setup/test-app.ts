@@ -53,8 +53,8 @@ export class TestApp {
   }
 
   /** A second server on the same database and the same files. */
-  async twin(): Promise<TestApp> {
-    const twin = await TestApp.on(this.database, this.config.dataDir);
+  async twin(settings: Record<string, string> = {}): Promise<TestApp> {
+    const twin = await TestApp.on(this.database, this.config.dataDir, settings);
     this.twins.push(twin);
     return twin;
   }

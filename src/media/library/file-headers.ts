@@ -4,33 +4,41 @@ import type { Media } from './media.entity.js';
 
 const YEAR_SECONDS = 31_536_000;
 
-/** Browsers take it for what it is said to be and never run it, cache it for good, and use it in pages of any origin. */
-const PUBLIC = {
-  'X-Content-Type-Options': 'nosniff',
-  'Cross-Origin-Resource-Policy': 'cross-origin',
-  'Cache-Control': `public, max-age=${YEAR_SECONDS}, immutable`,
-};
 const SANDBOX = { 'Content-Security-Policy': "sandbox; default-src 'none'" };
 
 /**
- * How a file leaves the server: as exactly the type its bytes have, never run by the browser, cached for good (a URL
- * names one content for ever), usable from pages of other origins.
+ * How a file leaves the server: as exactly the type its bytes have, never run by the browser, cached for as long as its
+ * URL lasts (which names one content for ever), usable from pages of other origins.
+ * @param secondsLeft how long a signed URL is good; undefined for a public one
  */
-export function fileHeaders(media: Media): Record<string, string> {
+export function fileHeaders(media: Media, secondsLeft: number | undefined): Record<string, string> {
   const shown = contentType(media.mime)?.kind === 'image' || media.mime === 'application/pdf';
   return {
     'Content-Type': media.mime.startsWith('text/') ? `${media.mime}; charset=utf-8` : media.mime,
     'Content-Disposition': contentDisposition(downloadName(media), { type: shown ? 'inline' : 'attachment' }),
     // Browsers do not show a PDF in a sandbox; its viewer is one.
     ...(media.mime !== 'application/pdf' && SANDBOX),
-    ...PUBLIC,
+    ...reuse(secondsLeft),
     ETag: `"${media.sha256}"`,
+    'Last-Modified': media.addedAt.toUTCString(),
   };
 }
 
 /** Likewise for a thumbnail, whose key names one content for ever. */
-export function thumbnailHeaders(key: string): Record<string, string> {
-  return { 'Content-Type': 'image/webp', ...SANDBOX, ...PUBLIC, ETag: `"${key}"` };
+export function thumbnailHeaders(key: string, secondsLeft: number | undefined): Record<string, string> {
+  return { 'Content-Type': 'image/webp', ...SANDBOX, ...reuse(secondsLeft), ETag: `"${key}"` };
+}
+
+/** Taken for what it is said to be, cached for as long as its URL lasts, used in pages of any origin. */
+function reuse(secondsLeft: number | undefined): Record<string, string> {
+  return {
+    'X-Content-Type-Options': 'nosniff',
+    'Cross-Origin-Resource-Policy': 'cross-origin',
+    'Cache-Control':
+      secondsLeft === undefined
+        ? `public, max-age=${YEAR_SECONDS}, immutable`
+        : `private, max-age=${secondsLeft}`,
+  };
 }
 
 /** The title, which need not have an extension. */

@@ -1,11 +1,27 @@
-import { Controller, Get, Param, Res } from '@nestjs/common';
-import { ApiHeader, ApiOperation, ApiParam, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { Controller, Get, Param, Query, Res } from '@nestjs/common';
+import {
+  ApiHeader,
+  ApiOperation,
+  ApiParam,
+  ApiProduces,
+  ApiQuery,
+  ApiResponse,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Public } from '../../auth/bearer.guard.js';
 import { ApiProblems } from '../../errors/api-problems.js';
+import { ServiceUnavailable } from '../../errors/app-error.js';
 import { FileStore } from '../../storage/file-store.js';
 import { fileHeaders } from './file-headers.js';
-import { FileNotFound } from './media.errors.js';
+import { FileUrls, type SignedQuery } from './file-urls.js';
+import {
+  ExpiredUrl,
+  FileNotFound,
+  InvalidSignature,
+  PreconditionFailed,
+  RangeNotSatisfiable,
+} from './media.errors.js';
 import { MediaService } from './media.service.js';
 import { sendFile } from './send-file.js';
 
@@ -15,22 +31,49 @@ export class FileController {
   constructor(
     private readonly media: MediaService,
     private readonly store: FileStore,
+    private readonly urls: FileUrls,
   ) {}
 
-  /** The bytes, for whoever has the URL that a Media gives. Ranges and conditional requests as in RFC 9110. */
+  /**
+   * The bytes, for whoever has the URL that a Media gives. Conditional requests and single ranges as in RFC 9110; several
+   * ranges at once are answered with the whole file. With `MEDIA_URLS=signed` URLs expire.
+   */
   @Get(':name')
   @Public()
   @ApiOperation({ operationId: 'getFile', summary: 'The bytes of a file' })
   @ApiParam({ name: 'name', example: '3f786850e387550fdab836ed7e6dc881.png' })
   @ApiHeader({ name: 'Range', required: false, example: 'bytes=0-1023' })
+  @ApiQuery({
+    name: 'expires',
+    required: false,
+    schema: { type: 'integer' },
+    description: 'Of a signed URL: when it ends, in seconds since 1970',
+  })
+  @ApiQuery({
+    name: 'signature',
+    required: false,
+    schema: { type: 'string' },
+    description: 'Of a signed URL',
+  })
   @ApiProduces('application/octet-stream')
   @ApiResponse({ status: 200, description: 'The whole file' })
   @ApiResponse({ status: 206, description: 'The range asked for' })
   @ApiResponse({ status: 304, description: 'The copy that the client has is right' })
-  @ApiResponse({ status: 416, description: 'The range lies outside the file' })
-  @ApiProblems(new FileNotFound())
-  async get(@Param('name') name: string, @Res() response: Response): Promise<void> {
+  @ApiProblems(
+    new FileNotFound(),
+    new InvalidSignature(),
+    new ExpiredUrl(),
+    new PreconditionFailed(),
+    new RangeNotSatisfiable('bytes */2124437'),
+    new ServiceUnavailable(),
+  )
+  async get(
+    @Param('name') name: string,
+    @Query() query: SignedQuery,
+    @Res() response: Response,
+  ): Promise<void> {
+    const secondsLeft = this.urls.secondsLeft(`/files/${name}`, query);
     const media = await this.media.getByFileName(name);
-    await sendFile(response, this.store.filePath(media.key), fileHeaders(media));
+    await sendFile(response, this.store.filePath(media.key), fileHeaders(media, secondsLeft));
   }
 }

@@ -1,6 +1,13 @@
+import { Transform } from 'class-transformer';
 import { ApiProperty } from '@nestjs/swagger';
+import { IsIn, IsOptional, Matches } from 'class-validator';
 import { contentType } from '../content/content-type.js';
+import { PageDto, PageQueryDto, toPageDto } from '../page.dto.js';
+import type { FileUrlOf } from './file-urls.js';
 import type { Media, MediaType } from './media.entity.js';
+import type { MediaChanges, MediaPage } from './media.service.js';
+
+const MEDIA_TYPES: readonly MediaType[] = ['image', 'eimage', 'doc'];
 
 /** A smaller picture of an image. */
 export class ThumbnailDto {
@@ -53,9 +60,8 @@ export class MediaDto {
   mimetype!: string;
 }
 
-/** @param publicUrl origin, without a last slash */
-export function toMediaDto(media: Media, publicUrl: string): MediaDto {
-  const url = `${publicUrl}/files/${fileName(media)}`;
+export function toMediaDto(media: Media, urlOf: FileUrlOf): MediaDto {
+  const url = urlOf(filePath(media));
   const isImage = media.type !== 'doc';
   return {
     id: media.id,
@@ -68,7 +74,7 @@ export function toMediaDto(media: Media, publicUrl: string): MediaDto {
     image_width: isImage ? media.width : null,
     image_height: isImage ? media.height : null,
     image_mimetype: isImage ? media.mime : null,
-    image_thumbnail: isImage ? toThumbnailDto(media, publicUrl) : null,
+    image_thumbnail: isImage ? toThumbnailDto(media, urlOf) : null,
     order: 0,
     embed: null,
     size: media.size,
@@ -76,18 +82,93 @@ export function toMediaDto(media: Media, publicUrl: string): MediaDto {
   };
 }
 
-function toThumbnailDto(media: Media, publicUrl: string): ThumbnailDto | null {
+function toThumbnailDto(media: Media, urlOf: FileUrlOf): ThumbnailDto | null {
   const { thumbnailKey, thumbnailWidth, thumbnailHeight, thumbnailColor } = media;
   if (thumbnailKey === null || thumbnailWidth === null || thumbnailHeight === null) return null;
   return {
-    url: `${publicUrl}/thumbnails/${thumbnailKey}.webp`,
+    url: urlOf(`/thumbnails/${thumbnailKey}.webp`),
     width: thumbnailWidth,
     height: thumbnailHeight,
     color: thumbnailColor ?? '#ffffff',
   };
 }
 
-/** The last component of a file's URL: the key, and an extension for those who look at URLs. */
-function fileName({ key, mime }: Media): string {
-  return `${key}.${contentType(mime)?.extension ?? 'bin'}`;
+/** The key, and an extension for those who look at URLs. */
+function filePath({ key, mime }: Media): string {
+  return `/files/${key}.${contentType(mime)?.extension ?? 'bin'}`;
+}
+
+/** Which of my media. */
+export class MediaQueryDto extends PageQueryDto {
+  @IsOptional()
+  @IsIn(MEDIA_TYPES)
+  @Transform(({ value }: { value: unknown }) => (value === '' ? undefined : value))
+  type?: MediaType;
+
+  /** In title or description, in any case; every character stands for itself. */
+  @IsOptional()
+  @Matches(/^[^\p{Cc}\p{Cs}]{1,255}$/u, {
+    message: 'search must have at most 255 characters, none of them a control character',
+  })
+  @Transform(({ value }: { value: unknown }) =>
+    typeof value === 'string' ? tidy(value) || undefined : value,
+  )
+  search?: string;
+}
+
+export class MediaPageDto extends PageDto {
+  results!: MediaDto[];
+}
+
+/** @param path absolute URL of the list, without query */
+export function toMediaPageDto(
+  { count, media }: MediaPage,
+  query: MediaQueryDto,
+  path: string,
+  urlOf: FileUrlOf,
+): MediaPageDto {
+  return {
+    ...toPageDto(path, query, { count, shown: media.length }),
+    results: media.map((one) => toMediaDto(one, urlOf)),
+  };
+}
+
+/** What the creator says about a file. White space around it is cut off, and nothing is the same as null. */
+export class MediaChangesDto {
+  /**
+   * At most 255 characters.
+   * @example "Harbour at night"
+   */
+  @IsOptional()
+  @Matches(/^[^\p{Cc}\p{Cs}\u202A-\u202E\u2066-\u2069]{1,255}$/u, {
+    message: 'title must have at most 255 characters, none of them a control character',
+  })
+  @Transform(toText)
+  title?: string | null;
+
+  /** At most 5000 characters, line ends among them. */
+  @IsOptional()
+  @Matches(/^([^\p{Cc}\p{Cs}]|[\t\n\r]){1,5000}$/u, {
+    message: 'description must have at most 5000 characters, none of them a control character',
+  })
+  @Transform(toText)
+  description?: string | null;
+}
+
+/**
+ * What PUT makes of its fields: both are set, and the missing one is null. A body that names neither replaces nothing:
+ * the platform's own library puts `{image}` alone.
+ */
+export function toReplacement({ title, description }: MediaChangesDto): MediaChanges {
+  if (title === undefined && description === undefined) return {};
+  return { title: title ?? null, description: description ?? null };
+}
+
+function toText({ value }: { value: unknown }): unknown {
+  return typeof value === 'string' ? tidy(value) || null : value;
+}
+
+/** File names, which titles come from, are in NFC as well. */
+function tidy(value: string): string {
+  return value.normalize('NFC').trim();
 }

@@ -12,6 +12,20 @@ export class FileNotFound extends AppError {
   }
 }
 
+export class InvalidSignature extends AppError {
+  constructor() {
+    super('invalid-signature', 403, 'The URL is not one that a Media gave', { action: 'fix-request' });
+  }
+}
+
+export class ExpiredUrl extends AppError {
+  constructor() {
+    super('expired-url', 403, 'The URL has expired: get a new one from the Media', {
+      action: 'fix-request',
+    });
+  }
+}
+
 export class PreconditionFailed extends AppError {
   constructor(cause?: unknown) {
     super('precondition-failed', 412, 'The file is another one than the request is made for', {

@@ -21,6 +21,31 @@ export interface NewMedia {
   readonly content: Content;
 }
 
+export interface MediaFilter {
+  readonly limit: number;
+  readonly offset: number;
+  readonly type?: MediaType;
+  /** Looked for in title and description. */
+  readonly search?: string;
+}
+
+export interface MediaPage {
+  /** Of all pages. */
+  readonly count: number;
+  readonly media: readonly Media[];
+}
+
+/** What is not named stays as it is. */
+export interface MediaChanges {
+  readonly title?: string | null;
+  readonly description?: string | null;
+}
+
+// Not LIKE, which has characters of its own; and a collation that knows all letters, whatever the database was made with.
+const SEARCH = `
+  strpos(lower(coalesce(media.title, '') COLLATE "und-x-icu"), lower(:search COLLATE "und-x-icu")) > 0
+  OR strpos(lower(coalesce(media.description, '') COLLATE "und-x-icu"), lower(:search COLLATE "und-x-icu")) > 0`;
+
 /** The finished files of each owner. */
 @Injectable()
 export class MediaService {
@@ -63,6 +88,36 @@ export class MediaService {
     const media = await this.media.findOneBy({ id, ownerId });
     if (!media) throw new MediaNotFound();
     return media;
+  }
+
+  /** The owner's media, newest first. */
+  async page(ownerId: string, { limit, offset, type, search }: MediaFilter): Promise<MediaPage> {
+    const mine = this.media.createQueryBuilder('media').where('media.ownerId = :ownerId', { ownerId });
+    if (type !== undefined) mine.andWhere('media.type = :type', { type });
+    if (search !== undefined) mine.andWhere(`(${SEARCH})`, { search });
+    const page = mine.orderBy('media.id', 'DESC').limit(limit).offset(offset);
+    const [media, count] = await page.getManyAndCount();
+    return { count, media };
+  }
+
+  /** @throws MediaNotFound, also for somebody else's media */
+  async change(ownerId: string, id: number, changes: MediaChanges): Promise<Media> {
+    const named = Object.values(changes).some((value) => value !== undefined);
+    if (named) await this.media.update({ id, ownerId }, changes);
+    return await this.get(ownerId, id);
+  }
+
+  /** Counts a click, and for a known user the clicks of that user. @throws MediaNotFound */
+  async click(id: number, userId: string | undefined): Promise<void> {
+    const { rowCount } = await this.db.query(
+      `WITH clicked AS (UPDATE media SET clicks = clicks + 1 WHERE id = $1 RETURNING id),
+         known AS (
+           INSERT INTO media_click (media_id, user_id) SELECT id, $2 FROM clicked WHERE $2::text IS NOT NULL
+           ON CONFLICT (media_id, user_id) DO UPDATE SET clicks = media_click.clicks + 1, last_at = now())
+       SELECT FROM clicked`,
+      [id, userId ?? null],
+    );
+    if (rowCount === 0) throw new MediaNotFound();
   }
 
   /** For everybody who knows the name, `<key>.<extension>`: it cannot be guessed. @throws FileNotFound */

@@ -5,6 +5,17 @@ import { ClientGone } from '../../errors/client-gone.js';
 import { FileNotFound, PreconditionFailed, RangeNotSatisfiable } from './media.errors.js';
 
 /**
+ * `send` hands what it does not know on to `createReadStream`: pieces of 256 KiB, since pieces of 64 KiB, the default, are
+ * half as fast.
+ */
+const OPTIONS = {
+  lastModified: false,
+  cacheControl: false,
+  dotfiles: 'allow',
+  highWaterMark: 256 * 1024,
+} as const;
+
+/**
  * Streams a file with ranges and conditional requests (by `send`, through Express). Resolves when the answer has been
  * sent or the client has gone.
  */
@@ -15,15 +26,11 @@ export async function sendFile(
 ): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     response.set(headers);
-    response.sendFile(
-      path,
-      { lastModified: false, cacheControl: false, dotfiles: 'allow' },
-      (error: Error | undefined) => {
-        if (!error || response.headersSent) return resolve();
-        Object.keys(headers).forEach((name) => response.removeHeader(name));
-        reject(toAppError(error));
-      },
-    );
+    response.sendFile(path, OPTIONS, (error: Error | undefined) => {
+      if (!error || response.headersSent) return resolve();
+      Object.keys(headers).forEach((name) => response.removeHeader(name));
+      reject(toAppError(error));
+    });
   });
 }
 

@@ -1,11 +1,12 @@
-import { Controller, Get, Param, Res } from '@nestjs/common';
+import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiOperation, ApiParam, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Public } from '../../auth/bearer.guard.js';
 import { ApiProblems } from '../../errors/api-problems.js';
 import { ThumbnailStore } from '../../storage/thumbnail-store.js';
 import { thumbnailHeaders } from './file-headers.js';
-import { FileNotFound } from './media.errors.js';
+import { FileUrls, type SignedQuery } from './file-urls.js';
+import { ExpiredUrl, FileNotFound, InvalidSignature } from './media.errors.js';
 import { MediaService } from './media.service.js';
 import { sendFile } from './send-file.js';
 
@@ -15,6 +16,7 @@ export class ThumbnailController {
   constructor(
     private readonly media: MediaService,
     private readonly store: ThumbnailStore,
+    private readonly urls: FileUrls,
   ) {}
 
   /** A small WebP of an image, for whoever has the URL that a Media gives. */
@@ -25,9 +27,14 @@ export class ThumbnailController {
   @ApiProduces('image/webp')
   @ApiResponse({ status: 200, description: 'The thumbnail' })
   @ApiResponse({ status: 304, description: 'The copy that the client has is right' })
-  @ApiProblems(new FileNotFound())
-  async get(@Param('name') name: string, @Res() response: Response): Promise<void> {
+  @ApiProblems(new FileNotFound(), new InvalidSignature(), new ExpiredUrl())
+  async get(
+    @Param('name') name: string,
+    @Query() query: SignedQuery,
+    @Res() response: Response,
+  ): Promise<void> {
+    const secondsLeft = this.urls.secondsLeft(`/thumbnails/${name}`, query);
     const key = await this.media.thumbnailKey(name);
-    await sendFile(response, this.store.path(key), thumbnailHeaders(key));
+    await sendFile(response, this.store.path(key), thumbnailHeaders(key, secondsLeft));
   }
 }

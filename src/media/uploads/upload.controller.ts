@@ -19,8 +19,12 @@ import { ApiProblems } from '../../errors/api-problems.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
 import { MethodNotAllowed } from '../../errors/method-not-allowed.js';
 import { validation } from '../../http/validation.js';
+import { StorageFull } from '../../storage/storage.errors.js';
 import { NotAnImage, UnsupportedContent, UploadTooLarge } from '../content/content.errors.js';
+import { FileUrl } from '../library/file-url.pipe.js';
+import type { FileUrlOf } from '../library/file-urls.js';
 import { MediaDto, toMediaDto } from '../library/media.dto.js';
+import { PageQueryDto } from '../page.dto.js';
 import { PublicUrl } from '../public-url.pipe.js';
 import { ChunkRequest } from './chunk.pipe.js';
 import type { Chunk, ChunkQuery } from './chunk.js';
@@ -29,7 +33,6 @@ import {
   ChunkFormDto,
   ChunkMediaDto,
   CompletionDto,
-  PageQueryDto,
   receiptHeaders,
   receiptStatus,
   toChunkMediaDto,
@@ -87,6 +90,10 @@ export class UploadController {
     new refused.ChunkTooLarge(204_800),
     new UploadTooLarge('image', 5_242_880),
     new UnsupportedContent('image/svg+xml', 'logo.svg'),
+    new refused.TooManyUploads(100),
+    new refused.ReservedQuotaExceeded(1_073_741_824),
+    new refused.StoredQuotaExceeded(10_737_418_240),
+    new StorageFull(),
   )
   async append(
     @CurrentUser() user: User,
@@ -117,11 +124,11 @@ export class UploadController {
   async complete(
     @CurrentUser() user: User,
     @Fields() fields: CompletionDto,
-    @PublicUrl() publicUrl: string,
+    @FileUrl() urlOf: FileUrlOf,
     @Res({ passthrough: true }) response: Response,
   ): Promise<MediaDto> {
     const completion = await this.completions.complete(user.id, toCompletionRequest(fields));
-    return toMediaDto(created(response, completion), publicUrl);
+    return toMediaDto(created(response, completion), urlOf);
   }
 
   /** Without this, another method on these addresses would ask for the uploads called "chunk" and "complete". */

@@ -1,8 +1,9 @@
-import { Transform, Type } from 'class-transformer';
+import { Transform } from 'class-transformer';
 import { ApiProperty } from '@nestjs/swagger';
-import { IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
+import { IsOptional, IsString, Matches } from 'class-validator';
 
 import type { MediaType } from '../library/media.entity.js';
+import { PageDto, toPageDto, type PageQueryDto } from '../page.dto.js';
 import type { CompletionRequest } from './completion.service.js';
 import type { Receipt } from './upload.service.js';
 import type { SessionPage, UploadSession, UploadState } from './upload-sessions.js';
@@ -75,44 +76,17 @@ export function toUploadDto(session: UploadSession): UploadDto {
   };
 }
 
-export class UploadPageDto {
-  count!: number;
-  /** URL of the next page; null on the last. */
-  next!: string | null;
-  previous!: string | null;
+export class UploadPageDto extends PageDto {
   results!: UploadDto[];
-}
-
-/** Which part of a list. */
-export class PageQueryDto {
-  @IsOptional()
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(100)
-  limit: number = 20;
-
-  @IsOptional()
-  @Type(() => Number)
-  @IsInt()
-  @Min(0)
-  @Max(1_000_000_000)
-  offset: number = 0;
 }
 
 /** @param path absolute URL of the list, without query */
 export function toUploadPageDto(
   { count, sessions }: SessionPage,
-  { limit, offset }: PageQueryDto,
+  query: PageQueryDto,
   path: string,
 ): UploadPageDto {
-  const page = (at: number) => `${path}?limit=${limit}&offset=${at}`;
-  return {
-    count,
-    next: offset + sessions.length < count ? page(offset + limit) : null,
-    previous: offset > 0 ? page(Math.max(0, offset - limit)) : null,
-    results: sessions.map(toUploadDto),
-  };
+  return { ...toPageDto(path, query, { count, shown: sessions.length }), results: sessions.map(toUploadDto) };
 }
 
 /** All bytes are there: check them and make a Media of them. */

@@ -2,6 +2,9 @@ import { AppError, InvalidRequest, type Action } from '../../errors/app-error.js
 
 /** Every way an upload can be refused. Code, status, words and the client's next step stand together. */
 
+/** How long before an upload that had no room may be tried again: about as long as another one takes. */
+const LATER = { action: 'wait', headers: { 'Retry-After': '30' } } as const;
+
 export class UploadNotFound extends AppError {
   constructor() {
     super('upload-not-found', 404, 'There is no such upload', { action: 'restart' });
@@ -97,6 +100,35 @@ export class ChunkTooLarge extends AppError {
     super('chunk-too-large', 413, `A chunk may have at most ${maxBytes} bytes`, {
       action: 'fix-request',
       members: { max_bytes: maxBytes },
+    });
+  }
+}
+
+export class TooManyUploads extends AppError {
+  constructor(maxOpen: number) {
+    super('too-many-uploads', 429, `At most ${maxOpen} uploads may be open at a time: finish or cancel one`, {
+      ...LATER,
+      members: { max_open: maxOpen },
+    });
+  }
+}
+
+/** The open uploads have room for no more; they make some when they end. */
+export class ReservedQuotaExceeded extends AppError {
+  constructor(maxBytes: number) {
+    super('quota-exceeded', 429, `Open uploads may have ${maxBytes} bytes together: finish or cancel one`, {
+      ...LATER,
+      members: { quota: 'reserved', max_bytes: maxBytes },
+    });
+  }
+}
+
+/** The finished files leave no room for this one; it comes only when some are deleted. */
+export class StoredQuotaExceeded extends AppError {
+  constructor(maxBytes: number) {
+    super('quota-exceeded', 413, `Files may have ${maxBytes} bytes together: delete some`, {
+      action: 'give-up',
+      members: { quota: 'stored', max_bytes: maxBytes },
     });
   }
 }

@@ -2,9 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { BufferPool } from '../../body/buffer-pool.js';
 import { Database, type Queryable } from '../../database/database.js';
 import { storedBytes } from '../../metrics/metrics.js';
+import { settled } from '../../settled.js';
 import { FileStore } from '../../storage/file-store.js';
 import { ContentInspector } from '../content/content-inspector.js';
 import type { Chunk, ChunkQuery } from './chunk.js';
+import { DiskSpace } from './disk-space.js';
 import { overlapOf } from './overlap.js';
 import {
   alive,
@@ -20,6 +22,7 @@ import {
   UploadComplete,
   UploadNotFound,
 } from './upload.errors.js';
+import { UserLimits } from './user-limits.js';
 
 /** Where an upload stands after a chunk. */
 export interface Receipt {
@@ -40,6 +43,8 @@ export class UploadService {
     private readonly sessions: UploadSessions,
     private readonly store: FileStore,
     private readonly content: ContentInspector,
+    private readonly disk: DiskSpace,
+    private readonly limits: UserLimits,
     private readonly buffers: BufferPool,
   ) {}
 
@@ -97,13 +102,21 @@ export class UploadService {
     const { total } = range;
     const type = await this.content.admit({ head: bytes, total, fileName });
     const session = { ownerId, total, offset: bytes.length, fileName, mime: type?.mime ?? null, expires };
-    return await this.db.transaction(
-      (db) => this.sessions.create(db, session),
-      async (_, created) => {
-        await this.store.write(created.id, 0, bytes);
-        return { ...created, replayed: false, asked: false };
-      },
-    );
+    const room = await this.disk.room();
+    const claim = await this.limits.claim(ownerId, total);
+    try {
+      room.claim(total);
+      return await this.db.transaction(
+        (db) => settled(this.sessions.create(db, session), this.limits.redeem(db, claim)),
+        async (_, [created]) => {
+          await this.store.write(created.id, 0, bytes);
+          return { ...created, replayed: false, asked: false };
+        },
+      );
+    } catch (error) {
+      await this.limits.release(claim);
+      throw error;
+    }
   }
 
   /**

@@ -1,0 +1,223 @@
+import { rename } from 'node:fs/promises';
+import { FileStore } from '../src/storage/file-store.js';
+import { noise, pdf } from './setup/samples.js';
+import { Client, md5, type Answer } from './setup/client.js';
+import { TestApp } from './setup/test-app.js';
+
+const file = pdf(10_000);
+const SMALL = { IMAGE_MAX_BYTES: '10000', DOCUMENT_MAX_BYTES: '10000' };
+
+let app: TestApp;
+let users = 0;
+afterEach(async () => {
+  const claims = await app.sql(`SELECT 1 FROM upload_claim`);
+  await app.stop();
+  // Each has become an upload or was given back.
+  expect(claims).toEqual([]);
+});
+
+async function start(settings: Record<string, string>): Promise<Client> {
+  app = await TestApp.start(settings);
+  return await user();
+}
+
+const user = () => Client.of(app, `user ${++users}`);
+const first = (client: Client, bytes = file) => client.slice(bytes, 0, 5000);
+const told = ({ status, body, headers }: Answer) => [
+  status,
+  body.code,
+  body.action,
+  headers.get('retry-after'),
+];
+const opened = (answers: readonly Answer[]) => answers.filter(({ status }) => status === 201).length;
+
+/** Every way in which an open upload ends. */
+const ENDS: [string, (client: Client, id: string) => Promise<unknown>][] = [
+  [
+    'completion',
+    async (client, id) => [await client.slice(file, 5000, 10_000, id), await client.complete(id, md5(file))],
+  ],
+  ['cancellation', (client, id) => client.send('DELETE', `/api/v2/media/upload/${id}/`)],
+  [
+    'expiry, before any sweep',
+    (_, id) => app.sql(`UPDATE upload_session SET expires_at = now() WHERE id = $1`, [id]),
+  ],
+  [
+    'rejection',
+    async (client, id) => {
+      // The first chunk looked like a Word file; the whole is none.
+      const rest = noise(5000);
+      await client.chunk(rest, { uploadId: id, range: '5000-9999/10000' });
+      const { status } = await client.complete(id, md5(Buffer.concat([office.subarray(0, 5000), rest])));
+      expect(status).toBe(415);
+    },
+  ],
+];
+const office = Buffer.concat([Buffer.from('d0cf11e0a1b11ae1', 'hex'), noise(9992)]);
+const opener = (end: string) => (end === 'rejection' ? office : file);
+
+describe('open uploads of one user', () => {
+  it.each(ENDS)('are limited, and make room by %s', async (end, finish) => {
+    const client = await start({ USER_MAX_OPEN_UPLOADS: '2' });
+    const id = (await first(client, opener(end))).body.upload_id as string;
+    expect((await first(client)).status).toBe(201);
+    const before = await app.state();
+    expect(told(await first(client))).toEqual([429, 'too-many-uploads', 'wait', '30']);
+    expect(await app.state()).toEqual(before);
+    await finish(client, id);
+    expect((await first(client)).status).toBe(201);
+    expect((await first(client)).status).toBe(429);
+  });
+
+  it('are limited when all come at once, over two servers too, and other users are not', async () => {
+    const client = await start({ USER_MAX_OPEN_UPLOADS: '5' });
+    const twin = await app.twin({ USER_MAX_OPEN_UPLOADS: '5' });
+    const clients = [client, new Client(twin.url, client.token)];
+    const another = await user();
+    const [mine, others] = await Promise.all([
+      Promise.all(Array.from({ length: 50 }, (_, i) => first(clients[i % 2]!))),
+      Promise.all(Array.from({ length: 5 }, () => first(another))),
+    ]);
+    expect([opened(mine), opened(others)]).toEqual([5, 5]);
+    expect(mine.filter(({ status }) => status === 429)).toHaveLength(45);
+    expect(await app.sql(`SELECT 1 FROM upload_session`)).toHaveLength(10);
+  });
+
+  it('count with those that a server is about to open, until it must have crashed', async () => {
+    const client = await start({ USER_MAX_OPEN_UPLOADS: '1' });
+    const claim = `INSERT INTO upload_claim VALUES ('x', 'user ${users}', 1, now() + $1::interval)`;
+    await app.sql(claim, ['1 minute']);
+    expect(told(await first(client))).toEqual([429, 'too-many-uploads', 'wait', '30']);
+    await app.sql(`UPDATE upload_claim SET expires_at = now()`);
+    expect((await first(client)).status).toBe(201);
+  });
+
+  it('that could not be stored do not count', async () => {
+    const client = await start({ USER_MAX_OPEN_UPLOADS: '1' });
+    const { uploads } = app.app.get(FileStore);
+    await rename(uploads, `${uploads}.away`);
+    expect((await first(client)).status).toBe(503);
+    await rename(`${uploads}.away`, uploads);
+    expect((await first(client)).status).toBe(201);
+  });
+
+  it('go on at the limit', async () => {
+    const client = await start({ USER_MAX_OPEN_UPLOADS: '1' });
+    const id = (await first(client)).body.upload_id as string;
+    expect((await first(client)).status).toBe(429);
+    expect((await client.slice(file, 5000, 10_000, id)).status).toBe(201);
+    expect((await client.complete(id, md5(file))).status).toBe(201);
+  });
+});
+
+describe('bytes that open uploads of one user reserve', () => {
+  const settings = { ...SMALL, USER_MAX_RESERVED_BYTES: '25000' };
+
+  it.each(ENDS)('are limited by their totals, and freed by %s', async (end, finish) => {
+    const client = await start(settings);
+    const id = (await first(client, opener(end))).body.upload_id as string;
+    await first(client);
+    const before = await app.state();
+    const refused = await first(client);
+    expect(told(refused)).toEqual([429, 'quota-exceeded', 'wait', '30']);
+    expect(refused.body).toMatchObject({ quota: 'reserved', max_bytes: 25_000 });
+    expect(await app.state()).toEqual(before);
+    expect((await client.slice(pdf(5000), 0, 100)).status).toBe(201);
+    await finish(client, id);
+    expect((await first(client)).status).toBe(201);
+  });
+
+  it('are limited when all come at once', async () => {
+    const client = await start({ ...settings, USER_MAX_OPEN_UPLOADS: '0' });
+    const answers = await Promise.all(Array.from({ length: 50 }, () => first(client)));
+    expect(opened(answers)).toBe(2);
+  });
+});
+
+describe('bytes that one user has stored', () => {
+  const settings = { USER_MAX_STORED_BYTES: '25000' };
+  const finished = async (client: Client) =>
+    (await client.complete(await client.upload(file), md5(file))).body.id as number;
+
+  it('are limited, and freed when a Media is deleted', async () => {
+    const client = await start(settings);
+    const ids = [await finished(client), await finished(client)];
+    const before = await app.state();
+    const refused = await first(client);
+    expect(told(refused)).toEqual([413, 'quota-exceeded', 'give-up', null]);
+    expect(refused.body).toMatchObject({ quota: 'stored', max_bytes: 25_000 });
+    expect(await app.state()).toEqual(before);
+    expect((await first(await user())).status).toBe(201);
+    await client.send('DELETE', `/api/v2/media/${ids[0]}/`);
+    expect((await first(client)).status).toBe(201);
+  });
+
+  it('count together with what is reserved: whatever is open can be finished', async () => {
+    const client = await start(settings);
+    await finished(client);
+    const answers = await Promise.all(Array.from({ length: 10 }, () => first(client)));
+    expect(opened(answers)).toBe(1);
+    const refused = answers.filter(({ status }) => status !== 201);
+    expect(told(refused[0]!)).toEqual([429, 'quota-exceeded', 'wait', '30']);
+  });
+});
+
+describe('the disk', () => {
+  /** What the file system says, which a test cannot wish for otherwise. */
+  const free = (bytes: number) =>
+    Object.assign(app.app.get(FileStore), { space: async () => ({ free: bytes, total: bytes }) });
+
+  it('takes no new uploads beyond its reserve, and those under way to their end', async () => {
+    const client = await start({ DISK_RESERVE_BYTES: '1000000' });
+    free(1_000_000 + 25_000);
+    const id = (await first(client)).body.upload_id as string;
+    expect((await first(client)).status).toBe(201);
+    const before = await app.state();
+    expect(told(await first(client))).toEqual([507, 'storage-full', 'wait', '30']);
+    expect(await app.state()).toEqual(before);
+    expect((await client.slice(file, 5000, 10_000, id)).status).toBe(201);
+    expect((await client.complete(id, md5(file))).status).toBe(201);
+  });
+
+  it('takes as many as it has room for when all come at once', async () => {
+    const client = await start({ DISK_RESERVE_BYTES: '1000000' });
+    free(1_000_000 + 55_000);
+    expect(opened(await Promise.all(Array.from({ length: 20 }, () => first(client))))).toBe(5);
+  });
+
+  it('counts what open uploads have yet to send', async () => {
+    const client = await start({ DISK_RESERVE_BYTES: '1000000' });
+    await first(client);
+    const twin = await app.twin({ DISK_RESERVE_BYTES: '1000000' });
+    Object.assign(twin.app.get(FileStore), {
+      space: async () => ({ free: 1_000_000 + 14_000, total: 2_000_000 }),
+    });
+    expect((await first(new Client(twin.url, client.token))).status).toBe(507);
+  });
+
+  it('that says nothing is not judged', async () => {
+    const client = await start({ DISK_RESERVE_BYTES: '1000000' });
+    free(Infinity);
+    expect((await first(client)).status).toBe(201);
+  });
+
+  it('is asked for real', async () => {
+    const client = await start({ DISK_RESERVE_BYTES: String(2 ** 50) });
+    expect((await first(client)).status).toBe(507);
+  });
+});
+
+describe('the limits as they come', () => {
+  it('take a document of 50 MiB', async () => {
+    const client = await start({});
+    const large = pdf(52_428_800);
+    expect((await client.complete(await client.upload(large), md5(large))).status).toBe(201);
+  }, 30_000);
+
+  it('take more files in series than may be open at once', async () => {
+    const client = await start({ USER_MAX_OPEN_UPLOADS: '3' });
+    for (let i = 0; i < 10; i++) {
+      expect((await client.complete(await client.upload(file), md5(file))).status).toBe(201);
+    }
+  });
+});
