@@ -1,16 +1,11 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Injectable } from '@nestjs/common';
-import { AppError, ServiceUnavailable } from '../../errors/app-error.js';
+import { ServiceUnavailable, type AppError } from '../../errors/app-error.js';
 import { Database, type Queryable } from '../../database/database.js';
 import { Digester, type Digest } from '../../storage/digester.js';
 import { FileStore } from '../../storage/file-store.js';
 import { ContentInspector, type Content } from '../content/content-inspector.js';
-import {
-  NotAnImage,
-  UnreadableImage,
-  UnsupportedContent,
-  UploadTooLarge,
-} from '../content/content.errors.js';
+import { isRefusal, NotAnImage } from '../content/content.errors.js';
 import type { Media, MediaType } from '../library/media.entity.js';
 import { MediaService } from '../library/media.service.js';
 import { alive, UploadSessions, type UploadSession } from './upload-sessions.js';
@@ -80,11 +75,11 @@ export class CompletionService {
   }
 
   /** Content that is not taken ends the session: no request could still make it a Media. */
-  private async examine(file: FileHandle, session: UploadSession, { utf8 }: Digest): Promise<Content> {
+  private async examine(file: FileHandle, session: UploadSession, { text }: Digest): Promise<Content> {
     try {
-      return await this.content.examine(file, { total: session.total, fileName: session.fileName, utf8 });
+      return await this.content.examine(file, { total: session.total, fileName: session.fileName, text });
     } catch (error) {
-      if (REFUSALS.some((refusal) => error instanceof refusal)) await this.reject(session, error as AppError);
+      if (isRefusal(error)) await this.reject(session, error);
       throw error;
     }
   }
@@ -129,8 +124,6 @@ export class CompletionService {
     return { media, created: false };
   }
 }
-
-const REFUSALS = [UnsupportedContent, UnreadableImage, UploadTooLarge];
 
 function mediaType(claim: MediaType | undefined, { type }: Content): MediaType {
   if (claim === undefined) return type.kind === 'image' ? 'image' : 'doc';

@@ -84,7 +84,7 @@ export class UploadController {
     new refused.UploadRejected(null),
     new refused.ChunkTooLarge(204_800),
     new UploadTooLarge('image', 5_242_880),
-    new UnsupportedContent('image/svg+xml', 'logo.svg'),
+    new UnsupportedContent('image/svg+xml', { declared: 'image/png' }),
   )
   async append(
     @CurrentUser() user: User,
@@ -110,7 +110,7 @@ export class UploadController {
     new refused.UploadCancelled(),
     new refused.UploadRejected(null),
     new UploadTooLarge('image', 5_242_880),
-    new UnsupportedContent('application/x-msdownload', 'report.pdf'),
+    new UnsupportedContent('application/zip', { declared: 'report.pdf' }, 'An archive is hidden in the file'),
   )
   async complete(
     @CurrentUser() user: User,
