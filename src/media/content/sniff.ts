@@ -50,7 +50,7 @@ async function sniffBinary(head: Buffer, whole: boolean, extension: string): Pro
   const image = imageOf(head);
   if (image !== undefined) return accepted(image);
   if (!whole && head.length < SIGNATURE_BYTES) return { verdict: 'undecided', among: MEDIA_TYPES };
-  return refused(await named(head));
+  return refused(markupOf(head) ?? (await named(head)));
 }
 
 function imageOf(head: Buffer): string | undefined {

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { inflateRaw } from 'node:zlib';
 import yauzl, { type Entry } from 'yauzl';
@@ -51,7 +52,11 @@ export async function pointsToDirectory(file: FileHandle, record: EndRecord): Pr
 export class BadZip extends Error {}
 
 const MOST_ENTRIES = 10_000;
-const MOST_DIRECTORY_BYTES = 4 * 1024 * 1024;
+const MOST_DIRECTORY_BYTES = 2 * 1024 * 1024;
+/** A millisecond or two; then others have their turn. */
+const ENTRIES_AT_ONCE = 500;
+/** An extra field with another name (PKWARE APPNOTE, 4.6.9), of which not all programs know. */
+const UNICODE_NAME = 0x7075;
 const MOST_UNPACKED_BYTES = 1024 ** 3;
 /** Sheets of zeros are packed to less than a hundredth, but then they are not large. */
 const MOST_RATIO = 100;
@@ -80,13 +85,26 @@ export async function readDirectory(file: FileHandle, total: number): Promise<re
 
 async function parse(end: Buffer, start: number, total: number): Promise<Entry[]> {
   try {
-    const zip = await yauzl.fromRandomAccessReaderPromise(new EndReader(end, start), total);
-    const entries = [];
-    for await (const entry of zip.eachEntry()) entries.push(entry);
+    // Names are decoded here: yauzl would do it with the comments too, which takes a second for a megabyte.
+    const options = { decodeStrings: false };
+    const zip = await yauzl.fromRandomAccessReaderPromise(new EndReader(end, start), total, options);
+    const entries: Entry[] = [];
+    for await (const entry of zip.eachEntry()) {
+      entry.fileName = nameOf(entry);
+      if (entries.push(entry) % ENTRIES_AT_ONCE === 0) await setImmediate();
+    }
     return entries;
   } catch (cause) {
-    throw new BadZip('The archive is damaged', { cause });
+    throw cause instanceof BadZip ? cause : new BadZip('The archive is damaged', { cause });
   }
+}
+
+/** All names that matter are ASCII, which is the same in every encoding that a ZIP may have. */
+function nameOf({ fileNameRaw, extraFields }: Entry): string {
+  const name = fileNameRaw.toString('latin1').replaceAll('\\', '/');
+  if (yauzl.validateFileName(name) !== null || extraFields.some(({ id }) => id === UNICODE_NAME))
+    throw new BadZip('The archive has an entry of a strange name');
+  return name;
 }
 
 /** Gives yauzl the end of the file out of memory: two reads of the disk for each of thousands of entries take long. */
