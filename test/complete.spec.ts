@@ -1,7 +1,9 @@
 import { readdir } from 'node:fs/promises';
+import { media } from './setup/office.js';
 import { jpeg, noise, pdf, text } from './setup/samples.js';
 import { Client, md5 } from './setup/client.js';
 import { TestApp } from './setup/test-app.js';
+import { zip } from './setup/zip.js';
 
 let app: TestApp;
 let client: Client;
@@ -206,12 +208,7 @@ describe('a file that turns out to be none that is taken', () => {
       'a.doc',
       'unsupported-content',
     ],
-    [
-      'a ZIP of no office',
-      Buffer.concat([Buffer.from('504b0304', 'hex'), noise(150_000)]),
-      'a.docx',
-      'unsupported-content',
-    ],
+    ['a ZIP of no office', zip([media('word', 150_000)]), 'a.docx', 'unsupported-content'],
   ])(
     '%s: 415 at completion, the session is rejected and its bytes are gone',
     async (_, file, fileName, code) => {

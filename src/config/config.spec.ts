@@ -52,8 +52,17 @@ describe('loadConfig', () => {
     ['MEDIA_URLS', 'private'],
     ['MEDIA_URL_TTL_SECONDS', '0'],
     ['MEDIA_URL_SECRET', 'short'],
+    ['ALLOWED_TYPES', 'image/png,image/bmp'],
+    ['ALLOWED_TYPES', 'image/*'],
+    ['ALLOWED_TYPES', ','],
   ])('names %s=%s', (name, value) => {
     expect(problems({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`^${name}: `))]);
+  });
+
+  it('names the media types that it does not know', () => {
+    expect(problems({ ALLOWED_TYPES: 'image/png, image/bmp,image/tiff' })).toEqual([
+      expect.stringMatching(/^ALLOWED_TYPES: image\/bmp, image\/tiff is not one of image\/jpeg, /),
+    ]);
   });
 
   it('names all that is wrong at once', () => {

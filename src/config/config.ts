@@ -8,6 +8,7 @@ import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { Environment } from './environment.js';
 import { loadJwtSecret } from './jwt-secret.js';
+import { MEDIA_TYPES } from './media-types.js';
 
 /** How bearer tokens are verified: by a shared secret, or by the keys an issuer publishes. */
 export type TokenKeys =
@@ -55,6 +56,8 @@ export class Config {
     readonly requestMaxBytes: number;
     readonly imageMaxBytes: number;
     readonly documentMaxBytes: number;
+    /** Media types, as the bytes tell them. */
+    readonly allowedTypes: readonly string[];
     readonly ttlSeconds: number;
     readonly maxTtlSeconds: number;
   };
@@ -105,6 +108,7 @@ export class Config {
       requestMaxBytes: env.CHUNK_MAX_BYTES + FORM_BYTES,
       imageMaxBytes: env.IMAGE_MAX_BYTES,
       documentMaxBytes: env.DOCUMENT_MAX_BYTES,
+      allowedTypes: env.ALLOWED_TYPES ?? MEDIA_TYPES,
       ttlSeconds: env.UPLOAD_TTL_SECONDS,
       maxTtlSeconds: env.UPLOAD_MAX_TTL_SECONDS,
     };

@@ -1,5 +1,17 @@
 import { Transform, Type } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, MinLength } from 'class-validator';
+import {
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsString,
+  IsUrl,
+  Matches,
+  Max,
+  Min,
+  MinLength,
+  type ValidationArguments,
+} from 'class-validator';
+import { MEDIA_TYPES } from './media-types.js';
 
 const MEBIBYTE = 1024 * 1024;
 const GIBIBYTE = 1024 * MEBIBYTE;
@@ -97,6 +109,11 @@ export class Environment {
   @WholeNumber(16, 4096)
   THUMBNAIL_MAX_SIDE = 512;
 
+  @IsOptional()
+  @List()
+  @IsIn(MEDIA_TYPES, { each: true, message: unknownTypes })
+  ALLOWED_TYPES?: string[];
+
   @WholeNumber(1, 365 * DAY_SECONDS)
   UPLOAD_TTL_SECONDS = DAY_SECONDS;
 
@@ -155,6 +172,11 @@ function List(): PropertyDecorator {
     IsString({ each: true }),
     MinLength(1, { each: true }),
   );
+}
+
+function unknownTypes({ value }: ValidationArguments): string {
+  const unknown = (value as string[]).filter((type) => !MEDIA_TYPES.some((known) => known === type));
+  return `${unknown.join(', ')} is not one of ${MEDIA_TYPES.join(', ')}`;
 }
 
 function toNumber(): NumberConstructor {

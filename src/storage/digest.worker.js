@@ -7,12 +7,12 @@ const BLOCK_BYTES = 1024 * 1024;
  * One pass over the first `size` bytes of an open file, in a worker thread, where synchronous calls stand in nobody's
  * way. JavaScript, since the tests run the sources and a worker loads its file without their compiler.
  * @param {{ fd: number, size: number }} task
- * @returns {{ size: number, md5: string, sha256: string, utf8: boolean }} hex digests; `size` is what could be read
+ * @returns {{ size: number, md5: string, sha256: string, text: boolean }} hex digests; `size` is what could be read
  */
 export default function digest({ fd, size }) {
   const md5 = createHash('md5');
   const sha256 = createHash('sha256');
-  const utf8 = new Utf8Check();
+  const text = new TextCheck();
   const block = Buffer.allocUnsafe(BLOCK_BYTES);
   let read = 0;
   while (read < size) {
@@ -21,14 +21,18 @@ export default function digest({ fd, size }) {
     const bytes = block.subarray(0, length);
     md5.update(bytes);
     sha256.update(bytes);
-    utf8.update(bytes);
+    text.update(bytes);
     read += length;
   }
-  return { size: read, md5: md5.digest('hex'), sha256: sha256.digest('hex'), utf8: utf8.end() };
+  return { size: read, md5: md5.digest('hex'), sha256: sha256.digest('hex'), text: text.end() };
 }
 
-/** Whether all bytes are valid UTF-8; gives up at the first that are not. */
-class Utf8Check {
+/** White space and escape (ANSI colours in logs) occur in text; NUL and others do not. */
+// eslint-disable-next-line no-control-regex
+const CONTROLS = /[\0-\x08\x0b\x0e-\x1a\x1c-\x1f]/;
+
+/** Whether all bytes are clean text; gives up at the first that are not. */
+class TextCheck {
   decoder = new TextDecoder('utf-8', { fatal: true });
   valid = true;
 
@@ -45,7 +49,7 @@ class Utf8Check {
   /** @param {Uint8Array} bytes @param {boolean} stream */
   decode(bytes, stream) {
     try {
-      this.decoder.decode(bytes, { stream });
+      this.valid = !CONTROLS.test(this.decoder.decode(bytes, { stream }));
     } catch {
       this.valid = false;
     }

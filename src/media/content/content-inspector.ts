@@ -3,9 +3,15 @@ import { Injectable } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 import { readAt } from '../../storage/durable.js';
 import { ImageCodec, type ImageFacts } from '../images/image-codec.js';
-import { UnsupportedContent, UploadTooLarge } from './content.errors.js';
+import { isCompoundFile, oldOfficeType } from './compound-file.js';
+import { UnreadableImage, UnsupportedContent, UploadTooLarge } from './content.errors.js';
 import type { ContentType } from './content-type.js';
-import { sniff, type Sniffed } from './sniff.js';
+import { endOfImage } from './end-of-image.js';
+import { packageType } from './office-package.js';
+import { stowaway } from './polyglot.js';
+import { DECISIVE_BYTES, sniff, type Sniffed } from './sniff.js';
+import { accepted, refused, type Accepted, type Refused } from './verdict.js';
+import { isZip } from './zip-head.js';
 
 /** What the bytes of a whole file turned out to be. */
 export interface Content {
@@ -14,8 +20,24 @@ export interface Content {
   readonly image: ImageFacts | undefined;
 }
 
-/** Enough for the entry that names an Office file's kind, wherever in its first kilobytes it stands. */
-const HEAD_BYTES = 1024 * 1024;
+/** The first bytes of a file, and what its client says of it. */
+export interface Head {
+  readonly bytes: Buffer;
+  readonly total: number;
+  readonly fileName: string | null;
+  /** A media type or, failing that, a file name; only ever repeated to the client. */
+  readonly declared: string | null;
+}
+
+/** A file of which all bytes are there. */
+export interface WholeFile {
+  readonly total: number;
+  readonly fileName: string | null;
+  /** Whether all of it is clean text. */
+  readonly text: boolean;
+}
+
+const HEAD_BYTES = 256 * 1024;
 
 /** Decides by the bytes alone what a file is, and refuses what is not taken. */
 @Injectable()
@@ -25,42 +47,53 @@ export class ContentInspector {
     private readonly images: ImageCodec,
   ) {}
 
-  /**
-   * Judges a file by its first chunk.
-   * @returns its type, or undefined while the bytes do not tell
-   * @throws UnsupportedContent, UploadTooLarge
-   */
-  async admit(file: {
-    head: Buffer;
-    total: number;
-    fileName: string | null;
-  }): Promise<ContentType | undefined> {
-    this.limitUnknown(file.total);
-    const sniffed = await sniff(file.head, file.head.length === file.total, file.fileName);
-    if (sniffed.verdict === 'refused') throw new UnsupportedContent(sniffed.detected, file.fileName);
-    if (sniffed.verdict === 'undecided') return undefined;
-    this.limit(sniffed.type.kind, file.total);
-    return sniffed.type;
+  /** Whether a session that stands at `offset` may be told better with its next chunk. */
+  mayTellMore({ mime, offset }: { mime: string | null; offset: number }): boolean {
+    return mime === null && offset < DECISIVE_BYTES;
   }
 
   /**
-   * Judges a whole file, whatever its first chunk promised.
+   * Judges a file by its head.
+   * @returns its type, or undefined while the bytes do not tell
+   * @throws UnsupportedContent, UploadTooLarge
+   */
+  async admit({ bytes, total, fileName, declared }: Head): Promise<ContentType | undefined> {
+    this.limitUnknown(total);
+    const sniffed = await sniff(bytes, bytes.length === total, fileName);
+    if (sniffed.verdict !== 'undecided') return this.permit(sniffed, total, declared);
+    if (sniffed.among.some((mime) => this.config.uploads.allowedTypes.includes(mime))) return undefined;
+    throw this.unsupported(refused(isZip(bytes) ? 'application/zip' : null), declared);
+  }
+
+  /**
+   * Judges a whole file, whatever its head promised.
    * @throws UnsupportedContent, UnreadableImage, UploadTooLarge
    */
-  async examine(
-    file: FileHandle,
-    claims: { total: number; fileName: string | null; utf8: boolean },
-  ): Promise<Content> {
-    const { total, fileName, utf8 } = claims;
-    const sniffed = await sniff(await readAt(file, Math.min(total, HEAD_BYTES), 0), true, fileName);
-    if (sniffed.verdict !== 'accepted') throw new UnsupportedContent(detected(sniffed), fileName);
-    const { type } = sniffed;
-    if (isOldOffice(type) && !(await holdsOffice(file, total)))
-      throw new UnsupportedContent('application/x-cfb', fileName);
+  async examine(file: FileHandle, { total, fileName, text }: WholeFile): Promise<Content> {
+    const head = await readAt(file, Math.min(total, HEAD_BYTES), 0);
+    const sniffed = await sniff(head, head.length === total, fileName);
+    const type = this.permit(await decide(file, sniffed, { head, total, text }), total, fileName);
+    const image = type.kind === 'image' ? await readAt(file, total, 0) : undefined;
+    const facts = image && (await this.images.facts(image));
+    const imageEnd = image && endOfImage(image, type.mime);
+    if (image && imageEnd === undefined) throw new UnreadableImage();
+    const other = isZip(head) ? undefined : await stowaway(file, { mime: type.mime, total, imageEnd });
+    if (other) throw this.unsupported(other, fileName);
+    return { type, image: facts };
+  }
+
+  /** The type of what is taken, by its bytes, the settings and its size. */
+  private permit(verdict: Accepted | Refused, total: number, declared: string | null): ContentType {
+    if (verdict.verdict === 'refused') throw this.unsupported(verdict, declared);
+    const { type } = verdict;
+    if (!this.config.uploads.allowedTypes.includes(type.mime))
+      throw this.unsupported(refused(type.mime), declared);
     this.limit(type.kind, total);
-    if (type.mime.startsWith('text/') && !utf8) throw new UnsupportedContent(null, fileName);
-    if (type.kind === 'document') return { type, image: undefined };
-    return { type, image: await this.images.facts(await readAt(file, total, 0)) };
+    return type;
+  }
+
+  private unsupported({ detected, why }: Refused, declared: string | null): UnsupportedContent {
+    return new UnsupportedContent(detected, { declared, allowed: this.config.uploads.allowedTypes }, why);
   }
 
   /** Too large for whatever it may turn out to be. */
@@ -76,26 +109,18 @@ export class ContentInspector {
   }
 }
 
-function detected(sniffed: Sniffed): string | null {
-  return sniffed.verdict === 'refused' ? sniffed.detected : null;
-}
-
-const OLD_OFFICE = ['application/msword', 'application/vnd.ms-excel', 'application/vnd.ms-powerpoint'];
-
-function isOldOffice({ mime }: ContentType): boolean {
-  return OLD_OFFICE.includes(mime);
-}
-
-/** Names that the directory of a compound file has in UTF-16 when an Office program wrote it; an installer has others. */
-const OFFICE_STREAMS = ['WordDocument', 'Workbook', 'Book', 'PowerPoint Document'].map((name) =>
-  Buffer.from(`${name}\0`, 'utf16le'),
-);
-
-/** The directory may be anywhere in the file: looked for in blocks that overlap by more than a name. */
-async function holdsOffice(file: FileHandle, total: number): Promise<boolean> {
-  for (let at = 0; at < total; at += HEAD_BYTES - 64) {
-    const block = await readAt(file, Math.min(HEAD_BYTES, total - at), at);
-    if (OFFICE_STREAMS.some((name) => block.includes(name))) return true;
-  }
-  return false;
+/** The formats that a head cannot tell are told by the rest of the file. */
+async function decide(
+  file: FileHandle,
+  sniffed: Sniffed,
+  { head, total, text }: { head: Buffer; total: number; text: boolean },
+): Promise<Accepted | Refused> {
+  if (sniffed.verdict === 'refused') return sniffed;
+  if (isZip(head)) return await packageType(file, total);
+  if (sniffed.verdict === 'undecided') return refused(null);
+  const { mime } = sniffed.type;
+  if (mime.startsWith('text/') && !text) return refused(null);
+  if (!isCompoundFile(head)) return sniffed;
+  const office = await oldOfficeType(file, total, mime);
+  return office === undefined ? refused('application/x-cfb') : accepted(office);
 }

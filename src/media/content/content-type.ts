@@ -1,3 +1,5 @@
+import { MEDIA_TYPES, type KnownMediaType } from '../../config/media-types.js';
+
 /** What a file is, by its bytes. */
 export interface ContentType {
   readonly mime: string;
@@ -6,38 +8,55 @@ export interface ContentType {
   readonly kind: 'image' | 'document';
 }
 
-const IMAGES = { 'image/jpeg': 'jpg', 'image/png': 'png', 'image/gif': 'gif', 'image/webp': 'webp' };
-
-const DOCUMENTS = {
-  'application/pdf': 'pdf',
-  'application/msword': 'doc',
-  'application/vnd.ms-excel': 'xls',
-  'application/vnd.ms-powerpoint': 'ppt',
-  'application/vnd.openxmlformats-officedocument.wordprocessingml.document': 'docx',
-  'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet': 'xlsx',
-  'application/vnd.openxmlformats-officedocument.presentationml.presentation': 'pptx',
-  'application/vnd.oasis.opendocument.text': 'odt',
-  'application/vnd.oasis.opendocument.spreadsheet': 'ods',
-  'application/vnd.oasis.opendocument.presentation': 'odp',
-  'text/plain': 'txt',
-  'text/csv': 'csv',
+/** The extensions that files of a type go by; the first is the one that it is given. */
+const EXTENSIONS: Readonly<Record<KnownMediaType, readonly [string, ...string[]]>> = {
+  'image/jpeg': ['jpg', 'jpeg', 'jpe', 'jfif'],
+  'image/png': ['png', 'apng'],
+  'image/gif': ['gif'],
+  'image/webp': ['webp'],
+  'application/pdf': ['pdf'],
+  'application/msword': ['doc', 'dot'],
+  'application/vnd.ms-excel': ['xls', 'xlt'],
+  'application/vnd.ms-powerpoint': ['ppt', 'pps', 'pot'],
+  'application/vnd.openxmlformats-officedocument.wordprocessingml.document': ['docx', 'dotx'],
+  'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet': ['xlsx', 'xltx'],
+  'application/vnd.openxmlformats-officedocument.presentationml.presentation': ['pptx', 'ppsx', 'potx'],
+  'application/vnd.oasis.opendocument.text': ['odt'],
+  'application/vnd.oasis.opendocument.spreadsheet': ['ods'],
+  'application/vnd.oasis.opendocument.presentation': ['odp'],
+  // None that a program would run or a browser render.
+  'text/plain': [
+    'txt',
+    'text',
+    'log',
+    'md',
+    'rst',
+    'json',
+    'yaml',
+    'yml',
+    'toml',
+    'ini',
+    'srt',
+    'vtt',
+    'tsv',
+    'csv',
+  ],
+  'text/csv': ['csv'],
 };
 
-const TYPES: ReadonlyMap<string, ContentType> = new Map([
-  ...types(IMAGES, 'image'),
-  ...types(DOCUMENTS, 'document'),
-]);
+const TYPES: ReadonlyMap<string, ContentType> = new Map(
+  MEDIA_TYPES.map((mime) => [
+    mime,
+    { mime, extension: EXTENSIONS[mime][0], kind: mime.startsWith('image/') ? 'image' : 'document' },
+  ]),
+);
 
-export const ACCEPTED_TYPES: readonly string[] = [...TYPES.keys()];
-
-/** The accepted type of a media type; undefined for everything that is not taken. */
+/** The accepted type of a media type; undefined for everything that is never taken. */
 export function contentType(mime: string): ContentType | undefined {
   return TYPES.get(mime);
 }
 
-function types(
-  extensions: Readonly<Record<string, string>>,
-  kind: ContentType['kind'],
-): [string, ContentType][] {
-  return Object.entries(extensions).map(([mime, extension]) => [mime, { mime, extension, kind }]);
+/** Whether files of a type go by an extension, which comes without its dot. */
+export function fits({ mime }: ContentType, extension: string): boolean {
+  return EXTENSIONS[mime as KnownMediaType].includes(extension.toLowerCase());
 }

@@ -1,12 +1,22 @@
+import { MEDIA_TYPES } from '../../config/media-types.js';
 import { AppError } from '../../errors/app-error.js';
-import { ACCEPTED_TYPES } from './content-type.js';
+
+/** What a client said of a file, and what it may send. */
+export interface Claim {
+  /** The media type it gave the part or, failing that, the file name. */
+  readonly declared: string | null;
+  readonly allowed?: readonly string[];
+}
 
 export class UnsupportedContent extends AppError {
-  constructor(detected: string | null, declared: string | null) {
-    super('unsupported-content', 415, `Files of this kind are not taken: ${detected ?? 'unknown content'}`, {
-      action: 'give-up',
-      members: { detected, declared, allowed: ACCEPTED_TYPES },
-    });
+  /** @param why in words, where the type that the bytes have does not say it */
+  constructor(detected: string | null, { declared, allowed = MEDIA_TYPES }: Claim, why?: string) {
+    super(
+      'unsupported-content',
+      415,
+      why ?? `Files of this kind are not taken: ${detected ?? 'unknown content'}`,
+      { action: 'give-up', members: { detected, declared, allowed } },
+    );
   }
 }
 
@@ -37,4 +47,9 @@ export class NotAnImage extends AppError {
       members: { detected },
     });
   }
+}
+
+/** All that ends an upload for what its bytes are: no request could still make a Media of it. */
+export function isRefusal(error: unknown): error is AppError {
+  return [UnsupportedContent, UnreadableImage, UploadTooLarge].some((refusal) => error instanceof refusal);
 }

@@ -1,3 +1,6 @@
+import { extname } from 'node:path';
+import { fits, type ContentType } from './content-type.js';
+
 const MAX_CHARS = 255;
 
 /**
@@ -15,6 +18,17 @@ export function cleanFileName(name: string | undefined): string | null {
     .trim();
   const title = [...clean].slice(0, MAX_CHARS).join('');
   return title === '' || title === '.' || title === '..' || title === 'blob' ? null : title;
+}
+
+/**
+ * A name under which a file can be saved without becoming something else: its extension is one of its type. Another
+ * one is replaced, so that a PDF called `a.php` is saved as `a.pdf`; what is hardly an extension, as in `v1.2`, stays.
+ */
+export function saveName(title: string, type: ContentType): string {
+  const extension = extname(title);
+  if (fits(type, extension.slice(1))) return title;
+  const stem = /^\.[a-z]\w{0,4}$/i.test(extension) ? title.slice(0, -extension.length) : title;
+  return `${stem}.${type.extension}`;
 }
 
 /** Browsers escape these three, and only these, in a multipart file name (WHATWG HTML, multipart/form-data encoding). */

@@ -1,5 +1,6 @@
 import contentDisposition from 'content-disposition';
 import { contentType } from '../content/content-type.js';
+import { saveName } from '../content/file-name.js';
 import type { Media } from './media.entity.js';
 
 const YEAR_SECONDS = 31_536_000;
@@ -41,9 +42,7 @@ function reuse(secondsLeft: number | undefined): Record<string, string> {
   };
 }
 
-/** The title, which need not have an extension. */
 function downloadName({ title, key, mime }: Media): string {
-  const extension = contentType(mime)?.extension ?? 'bin';
-  if (title === null) return `${key}.${extension}`;
-  return /\.\w{1,8}$/.test(title) ? title : `${title}.${extension}`;
+  const type = contentType(mime);
+  return type ? saveName(title ?? key, type) : `${key}.bin`;
 }

@@ -24,6 +24,8 @@ export interface Chunk {
   readonly bytes: Buffer;
   /** What the client calls the file, cleaned; null when it says nothing of use. */
   readonly fileName: string | null;
+  /** The media type that the client gives the file or, failing that, its name. */
+  readonly declared: string | null;
   readonly expires: Date | undefined;
 }
 
@@ -70,7 +72,9 @@ function toChunk(
   const bytes = chunkOf(form, range, maxBytes);
   const actual = range ?? { start: 0, end: bytes.length - 1, total: bytes.length };
   checkOffset(form.field('offset'), actual);
-  return { uploadId, range: actual, bytes, fileName: fileNameOf(form, request), expires };
+  const fileName = fileNameOf(form, request);
+  const declared = mediaTypeOf(form.file?.contentType) ?? fileName;
+  return { uploadId, range: actual, bytes, fileName, declared, expires };
 }
 
 type Limits = Pick<Config['uploads'], 'chunkMaxBytes' | 'requestMaxBytes'>;
@@ -79,7 +83,7 @@ type Query = Readonly<Record<string, unknown>>;
 interface Form {
   /** The value of a small part or, where the body is the chunk itself, of the query; undefined when empty. */
   field(name: string): string | undefined;
-  readonly file: Pick<Part, 'data' | 'filename'> | undefined;
+  readonly file: Omit<Part, 'name'> | undefined;
 }
 
 function rangeOf(request: IncomingMessage): ByteRange | OffsetQuery | undefined {
@@ -91,7 +95,11 @@ function rangeOf(request: IncomingMessage): ByteRange | OffsetQuery | undefined 
 function readForm(body: Buffer, mediaType: string | undefined, query: Query): Form {
   const boundary = boundaryOf(mediaType);
   if (boundary === undefined)
-    return toForm([], query, body.length > 0 ? { data: body, filename: undefined } : undefined);
+    return toForm(
+      [],
+      query,
+      body.length > 0 ? { data: body, filename: undefined, contentType: mediaType } : undefined,
+    );
   const parts = parseMultipart(body, boundary);
   const file = filePart(parts);
   const fields = parts.filter((part) => part !== file && part.filename === undefined);
@@ -158,6 +166,14 @@ function fileNameOf({ file }: Form, request: IncomingMessage): string | null {
   return (
     cleanFileName(file?.filename) ?? cleanFileName(headerFileName(request.headers['content-disposition']))
   );
+}
+
+/** Those that say nothing: what browsers give a blob without a type, and curl any body. */
+const NO_TYPES = ['application/octet-stream', 'application/x-www-form-urlencoded'];
+
+function mediaTypeOf(value: string | undefined): string | null {
+  const type = /^[a-z]{1,20}\/[\w.+-]{1,100}(?=\s*(;|$))/i.exec(value ?? '')?.[0].toLowerCase() ?? null;
+  return type === null || NO_TYPES.includes(type) ? null : type;
 }
 
 function headerFileName(value: string | undefined): string | undefined {

@@ -1,18 +1,13 @@
 import { webcrypto } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { Injectable, Logger } from '@nestjs/common';
-import { AppError } from '../../errors/app-error.js';
+import type { AppError } from '../../errors/app-error.js';
 import { Database, type Queryable } from '../../database/database.js';
 import { Digester, type Digest } from '../../storage/digester.js';
 import { readAt } from '../../storage/durable.js';
 import { FileStore } from '../../storage/file-store.js';
 import { ContentInspector, type Content } from '../content/content-inspector.js';
-import {
-  NotAnImage,
-  UnreadableImage,
-  UnsupportedContent,
-  UploadTooLarge,
-} from '../content/content.errors.js';
+import { isRefusal, NotAnImage } from '../content/content.errors.js';
 import { PublicImages } from '../images/public-images.js';
 import { Thumbnails } from '../images/thumbnails.js';
 import type { Media, MediaType } from '../library/media.entity.js';
@@ -106,7 +101,7 @@ export class CompletionService {
   private async prepare(file: FileHandle, session: UploadSession, digest: Digest): Promise<Publication> {
     const { total, fileName } = session;
     try {
-      const content = await this.content.examine(file, { total, fileName, utf8: digest.utf8 });
+      const content = await this.content.examine(file, { total, fileName, text: digest.text });
       if (!content.image) return { digest, content, bytes: undefined };
       const image = await readAt(file, total, 0);
       const { bytes, facts } = await this.images.of(image, content.image);
@@ -183,13 +178,6 @@ export class CompletionService {
     if (media.md5 !== md5) throw new ChecksumMismatch(session.offset);
     return { media, created: false };
   }
-}
-
-const REFUSALS = [UnsupportedContent, UnreadableImage, UploadTooLarge];
-
-/** Whether the content is to blame, which stays what it is. */
-function isRefusal(error: unknown): error is AppError {
-  return REFUSALS.some((refusal) => error instanceof refusal);
 }
 
 /** Off the event loop. */

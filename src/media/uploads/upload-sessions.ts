@@ -40,6 +40,12 @@ export interface NewSession {
   readonly expires: Date | undefined;
 }
 
+/** An open session whose offset was moved. */
+export interface Advanced {
+  readonly expiresAt: Date;
+  readonly mime: string | null;
+}
+
 export interface PageRequest {
   readonly limit: number;
   readonly offset: number;
@@ -105,18 +111,18 @@ export class UploadSessions {
 
   /**
    * Moves the offset of an open session from the start of `range` to its end, and puts off the expiry: one statement that
-   * also takes the row's lock. Returns the new expiry; undefined when the session stands elsewhere, or nowhere.
+   * also takes the row's lock. Undefined when the session stands elsewhere, or nowhere.
    */
   async advance(
     db: Queryable,
     ownerId: string,
     id: string,
     { start, end, total }: ByteRange,
-  ): Promise<Date | undefined> {
+  ): Promise<Advanced | undefined> {
     if (!isUploadId(id)) return undefined;
     const { ttlSeconds, maxTtlSeconds } = this.config.uploads;
     // The expiry is indexed, and a new value in an index makes every update dearer: it moves in steps.
-    const { rows } = await db.query<{ expires_at: Date }>(
+    const { rows } = await db.query<Pick<Row, 'expires_at' | 'mime'>>(
       `UPDATE upload_session
        SET "offset" = $4,
            expires_at = CASE WHEN expiry_slides AND expires_at < now() + make_interval(secs => $8)
@@ -124,7 +130,7 @@ export class UploadSessions {
              ELSE expires_at END
        WHERE id = $1 AND owner_id = $2 AND "offset" = $3 AND total = $5 AND state = 'open' AND expires_at > now()
          AND ${BEGUN}
-       RETURNING expires_at`,
+       RETURNING expires_at, mime`,
       [
         id,
         ownerId,
@@ -136,7 +142,13 @@ export class UploadSessions {
         ttlSeconds - Math.min(EXPIRY_STEP_SECONDS, ttlSeconds / 10),
       ],
     );
-    return rows[0]?.expires_at;
+    const [row] = rows;
+    return row && { expiresAt: row.expires_at, mime: row.mime };
+  }
+
+  /** Notes what the first bytes have told at last. */
+  async identify(db: Queryable, id: string, mime: string): Promise<void> {
+    await db.query(`UPDATE upload_session SET mime = $2 WHERE id = $1`, [id, mime]);
   }
 
   /** Ends an open session with its media. */

@@ -89,7 +89,7 @@ export class UploadController {
     new refused.UploadRejected(null),
     new refused.ChunkTooLarge(204_800),
     new UploadTooLarge('image', 5_242_880),
-    new UnsupportedContent('image/svg+xml', 'logo.svg'),
+    new UnsupportedContent('image/svg+xml', { declared: 'image/png' }),
     new refused.TooManyUploads(100),
     new refused.ReservedQuotaExceeded(1_073_741_824),
     new refused.StoredQuotaExceeded(10_737_418_240),
@@ -119,7 +119,7 @@ export class UploadController {
     new refused.UploadCancelled(),
     new refused.UploadRejected(null),
     new UploadTooLarge('image', 5_242_880),
-    new UnsupportedContent('application/x-msdownload', 'report.pdf'),
+    new UnsupportedContent('application/zip', { declared: 'report.pdf' }, 'An archive is hidden in the file'),
   )
   async complete(
     @CurrentUser() user: User,

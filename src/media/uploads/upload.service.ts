@@ -3,14 +3,18 @@ import { BufferPool } from '../../body/buffer-pool.js';
 import { Database, type Queryable } from '../../database/database.js';
 import { storedBytes } from '../../metrics/metrics.js';
 import { settled } from '../../settled.js';
+import { AppError } from '../../errors/app-error.js';
+import { readAt } from '../../storage/durable.js';
 import { FileStore } from '../../storage/file-store.js';
 import { ContentInspector } from '../content/content-inspector.js';
+import { isRefusal } from '../content/content.errors.js';
 import type { Chunk, ChunkQuery } from './chunk.js';
 import { DiskSpace } from './disk-space.js';
 import { overlapOf } from './overlap.js';
 import {
   alive,
   UploadSessions,
+  type Advanced,
   type PageRequest,
   type SessionPage,
   type UploadSession,
@@ -97,10 +101,11 @@ export class UploadService {
   }
 
   /** What can be checked before there is a session is; a first chunk that is refused leaves no trace. */
-  private async open(ownerId: string, { range, bytes, fileName, expires }: Chunk): Promise<Receipt> {
+  private async open(ownerId: string, chunk: Chunk): Promise<Receipt> {
+    const { range, bytes, fileName, declared, expires } = chunk;
     if (range.start > 0) throw new OffsetMismatch(0, 'restart');
     const { total } = range;
-    const type = await this.content.admit({ head: bytes, total, fileName });
+    const type = await this.content.admit({ bytes, total, fileName, declared });
     const session = { ownerId, total, offset: bytes.length, fileName, mime: type?.mime ?? null, expires };
     const room = await this.disk.room();
     const claim = await this.limits.claim(ownerId, total);
@@ -124,28 +129,68 @@ export class UploadService {
    * and the lock that comes with it keeps other writers away. Any other chunk is judged under the same lock.
    */
   private async continue(ownerId: string, chunk: Chunk & { uploadId: string }): Promise<Receipt> {
-    const { uploadId, range, bytes } = chunk;
-    return await this.db.transaction(
+    const { uploadId, range } = chunk;
+    const outcome = await this.db.transaction(
       (db) => this.sessions.advance(db, ownerId, uploadId, range),
-      async (db, expiresAt) => {
-        if (!expiresAt)
-          return await this.place(db, alive(await this.sessions.lock(db, ownerId, uploadId)), chunk);
-        await this.store.write(uploadId, range.start, bytes);
-        return { id: uploadId, offset: range.end + 1, expiresAt, replayed: false, asked: false };
+      async (db, advanced) => {
+        if (advanced) return await this.write(db, ownerId, chunk, advanced);
+        return await this.place(db, alive(await this.sessions.lock(db, ownerId, uploadId)), chunk);
       },
     );
+    if (!(outcome instanceof AppError)) return outcome;
+    await this.sessions.clean(this.db, uploadId);
+    throw outcome;
   }
 
   /** A chunk that repeats bytes, all or some, or fits nowhere. */
-  private async place(db: Queryable, session: UploadSession, { range, bytes }: Chunk): Promise<Receipt> {
+  private async place(
+    db: Queryable,
+    session: UploadSession,
+    chunk: Chunk & { uploadId: string },
+  ): Promise<Receipt | AppError> {
+    const { range, bytes } = chunk;
     const overlap = overlapOf(session, range);
     if (overlap > 0) await this.compare(session, range.start, bytes.subarray(0, overlap));
     if (overlap === bytes.length) return { ...session, replayed: true, asked: false };
-    const rest = { ...range, start: session.offset };
-    const expiresAt = await this.sessions.advance(db, session.ownerId, session.id, rest);
-    if (!expiresAt) throw new Error(`Upload moved away from ${session.offset} under its lock`);
-    await this.store.write(session.id, session.offset, bytes.subarray(overlap));
-    return { id: session.id, offset: range.end + 1, expiresAt, replayed: false, asked: false };
+    const rest = { ...chunk, range: { ...range, start: session.offset }, bytes: bytes.subarray(overlap) };
+    const advanced = await this.sessions.advance(db, session.ownerId, session.id, rest.range);
+    if (!advanced) throw new Error(`Upload moved away from ${session.offset} under its lock`);
+    return await this.write(db, session.ownerId, rest, advanced);
+  }
+
+  /** Returns a refusal, instead of throwing it, where the transaction has to commit what became of the session. */
+  private async write(
+    db: Queryable,
+    ownerId: string,
+    { uploadId, range, bytes, declared }: Chunk & { uploadId: string },
+    { expiresAt, mime }: Advanced,
+  ): Promise<Receipt | AppError> {
+    await this.store.write(uploadId, range.start, bytes);
+    const refusal = this.content.mayTellMore({ mime, offset: range.start })
+      ? await this.judgeAgain(db, ownerId, uploadId, declared)
+      : undefined;
+    return refusal ?? { id: uploadId, offset: range.end + 1, expiresAt, replayed: false, asked: false };
+  }
+
+  /** The first chunk was too small to tell what it is the start of: judges it together with those after it. */
+  private async judgeAgain(
+    db: Queryable,
+    ownerId: string,
+    id: string,
+    declared: string | null,
+  ): Promise<AppError | undefined> {
+    const session = alive(await this.sessions.find(db, ownerId, id));
+    const { total, offset, fileName } = session;
+    const bytes = await this.store.read(session, (file) => readAt(file, offset, 0));
+    try {
+      const type = await this.content.admit({ bytes, total, fileName, declared: declared ?? fileName });
+      if (type) await this.sessions.identify(db, id, type.mime);
+      return undefined;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      await this.sessions.abandon(db, id, 'rejected', { code: error.code, detail: error.detail });
+      return error;
+    }
   }
 
   private locking(ownerId: string, id: string) {

@@ -1,0 +1,177 @@
+import type { FileHandle } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { inflateRaw } from 'node:zlib';
+import yauzl, { type Entry } from 'yauzl';
+import { readAt } from '../../storage/durable.js';
+
+/** The record that ends a ZIP and tells where its directory is. */
+export interface EndRecord {
+  /** Where it stands in the file, as all places here. */
+  readonly at: number;
+  readonly entries: number;
+  readonly directorySize: number;
+  readonly directoryAt: number;
+  /** Where the comment ends that it announces: the end of the file, unless somebody appended to it. */
+  readonly end: number;
+}
+
+const END_SIGNATURE = Buffer.from('504b0506', 'hex');
+const END_BYTES = 22;
+const ENTRY_SIGNATURE = 0x02014b50;
+const ENTRY_BYTES = 46;
+const LOCAL_BYTES = 30;
+
+/** A ZIP ends with such a record and a comment of at most 65,535 bytes; before it may be a locator of 20. */
+export const ZIP_TAIL_BYTES = 20 + END_BYTES + 0xffff;
+
+/** The last end record in the last bytes of a file: the one that readers take, since they look for it from the end. */
+export function endRecord(tail: Buffer, total: number): EndRecord | undefined {
+  const found = tail.subarray(0, Math.max(0, tail.length - END_BYTES + 4)).lastIndexOf(END_SIGNATURE);
+  if (found < 0) return undefined;
+  const at = total - tail.length + found;
+  return {
+    at,
+    entries: tail.readUInt16LE(found + 10),
+    directorySize: tail.readUInt32LE(found + 12),
+    directoryAt: tail.readUInt32LE(found + 16),
+    end: at + END_BYTES + tail.readUInt16LE(found + 20),
+  };
+}
+
+/** Whether a directory is where an end record says, counted from the start of the file or back from the record. */
+export async function pointsToDirectory(file: FileHandle, record: EndRecord): Promise<boolean> {
+  for (const at of [record.directoryAt, record.at - record.directorySize]) {
+    if (record.entries === 0 || at < 0 || at + ENTRY_BYTES > record.at) continue;
+    if ((await readAt(file, 4, at)).readUInt32LE(0) === ENTRY_SIGNATURE) return true;
+  }
+  return false;
+}
+
+/** A ZIP that is not to be trusted; the message says why. */
+export class BadZip extends Error {}
+
+const MOST_ENTRIES = 10_000;
+const MOST_DIRECTORY_BYTES = 2 * 1024 * 1024;
+/** A millisecond or two; then others have their turn. */
+const ENTRIES_AT_ONCE = 500;
+/** An extra field with another name (PKWARE APPNOTE, 4.6.9), of which not all programs know. */
+const UNICODE_NAME = 0x7075;
+const MOST_UNPACKED_BYTES = 1024 ** 3;
+/** Sheets of zeros are packed to less than a hundredth, but then they are not large. */
+const MOST_RATIO = 100;
+const HARMLESS_BYTES = 64 * 1024 * 1024;
+
+/**
+ * The entries of a ZIP by its central directory alone; nothing is unpacked. Refused is what readers could see in
+ * different ways or what could hurt them: too many entries, too much to unpack, entries in each other's bytes,
+ * encryption, two entries of one name, bytes after the end.
+ * @throws BadZip
+ */
+export async function readDirectory(file: FileHandle, total: number): Promise<readonly Entry[]> {
+  const tail = await readAt(file, Math.min(total, ZIP_TAIL_BYTES), Math.max(0, total - ZIP_TAIL_BYTES));
+  const record = endRecord(tail, total);
+  if (record?.end !== total) throw new BadZip('The archive is damaged: it has no end');
+  const { entries: count, directorySize, directoryAt } = record;
+  if (count > MOST_ENTRIES || directorySize > MOST_DIRECTORY_BYTES)
+    throw new BadZip(`The archive has more than ${MOST_ENTRIES} entries`);
+  if (directoryAt + directorySize !== record.at)
+    throw new BadZip('The archive is damaged: its directory is elsewhere');
+  const start = Math.min(directoryAt, total - tail.length);
+  const entries = await parse(await readAt(file, total - start, start), start, total);
+  check(entries, record, total);
+  return entries;
+}
+
+async function parse(end: Buffer, start: number, total: number): Promise<Entry[]> {
+  try {
+    // Names are decoded here: yauzl would do it with the comments too, which takes a second for a megabyte.
+    const options = { decodeStrings: false };
+    const zip = await yauzl.fromRandomAccessReaderPromise(new EndReader(end, start), total, options);
+    const entries: Entry[] = [];
+    for await (const entry of zip.eachEntry()) {
+      entry.fileName = nameOf(entry);
+      if (entries.push(entry) % ENTRIES_AT_ONCE === 0) await setImmediate();
+    }
+    return entries;
+  } catch (cause) {
+    throw cause instanceof BadZip ? cause : new BadZip('The archive is damaged', { cause });
+  }
+}
+
+/** All names that matter are ASCII, which is the same in every encoding that a ZIP may have. */
+function nameOf({ fileNameRaw, extraFields }: Entry): string {
+  const name = fileNameRaw.toString('latin1').replaceAll('\\', '/');
+  if (yauzl.validateFileName(name) !== null || extraFields.some(({ id }) => id === UNICODE_NAME))
+    throw new BadZip('The archive has an entry of a strange name');
+  return name;
+}
+
+/** Gives yauzl the end of the file out of memory: two reads of the disk for each of thousands of entries take long. */
+class EndReader extends yauzl.RandomAccessReader {
+  constructor(
+    private readonly bytes: Buffer,
+    private readonly start: number,
+  ) {
+    super();
+  }
+
+  override read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    callback: (error: Error | null, bytesRead: number) => void,
+  ): void {
+    const from = position - this.start;
+    // Before the directory could be a record of ZIP64, which files of this size have no need of.
+    callback(null, from < 0 ? 0 : this.bytes.copy(buffer, offset, from, from + length));
+  }
+}
+
+function check(entries: readonly Entry[], { directorySize, directoryAt }: EndRecord, total: number): void {
+  if (sum(entries.map(directoryBytes)) !== directorySize)
+    throw new BadZip('The archive is damaged: its directory is not as long as it says');
+  const unpacked = sum(entries.map(({ uncompressedSize }) => uncompressedSize));
+  if (unpacked > MOST_UNPACKED_BYTES || (unpacked > HARMLESS_BYTES && unpacked > total * MOST_RATIO))
+    throw new BadZip('The archive unpacks to too much');
+  if (new Set(entries.map(({ fileName }) => fileName.toLowerCase())).size < entries.length)
+    throw new BadZip('The archive has two entries of one name');
+  if (entries.some((entry) => entry.isEncrypted())) throw new BadZip('The archive is encrypted');
+  if (!entries.every((entry) => entry.canDecodeFileData()))
+    throw new BadZip('The archive is packed in an unusual way');
+  if (overlap(entries, directoryAt)) throw new BadZip('The archive has entries within each other');
+}
+
+function directoryBytes({ fileNameLength, extraFieldLength, fileCommentLength }: Entry): number {
+  return ENTRY_BYTES + fileNameLength + extraFieldLength + fileCommentLength;
+}
+
+function overlap(entries: readonly Entry[], directoryAt: number): boolean {
+  const sorted = entries.toSorted((a, b) => a.relativeOffsetOfLocalHeader - b.relativeOffsetOfLocalHeader);
+  return sorted.some((entry, i) => {
+    const { relativeOffsetOfLocalHeader: at, fileNameLength, compressedSize } = entry;
+    const end = at + LOCAL_BYTES + fileNameLength + compressedSize;
+    return end > (sorted[i + 1]?.relativeOffsetOfLocalHeader ?? directoryAt);
+  });
+}
+
+/** Unpacks one small entry. @throws BadZip when it is not small, or damaged */
+export async function readEntry(file: FileHandle, entry: Entry, maxBytes: number): Promise<Buffer> {
+  const { relativeOffsetOfLocalHeader: at, compressedSize, compressionMethod } = entry;
+  if (compressedSize > maxBytes || entry.uncompressedSize > maxBytes)
+    throw new BadZip(`The archive has a ${entry.fileName} that is too large`);
+  const header = await readAt(file, LOCAL_BYTES, at);
+  const start = at + LOCAL_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
+  const data = await readAt(file, compressedSize, start);
+  if (compressionMethod === 0) return data;
+  try {
+    return await promisify(inflateRaw)(data, { maxOutputLength: maxBytes });
+  } catch (cause) {
+    throw new BadZip('The archive is damaged', { cause });
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
