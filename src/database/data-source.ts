@@ -2,6 +2,7 @@ import { DataSource, type DataSourceOptions } from 'typeorm';
 import { UploadsAndMedia1763800000000 } from '../../migrations/1763800000000-uploads-and-media.js';
 import { Thumbnails1763900000000 } from '../../migrations/1763900000000-thumbnails.js';
 import { ClicksAndLimits1763910000000 } from '../../migrations/1763910000000-clicks-and-limits.js';
+import { IdempotencyKeys1763920000000 } from '../../migrations/1763920000000-idempotency-keys.js';
 import { Media } from '../media/library/media.entity.js';
 
 /** Where Postgres is: a URL, or the socket of the embedded one. */
@@ -71,7 +72,12 @@ function options(
     type: 'postgres',
     ...place,
     entities: [Media],
-    migrations: [UploadsAndMedia1763800000000, Thumbnails1763900000000, ClicksAndLimits1763910000000],
+    migrations: [
+      UploadsAndMedia1763800000000,
+      Thumbnails1763900000000,
+      ClicksAndLimits1763910000000,
+      IdempotencyKeys1763920000000,
+    ],
     migrationsTableName: 'migration',
     poolSize,
     connectTimeoutMS: 3000,

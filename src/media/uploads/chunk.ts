@@ -27,6 +27,8 @@ export interface Chunk {
   /** The media type that the client gives the file or, failing that, its name. */
   readonly declared: string | null;
   readonly expires: Date | undefined;
+  /** The same for every attempt to open the same upload. */
+  readonly idempotencyKey: string | undefined;
 }
 
 /** `bytes ∗/total` for an open upload: where does it stand? */
@@ -70,11 +72,12 @@ function toChunk(
   if (range && !('end' in range)) return toQuery(range, uploadId, form);
   if (!range && uploadId) throw new MissingContentRange();
   const bytes = chunkOf(form, range, maxBytes);
+  const idempotencyKey = idempotencyKeyOf(request);
   const actual = range ?? { start: 0, end: bytes.length - 1, total: bytes.length };
   checkOffset(form.field('offset'), actual);
   const fileName = fileNameOf(form, request);
   const declared = mediaTypeOf(form.file?.contentType) ?? fileName;
-  return { uploadId, range: actual, bytes, fileName, declared, expires };
+  return { uploadId, range: actual, bytes, fileName, declared, expires, idempotencyKey };
 }
 
 type Limits = Pick<Config['uploads'], 'chunkMaxBytes' | 'requestMaxBytes'>;
@@ -133,6 +136,18 @@ function toQuery({ total }: OffsetQuery, uploadId: string | undefined, { file }:
   if (file)
     throw new InvalidRequest('Content-Range', '"bytes */total" asks for the offset and takes no file part');
   return { uploadId, total };
+}
+
+/** @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/ */
+function idempotencyKeyOf({ headers }: IncomingMessage): string | undefined {
+  const key = headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  // Two of them come as one, with a comma and a space.
+  if (typeof key === 'string' && /^[\x21-\x7e]{1,255}$/.test(key)) return key;
+  throw new InvalidRequest(
+    'Idempotency-Key',
+    'Idempotency-Key must be 1 to 255 visible ASCII characters, given once',
+  );
 }
 
 /** ISO 8601 date and time with a zone (RFC 3339), in the future by this machine's clock. */

@@ -38,6 +38,7 @@ export interface NewSession {
   readonly fileName: string | null;
   readonly mime: string | null;
   readonly expires: Date | undefined;
+  readonly idempotencyKey: string | undefined;
 }
 
 /** An open session whose offset was moved. */
@@ -75,19 +76,41 @@ export class UploadSessions {
 
   async create(
     db: Queryable,
-    { ownerId, total, offset, fileName, mime, expires }: NewSession,
+    { ownerId, total, offset, fileName, mime, expires, idempotencyKey }: NewSession,
   ): Promise<UploadSession> {
     const id = randomBytes(16).toString('hex');
     const { ttlSeconds, maxTtlSeconds } = this.config.uploads;
     const { rows } = await db.query<Row>(
-      `INSERT INTO upload_session AS s (id, owner_id, total, "offset", key, file_name, mime, expiry_slides, expires_at)
+      `INSERT INTO upload_session AS s (id, owner_id, total, "offset", key, file_name, mime, expiry_slides, expires_at, idempotency_key)
        SELECT $1, $2, $3, $4, $5, $6, $7, $8::timestamptz IS NULL,
-              least(coalesce($8, now() + make_interval(secs => $9)), now() + make_interval(secs => $10))
+              least(coalesce($8, now() + make_interval(secs => $9)), now() + make_interval(secs => $10)), $11
        WHERE ${BEGUN}
        RETURNING ${COLUMNS}`,
-      [id, ownerId, total, offset, keyOf(id), fileName, mime, expires ?? null, ttlSeconds, maxTtlSeconds],
+      [
+        id,
+        ownerId,
+        total,
+        offset,
+        keyOf(id),
+        fileName,
+        mime,
+        expires ?? null,
+        ttlSeconds,
+        maxTtlSeconds,
+        idempotencyKey ?? null,
+      ],
     );
     return toSession(only(rows));
+  }
+
+  /** The session that was opened with this key, and has not ended without a media. */
+  async idByKey(db: Queryable, ownerId: string, idempotencyKey: string): Promise<string | undefined> {
+    const { rows } = await db.query<{ id: string }>(
+      `SELECT id FROM upload_session
+       WHERE owner_id = $1 AND idempotency_key = $2 AND state IN ('open', 'complete')`,
+      [ownerId, idempotencyKey],
+    );
+    return rows[0]?.id;
   }
 
   async find(db: Queryable, ownerId: string, id: string): Promise<UploadSession | undefined> {
@@ -247,4 +270,9 @@ function only<R>(rows: readonly R[]): R {
   const [row] = rows;
   if (row === undefined || rows.length > 1) throw new Error(`Expected one row, got ${rows.length}`);
   return row;
+}
+
+/** Another request with the same Idempotency-Key was faster. Told by its shape: test runners make errors of another realm. */
+export function isKeyTaken(error: unknown): boolean {
+  return (error as { constraint?: unknown } | null)?.constraint === 'upload_session_idempotency_key';
 }

@@ -13,6 +13,7 @@ import { DiskSpace } from './disk-space.js';
 import { overlapOf } from './overlap.js';
 import {
   alive,
+  isKeyTaken,
   UploadSessions,
   type Advanced,
   type PageRequest,
@@ -66,10 +67,14 @@ export class UploadService {
 
   /** Appends a chunk to its session, or to a new one. Repeated bytes are compared, not written. */
   async append(ownerId: string, chunk: Chunk): Promise<Receipt> {
-    const { uploadId } = chunk;
-    return uploadId === undefined
-      ? await this.open(ownerId, chunk)
-      : await this.continue(ownerId, { ...chunk, uploadId });
+    const uploadId = chunk.uploadId ?? (await this.openedBefore(ownerId, chunk));
+    if (uploadId !== undefined) return await this.continue(ownerId, { ...chunk, uploadId });
+    try {
+      return await this.open(ownerId, chunk);
+    } catch (error) {
+      if (!isKeyTaken(error)) throw error;
+      return await this.append(ownerId, chunk);
+    }
   }
 
   /** Where an upload of `total` bytes stands. Changes nothing. */
@@ -100,13 +105,28 @@ export class UploadService {
     await this.sessions.clean(this.db, id);
   }
 
+  /** The upload that a request with the same Idempotency-Key has opened, whose answer the client may never have seen. */
+  private async openedBefore(ownerId: string, { idempotencyKey }: Chunk): Promise<string | undefined> {
+    return idempotencyKey === undefined
+      ? undefined
+      : await this.sessions.idByKey(this.db, ownerId, idempotencyKey);
+  }
+
   /** What can be checked before there is a session is; a first chunk that is refused leaves no trace. */
   private async open(ownerId: string, chunk: Chunk): Promise<Receipt> {
-    const { range, bytes, fileName, declared, expires } = chunk;
+    const { range, bytes, fileName, declared, expires, idempotencyKey } = chunk;
     if (range.start > 0) throw new OffsetMismatch(0, 'restart');
     const { total } = range;
     const type = await this.content.admit({ bytes, total, fileName, declared });
-    const session = { ownerId, total, offset: bytes.length, fileName, mime: type?.mime ?? null, expires };
+    const session = {
+      ownerId,
+      total,
+      offset: bytes.length,
+      fileName,
+      mime: type?.mime ?? null,
+      expires,
+      idempotencyKey,
+    };
     const room = await this.disk.room();
     const claim = await this.limits.claim(ownerId, total);
     try {
