@@ -559,26 +559,36 @@ describe('a bomb', () => {
     ],
     ['a DOCX of 65,535 entries', () => zip(many(65_535)), 'The archive has more than 10000 entries'],
     [
+      'a DOCX whose entries carry half a million extra fields',
+      () => docx(many(60).map((entry) => ({ ...entry, extra: Buffer.alloc(32_768) }))),
+      'The archive is packed in an unusual way',
+    ],
+    [
       'a DOCX of 20,000 entries that speaks of ten',
       () => zip(many(20_000), { count: 10 }),
       'The archive is damaged: its directory is not as long as it says',
     ],
-  ])('%s is refused in no time and no space', async (_, sample, detail) => {
-    const file = await sample();
-    const harmless = pdf(file.length);
-    const runs = [];
-    for (let run = 0; run < 3; run++) {
-      const [bombId, harmlessId] = [await client.upload(file), await client.upload(harmless)];
+  ])(
+    '%s is refused in no time and no space',
+    async (_, sample, detail) => {
+      const file = await sample();
+      const harmless = pdf(file.length);
+      const harmlessId = await client.upload(harmless);
       const usual = await measured(() => client.complete(harmlessId, md5(harmless)));
-      const { answer, ms, bytes } = await measured(() => client.complete(bombId, md5(file)));
-      expect([usual.answer.status, answer.status, answer.body.detail]).toEqual([201, 415, detail]);
-      await expectRejected(bombId, { code: answer.body.code, detail });
-      runs.push({ ms: ms - usual.ms, bytes });
-    }
-    // Others share the machine: the best of three is what it takes.
-    expect(Math.min(...runs.map(({ ms }) => ms))).toBeLessThan(100);
-    expect(Math.min(...runs.map(({ bytes }) => bytes))).toBeLessThan(50 * MIB);
-  });
+      const runs = [];
+      for (let run = 0; run < 3; run++) {
+        const bombId = await client.upload(file);
+        const { answer, ms, bytes } = await measured(() => client.complete(bombId, md5(file)));
+        expect([usual.answer.status, answer.status, answer.body.detail]).toEqual([201, 415, detail]);
+        await expectRejected(bombId, { code: answer.body.code, detail });
+        runs.push({ ms: ms - usual.ms, bytes });
+      }
+      // Others share the machine: the best of three is what it takes.
+      expect(Math.min(...runs.map(({ ms }) => ms))).toBeLessThan(100);
+      expect(Math.min(...runs.map(({ bytes }) => bytes))).toBeLessThan(50 * MIB);
+    },
+    30_000,
+  );
 
   it('in a document stays as it is, packed', async () => {
     const inner = zip([{ name: 'a', data: zeros }]);

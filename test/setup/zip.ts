@@ -6,6 +6,8 @@ export interface ZipEntry {
   /** As it is, not deflated. */
   readonly stored?: boolean;
   readonly encrypted?: boolean;
+  /** In the directory alone. */
+  readonly extra?: Buffer;
   /** What the directory says it unpacks to, when that is a lie. */
   readonly unpacked?: number;
   /** Where the directory says it is, when that is a lie. */
@@ -27,7 +29,7 @@ export function zip(entries: readonly ZipEntry[], lies: { count?: number; commen
 }
 
 function pack(entry: ZipEntry, at: number): { local: Buffer; central: Buffer } {
-  const { name, stored = false, encrypted = false } = entry;
+  const { name, stored = false, encrypted = false, extra = Buffer.alloc(0) } = entry;
   const data = Buffer.from(entry.data as string);
   const packed = stored ? data : deflateRawSync(data, { level: 9 });
   const common = Buffer.alloc(26);
@@ -40,9 +42,11 @@ function pack(entry: ZipEntry, at: number): { local: Buffer; central: Buffer } {
   common.writeUInt16LE(Buffer.byteLength(name), 22);
   const rest = Buffer.alloc(14);
   rest.writeUInt32LE(entry.at ?? at, 10);
+  const listed = Buffer.from(common);
+  listed.writeUInt16LE(extra.length, 24);
   return {
     local: Buffer.concat([Buffer.from('PK\x03\x04'), common, Buffer.from(name), packed]),
-    central: Buffer.concat([Buffer.from('PK\x01\x02\x14\0'), common, rest, Buffer.from(name)]),
+    central: Buffer.concat([Buffer.from('PK\x01\x02\x14\0'), listed, rest, Buffer.from(name), extra]),
   };
 }
 

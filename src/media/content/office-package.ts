@@ -1,8 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
-import { BadZip, readDirectory, readEntry } from './zip-directory.js';
+import { BadZip, readDirectory, readEntry, type ZipEntry } from './zip-directory.js';
 import { localEntries } from './zip-head.js';
 import { accepted, refused, type Accepted, type Refused, type Undecided } from './verdict.js';
-import type { Entry } from 'yauzl';
 
 /** The folder that has the document of an Open XML file: its type, and the type it has with macros. */
 const FOLDERS = {
@@ -67,14 +66,14 @@ export function sniffPackage(head: Buffer): Accepted | Refused | Undecided {
 export async function packageType(file: FileHandle, total: number): Promise<Accepted | Refused> {
   try {
     const entries = await readDirectory(file, total);
-    return await decide(file, new Map(entries.map((entry) => [entry.fileName.toLowerCase(), entry])));
+    return await decide(file, new Map(entries.map((entry) => [entry.name, entry])));
   } catch (error) {
     if (error instanceof BadZip) return refused('application/zip', error.message);
     throw error;
   }
 }
 
-async function decide(file: FileHandle, entries: ReadonlyMap<string, Entry>): Promise<Accepted | Refused> {
+async function decide(file: FileHandle, entries: ReadonlyMap<string, ZipEntry>): Promise<Accepted | Refused> {
   const stranger = Object.keys(STRANGERS).find((name) => entries.has(name));
   if (stranger !== undefined) return refused(STRANGERS[stranger] ?? null);
   const mimetype = entries.get('mimetype');
@@ -94,7 +93,7 @@ function openDocument(mimetype: Buffer): Accepted | Refused {
 async function openXml(
   file: FileHandle,
   names: readonly string[],
-  contentTypes: Entry,
+  contentTypes: ZipEntry,
 ): Promise<Accepted | Refused> {
   const [folder, another] = new Set(names.map(folderOf).filter((name) => name !== undefined));
   if (folder === undefined) return refused('application/zip');

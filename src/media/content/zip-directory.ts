@@ -16,6 +16,20 @@ export interface EndRecord {
   readonly end: number;
 }
 
+/** What the directory says of an entry. Sizes and places are in bytes. */
+export interface ZipEntry {
+  /** Lower case. */
+  readonly name: string;
+  readonly at: number;
+  /** What it takes at its place, at least. */
+  readonly leastBytes: number;
+  /** What it takes in the directory. */
+  readonly directoryBytes: number;
+  readonly packed: number;
+  readonly unpacked: number;
+  readonly deflated: boolean;
+}
+
 const END_SIGNATURE = Buffer.from('504b0506', 'hex');
 const END_BYTES = 22;
 const ENTRY_SIGNATURE = 0x02014b50;
@@ -53,8 +67,9 @@ export class BadZip extends Error {}
 
 const MOST_ENTRIES = 10_000;
 const MOST_DIRECTORY_BYTES = 2 * 1024 * 1024;
-/** A millisecond or two; then others have their turn. */
-const ENTRIES_AT_ONCE = 500;
+/** Of the directory, a few milliseconds; then others have their turn. */
+const BYTES_AT_ONCE = 64 * 1024;
+const MOST_EXTRA_BYTES = 4096;
 /** An extra field with another name (PKWARE APPNOTE, 4.6.9), of which not all programs know. */
 const UNICODE_NAME = 0x7075;
 const MOST_UNPACKED_BYTES = 1024 ** 3;
@@ -68,13 +83,13 @@ const HARMLESS_BYTES = 64 * 1024 * 1024;
  * encryption, two entries of one name, bytes after the end.
  * @throws BadZip
  */
-export async function readDirectory(file: FileHandle, total: number): Promise<readonly Entry[]> {
+export async function readDirectory(file: FileHandle, total: number): Promise<readonly ZipEntry[]> {
   const tail = await readAt(file, Math.min(total, ZIP_TAIL_BYTES), Math.max(0, total - ZIP_TAIL_BYTES));
   const record = endRecord(tail, total);
   if (record?.end !== total) throw new BadZip('The archive is damaged: it has no end');
   const { entries: count, directorySize, directoryAt } = record;
-  if (count > MOST_ENTRIES || directorySize > MOST_DIRECTORY_BYTES)
-    throw new BadZip(`The archive has more than ${MOST_ENTRIES} entries`);
+  if (count > MOST_ENTRIES) throw new BadZip(`The archive has more than ${MOST_ENTRIES} entries`);
+  if (directorySize > MOST_DIRECTORY_BYTES) throw new BadZip('The directory of the archive is too long');
   if (directoryAt + directorySize !== record.at)
     throw new BadZip('The archive is damaged: its directory is elsewhere');
   const start = Math.min(directoryAt, total - tail.length);
@@ -83,15 +98,18 @@ export async function readDirectory(file: FileHandle, total: number): Promise<re
   return entries;
 }
 
-async function parse(end: Buffer, start: number, total: number): Promise<Entry[]> {
+async function parse(end: Buffer, start: number, total: number): Promise<ZipEntry[]> {
   try {
     // Names are decoded here: yauzl would do it with the comments too, which takes a second for a megabyte.
     const options = { decodeStrings: false };
     const zip = await yauzl.fromRandomAccessReaderPromise(new EndReader(end, start), total, options);
-    const entries: Entry[] = [];
-    for await (const entry of zip.eachEntry()) {
-      entry.fileName = nameOf(entry);
-      if (entries.push(entry) % ENTRIES_AT_ONCE === 0) await setImmediate();
+    const entries: ZipEntry[] = [];
+    let bytes = 0;
+    for await (const found of zip.eachEntry()) {
+      const entry = toZipEntry(found);
+      entries.push(entry);
+      bytes += entry.directoryBytes;
+      if (bytes > BYTES_AT_ONCE) bytes = await setImmediate(0);
     }
     return entries;
   } catch (cause) {
@@ -99,9 +117,26 @@ async function parse(end: Buffer, start: number, total: number): Promise<Entry[]
   }
 }
 
-/** All names that matter are ASCII, which is the same in every encoding that a ZIP may have. */
+/** Not the entry as yauzl has it, which may keep thousands of extra fields alive. */
+function toZipEntry(entry: Entry): ZipEntry {
+  const { fileNameLength, extraFieldLength, fileCommentLength } = entry;
+  if (entry.isEncrypted()) throw new BadZip('The archive is encrypted');
+  if (!entry.canDecodeFileData() || extraFieldLength > MOST_EXTRA_BYTES)
+    throw new BadZip('The archive is packed in an unusual way');
+  return {
+    name: nameOf(entry),
+    at: entry.relativeOffsetOfLocalHeader,
+    leastBytes: LOCAL_BYTES + fileNameLength + entry.compressedSize,
+    directoryBytes: ENTRY_BYTES + fileNameLength + extraFieldLength + fileCommentLength,
+    packed: entry.compressedSize,
+    unpacked: entry.uncompressedSize,
+    deflated: entry.compressionMethod !== 0,
+  };
+}
+
+/** Lower case, as Office compares them. All that matter are ASCII, the same in every encoding that a ZIP may have. */
 function nameOf({ fileNameRaw, extraFields }: Entry): string {
-  const name = fileNameRaw.toString('latin1').replaceAll('\\', '/');
+  const name = fileNameRaw.toString('latin1').replaceAll('\\', '/').toLowerCase();
   if (yauzl.validateFileName(name) !== null || extraFields.some(({ id }) => id === UNICODE_NAME))
     throw new BadZip('The archive has an entry of a strange name');
   return name;
@@ -129,42 +164,27 @@ class EndReader extends yauzl.RandomAccessReader {
   }
 }
 
-function check(entries: readonly Entry[], { directorySize, directoryAt }: EndRecord, total: number): void {
-  if (sum(entries.map(directoryBytes)) !== directorySize)
+function check(entries: readonly ZipEntry[], { directorySize, directoryAt }: EndRecord, total: number): void {
+  if (sum(entries.map(({ directoryBytes }) => directoryBytes)) !== directorySize)
     throw new BadZip('The archive is damaged: its directory is not as long as it says');
-  const unpacked = sum(entries.map(({ uncompressedSize }) => uncompressedSize));
+  const unpacked = sum(entries.map(({ unpacked }) => unpacked));
   if (unpacked > MOST_UNPACKED_BYTES || (unpacked > HARMLESS_BYTES && unpacked > total * MOST_RATIO))
     throw new BadZip('The archive unpacks to too much');
-  if (new Set(entries.map(({ fileName }) => fileName.toLowerCase())).size < entries.length)
+  if (new Set(entries.map(({ name }) => name)).size < entries.length)
     throw new BadZip('The archive has two entries of one name');
-  if (entries.some((entry) => entry.isEncrypted())) throw new BadZip('The archive is encrypted');
-  if (!entries.every((entry) => entry.canDecodeFileData()))
-    throw new BadZip('The archive is packed in an unusual way');
-  if (overlap(entries, directoryAt)) throw new BadZip('The archive has entries within each other');
-}
-
-function directoryBytes({ fileNameLength, extraFieldLength, fileCommentLength }: Entry): number {
-  return ENTRY_BYTES + fileNameLength + extraFieldLength + fileCommentLength;
-}
-
-function overlap(entries: readonly Entry[], directoryAt: number): boolean {
-  const sorted = entries.toSorted((a, b) => a.relativeOffsetOfLocalHeader - b.relativeOffsetOfLocalHeader);
-  return sorted.some((entry, i) => {
-    const { relativeOffsetOfLocalHeader: at, fileNameLength, compressedSize } = entry;
-    const end = at + LOCAL_BYTES + fileNameLength + compressedSize;
-    return end > (sorted[i + 1]?.relativeOffsetOfLocalHeader ?? directoryAt);
-  });
+  const sorted = entries.toSorted((a, b) => a.at - b.at);
+  if (sorted.some(({ at, leastBytes }, i) => at + leastBytes > (sorted[i + 1]?.at ?? directoryAt)))
+    throw new BadZip('The archive has entries within each other');
 }
 
 /** Unpacks one small entry. @throws BadZip when it is not small, or damaged */
-export async function readEntry(file: FileHandle, entry: Entry, maxBytes: number): Promise<Buffer> {
-  const { relativeOffsetOfLocalHeader: at, compressedSize, compressionMethod } = entry;
-  if (compressedSize > maxBytes || entry.uncompressedSize > maxBytes)
-    throw new BadZip(`The archive has a ${entry.fileName} that is too large`);
-  const header = await readAt(file, LOCAL_BYTES, at);
-  const start = at + LOCAL_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
-  const data = await readAt(file, compressedSize, start);
-  if (compressionMethod === 0) return data;
+export async function readEntry(file: FileHandle, entry: ZipEntry, maxBytes: number): Promise<Buffer> {
+  if (entry.packed > maxBytes || entry.unpacked > maxBytes)
+    throw new BadZip(`The archive has a ${entry.name} that is too large`);
+  const header = await readAt(file, LOCAL_BYTES, entry.at);
+  const start = entry.at + LOCAL_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
+  const data = await readAt(file, entry.packed, start);
+  if (!entry.deflated) return data;
   try {
     return await promisify(inflateRaw)(data, { maxOutputLength: maxBytes });
   } catch (cause) {
