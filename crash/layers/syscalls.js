@@ -17,8 +17,10 @@ const ERRORS = ['EIO', 'ENOSPC', 'EMFILE', 'EDQUOT'];
 const STORING = /^(openat|pwrite|fsync|fdatasync|ftruncate|rename|unlink)/;
 /** After a failure of these the kernel knows nothing of the bytes any more: that file must not be asked again. */
 const WRITING = /^(pwrite|fsync|fdatasync|ftruncate)/;
+/** What a call has done may be there when all that should have followed is not: each is two points. */
+const CHANGING = /^(pwrite|fsync|fdatasync|ftruncate|rename|unlink)/;
 
-/** kill -9 at every file call of one upload, one cancelled upload included. @param {import('../report.js').Options} options */
+/** kill -9 before every file call of one upload and one that is cancelled, and after those that change something. @param {import('../report.js').Options} options */
 export async function* syscalls(options) {
   const skipped = noStrace();
   if (skipped) {
@@ -26,7 +28,9 @@ export async function* syscalls(options) {
     return;
   }
   yield* inPlace(options.checkout, async function* (place) {
-    const points = await pointsOf(place, options.seed);
+    const points = (await pointsOf(place, options.seed)).flatMap((point) =>
+      CHANGING.test(point.name) ? [point, { ...point, after: true }] : [point],
+    );
     for (const [run, point] of [...chosen(points, options), ...idlePoints(options)].entries()) {
       yield {
         layer: 'syscalls',
@@ -60,11 +64,13 @@ export async function* errors(options) {
   });
 }
 
-/** @typedef {{ name: string, k: number, idle?: boolean }} Point the k-th call of that name */
+/** @typedef {{ name: string, k: number, after?: boolean, idle?: boolean }} Point the k-th call of that name: before it, or after it */
 
 /** A file that nobody writes to for some seconds is closed: the first close is that of the directory. @type {Point} */
 const IDLE_CLOSE = { name: 'close', k: 2, idle: true };
-const IDLE_MS = 20_000;
+/** Patience with a call that is to come, and how long one is held up that is done: longer. */
+const COMES_MS = 20_000;
+const HELD_UP_MS = 40_000;
 
 /** All of them, or evenly spread ones. @template T @param {readonly T[]} all @param {import('../report.js').Options} options */
 function chosen(all, { runs, short }) {
@@ -119,31 +125,37 @@ function driven(place, name, seconds, pause) {
   return new Load(pause ? uploads.slice(0, 1) : uploads, place.target, { concurrency: 1, seconds });
 }
 
-/** Until the fault has come to pass that waits for a file to be idle. @param {Trace} trace @param {import('../server.js').Server} server */
+/** Until the call has come that something is to be done to. @param {Trace} trace @param {import('../server.js').Server} server */
 async function untilStruck({ log }, server) {
-  const deadline = Date.now() + IDLE_MS;
+  const deadline = Date.now() + COMES_MS;
   while (server.running && Date.now() < deadline) {
     if (struck(parse(await readFile(log, 'utf8'))).length > 0) return;
-    await sleep(100);
+    await sleep(20);
   }
+}
+
+/** strace, which holds it up, would let it die only after that. @param {Trace} trace @param {import('../server.js').Server} server */
+async function killHeldUp(trace, server) {
+  const killed = server.kill();
+  trace.child.kill('SIGKILL');
+  await killed;
 }
 
 /** @param {readonly import('../trace.js').Call[]} calls */
 function struck(calls) {
-  return calls.filter(({ text }) => text.includes('(INJECTED)'));
+  return calls.filter(({ text }) => /\((INJECTED|DELAYED)\)/.test(text));
 }
 
 /** @param {import('../place.js').Place} place @param {Point} point @param {string} seed @param {number} seconds */
-async function killAt(place, { name, k, idle = false }, seed, seconds) {
+async function killAt(place, { name, k, after = false, idle = false }, seed, seconds) {
   await place.killServers();
   const server = await place.startServer(predictable(seed));
-  const inject = ['-e', `inject=${name}:signal=KILL:when=${k}`];
-  const trace = await Trace.attach(
-    server.pid,
-    [...watch(place, seed, 0), ...inject],
-    join(place.root, 'kill.log'),
-  );
+  const fate = after ? `delay_exit=${HELD_UP_MS * 1000}` : 'signal=KILL';
+  const args = [...watch(place, seed, 0), '-e', `inject=${name}:${fate}:when=${k}`];
+  const trace = await Trace.attach(server.pid, args, join(place.root, 'kill.log'));
   const load = driven(place, seed, seconds, idle ? () => untilStruck(trace, server) : undefined);
+  if (after)
+    await Promise.race([load.done, untilStruck(trace, server).then(() => killHeldUp(trace, server))]);
   await Promise.race([load.done, server.exit]);
   const kills = server.running ? 0 : 1;
   const violations = await inspect(place, load.uploads);
@@ -152,7 +164,8 @@ async function killAt(place, { name, k, idle = false }, seed, seconds) {
   await trace.detach();
   await load.done;
   violations.push(...(await inspect(place, load.uploads)));
-  return { seed, at: `${name} ${k}${idle ? ' idle' : ''}`, kills, ...figures(load.uploads, violations) };
+  const at = `${after ? 'after ' : ''}${name} ${k}${idle ? ' idle' : ''}`;
+  return { seed, at, kills, ...figures(load.uploads, violations) };
 }
 
 /** The server stays the same from run to run; how many ids it has made is known from the uploads it opened. */
