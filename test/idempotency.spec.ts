@@ -51,7 +51,7 @@ it('another user’s key is another key', async () => {
 it('the same key with another file is refused, and changes nothing', async () => {
   await first();
   const before = await app.state();
-  expect((await first(client, 'a-key', pdf(1000, 2))).body.code).toBe('chunk-conflict');
+  expect((await first(client, 'a-key', pdf(1000, 'other'))).body.code).toBe('chunk-conflict');
   expect((await first(client, 'a-key', pdf(2000))).body.code).toBe('inconsistent-upload-length');
   expect(await app.state()).toEqual(before);
 });

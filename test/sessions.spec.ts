@@ -178,7 +178,15 @@ describe('a statement that travels with BEGIN', () => {
     const before = await app.state();
     const moved = await sessions.advance(alone, '7', id, { start: 4000, end: 4999, total: 10_000 });
     expect(moved).toBeUndefined();
-    const session = { ownerId: '7', total: 9, offset: 4, fileName: null, mime: null, expires: undefined, idempotencyKey: undefined };
+    const session = {
+      ownerId: '7',
+      total: 9,
+      offset: 4,
+      fileName: null,
+      mime: null,
+      expires: undefined,
+      idempotencyKey: undefined,
+    };
     await expect(sessions.create(alone, session)).rejects.toThrow('Expected one row');
     expect(await app.state()).toEqual(before);
   });
