@@ -58,7 +58,7 @@ export class FaultyProxy {
   private readonly server: Server;
 
   private constructor(
-    private readonly target: string,
+    private target: string,
     private readonly plan: FaultPlan,
   ) {
     this.server = createServer((request, response) => {
@@ -75,6 +75,11 @@ export class FaultyProxy {
 
   get url(): string {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** Another server takes the place of the one behind. */
+  turnTo(target: string): void {
+    this.target = target;
   }
 
   async stop(): Promise<void> {

@@ -126,15 +126,17 @@ export class Transfer {
       },
       signal,
     );
-    const noted = sending.then(async (receipt) => await this.note(receipt));
-    if (this.uploadId === undefined) this.opening = noted;
-    await Promise.all([noted, checksum.add(start, bytes)]);
-    return this.advance(start, Number((await sending).offset));
+    const stored = sending.then(async (receipt) => await this.accept(receipt, start));
+    if (this.uploadId === undefined) this.opening = stored;
+    const [offset] = await Promise.all([stored, checksum.add(start, bytes)]);
+    return offset;
   }
 
-  private advance(start: number, offset: number): number {
-    if (!(offset > start && offset <= this.parts.source.size))
-      throw new AnswerLost('bad-answer', 'The server counts in a way of its own');
+  private async accept(receipt: ChunkMediaDto, start: number): Promise<number> {
+    const offset = Number(receipt.offset);
+    if (!receipt.upload_id || !(offset > start && offset <= this.parts.source.size))
+      throw new AnswerLost('bad-answer', 'The answer is not from this server');
+    await this.note(receipt);
     this.offset = offset;
     this.backoff.reset();
     this.parts.moved(offset);

@@ -115,12 +115,15 @@ export class Upload {
 
   private async go(): Promise<void> {
     const { signal } = this.stop;
+    // Rejects only for one that is stopped while it waits for its turn.
+    await this.context.slots.run(async () => await this.work(signal), signal).catch(() => undefined);
+  }
+
+  private async work(signal: AbortSignal): Promise<void> {
     try {
-      const media = await this.context.slots.run(async () => {
-        this.become('running');
-        this.transfer ??= await this.prepare();
-        return await this.transfer.run(signal);
-      }, signal);
+      this.become('running');
+      this.transfer ??= await this.prepare();
+      const media = await this.transfer.run(signal);
       await this.close();
       this.become('done');
       this.resolve(media);
@@ -172,6 +175,15 @@ export class Upload {
   }
 
   private emit<Name extends keyof UploadEvents>(name: Name, event: UploadEvents[Name]): void {
-    for (const listener of this.listeners[name]) listener(event);
+    for (const listener of this.listeners[name]) {
+      try {
+        listener(event);
+      } catch (error) {
+        // A page that trips over a progress bar must not lose the upload; it hears of it as of any uncaught error.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 }

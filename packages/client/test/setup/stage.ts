@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -87,7 +88,6 @@ export class Stage {
 
 /** A door that stays shut until it is opened. */
 export function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
-  let open = () => undefined as void;
-  const opened = new Promise<void>((resolve) => (open = resolve));
-  return { opened, open };
+  const door = new EventEmitter();
+  return { opened: once(door, 'open').then(() => undefined), open: () => void door.emit('open') };
 }
