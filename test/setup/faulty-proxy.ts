@@ -20,8 +20,13 @@ import { buffer } from 'node:stream/consumers';
  */
 export type Fault = 'lose-answer' | 'hang-up' | 'double' | 'double-at-once' | 'cut';
 
-/** @param turn how many requests of this method went to this path before, its query aside */
-export type FaultPlan = (request: { method: string; path: string; turn: number }) => Fault | undefined;
+/**
+ * What becomes of a request: a fault, or the answer of something between that the server never hears of. A promise holds
+ * the request until then.
+ * @param turn how many requests of this method went to this path before, its query aside
+ */
+export type FaultPlan = (request: { method: string; path: string; turn: number }) => Fate | Promise<Fate>;
+type Fate = Fault | ServerAnswer | undefined;
 
 export interface ServerAnswer {
   readonly status: number;
@@ -53,10 +58,13 @@ export class FaultyProxy {
   private readonly server: Server;
 
   private constructor(
-    private readonly target: string,
+    private target: string,
     private readonly plan: FaultPlan,
   ) {
-    this.server = createServer((request, response) => void this.pass(request, response));
+    this.server = createServer((request, response) => {
+      // A client that leaves in mid-request is nobody to answer.
+      this.pass(request, response).catch(() => response.destroy());
+    });
   }
 
   static async start(target: string, plan: FaultPlan = () => undefined): Promise<FaultyProxy> {
@@ -67,6 +75,11 @@ export class FaultyProxy {
 
   get url(): string {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** Another server takes the place of the one behind. */
+  turnTo(target: string): void {
+    this.target = target;
   }
 
   async stop(): Promise<void> {
@@ -84,7 +97,8 @@ export class FaultyProxy {
     const answers: ServerAnswer[] = [];
     this.exchanges.push({ method, path, turn, headers, body, answers });
     const carrier = new Carrier(this.target, { method, url, headers, body }, answers);
-    const answer = await carrier.carry(this.plan({ method, path, turn })).catch(() => undefined);
+    const fate = await this.plan({ method, path, turn });
+    const answer = typeof fate === 'object' ? fate : await carrier.carry(fate).catch(() => undefined);
     if (!answer) return void response.destroy();
     response.writeHead(answer.status, answer.headers).end(answer.body);
   }

@@ -1,0 +1,52 @@
+export interface RetryPolicy {
+  /** How often to try again before giving up; whatever moves the upload forward starts the count anew. */
+  readonly limit: number;
+  readonly firstDelayMs: number;
+  readonly maxDelayMs: number;
+}
+
+/** About two and a half minutes without any progress. */
+export const PATIENT: RetryPolicy = { limit: 20, firstDelayMs: 300, maxDelayMs: 10_000 };
+
+/** Doubling delays, each half fixed and half random, so that many clients do not come back as one. */
+export class Backoff {
+  private failures = 0;
+
+  constructor(private readonly policy: RetryPolicy) {}
+
+  /**
+   * @param atLeastMs what the server asked for
+   * @returns how long to wait before the next attempt; undefined when it is time to give up
+   */
+  next(atLeastMs = 0): number | undefined {
+    const { limit, firstDelayMs, maxDelayMs } = this.policy;
+    if (this.failures >= limit) return undefined;
+    const ceiling = Math.min(maxDelayMs, firstDelayMs * 2 ** this.failures++);
+    return atLeastMs + (ceiling / 2) * (1 + Math.random());
+  }
+
+  reset(): void {
+    this.failures = 0;
+  }
+}
+
+// A longer timer fires at once.
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Resolves after a time, or as soon as a browser is back on its network; rejects when `signal` says stop. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const page: Partial<Pick<EventTarget, 'addEventListener' | 'removeEventListener'>> = globalThis;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(done, Math.min(ms, MAX_TIMER_MS));
+    signal.addEventListener('abort', done);
+    page.addEventListener?.('online', done);
+    function done() {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      page.removeEventListener?.('online', done);
+      resolve();
+    }
+  });
+  signal.throwIfAborted();
+}

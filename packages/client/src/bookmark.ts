@@ -1,0 +1,37 @@
+import { md5 } from './md5.js';
+import type { SessionStore, StoredSession } from './session-store.js';
+
+const DAY_MS = 86_400_000;
+
+/** The place in a store where one upload is remembered; nowhere, for a file that could not be told again. */
+export class Bookmark {
+  private readonly key: string | undefined;
+
+  /** @param fingerprint what tells the file from others; on its way to another server it is another upload */
+  constructor(
+    private readonly store: SessionStore,
+    url: string,
+    fingerprint: string | undefined,
+  ) {
+    // Hashed, so that no store shows which files somebody has.
+    this.key = fingerprint && md5(new TextEncoder().encode(`${url}\n${fingerprint}`));
+  }
+
+  async find(): Promise<StoredSession | undefined> {
+    return this.key === undefined ? undefined : await this.store.get(this.key);
+  }
+
+  async save(idempotencyKey: string, session?: { upload_id: string; expires: string }): Promise<void> {
+    if (this.key === undefined) return;
+    const expires = session?.expires ?? new Date(Date.now() + DAY_MS).toISOString();
+    await this.store.set(this.key, {
+      idempotencyKey,
+      expires,
+      ...(session && { uploadId: session.upload_id }),
+    });
+  }
+
+  async remove(): Promise<void> {
+    if (this.key !== undefined) await this.store.delete(this.key);
+  }
+}

@@ -1,0 +1,68 @@
+import type { Hash, Source } from './platform.js';
+
+/** Large enough that a file is read quickly, small enough that several at once stay small. */
+const READ_BYTES = 1_048_576;
+
+/** The md5 of a source, from pieces in whatever order they are sent: repeats are hashed once, gaps are read again. */
+export class Checksum {
+  private hash: Promise<Hash> | undefined;
+  private position = 0;
+  private digested: string | undefined;
+  /** One piece at a time, also those of a run that was stopped. */
+  private last: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly source: Source,
+    private readonly create: () => Promise<Hash>,
+  ) {}
+
+  /** Hashes what lies before `end` and was not yet. */
+  async reach(end: number): Promise<void> {
+    await this.inTurn(async () => {
+      while (this.position < end) {
+        const bytes = await this.source.read(this.position, Math.min(this.position + READ_BYTES, end));
+        await this.update(bytes);
+      }
+    });
+  }
+
+  /** Hashes the bytes at `start`, which must have been reached. */
+  async add(start: number, bytes: Uint8Array): Promise<void> {
+    await this.inTurn(async () => {
+      if (start + bytes.length > this.position) await this.update(bytes.subarray(this.position - start));
+    });
+  }
+
+  async digest(): Promise<string> {
+    await this.reach(this.source.size);
+    this.digested ??= await (await this.open()).digest();
+    return this.digested;
+  }
+
+  /** Forgets all: the bytes may not be what they were. */
+  restart(): void {
+    this.close();
+    this.position = 0;
+    this.digested = undefined;
+  }
+
+  close(): void {
+    void this.hash?.then((hash) => hash.close());
+    this.hash = undefined;
+  }
+
+  private async update(bytes: Uint8Array): Promise<void> {
+    await (await this.open()).update(bytes);
+    this.position += bytes.length;
+  }
+
+  private async open(): Promise<Hash> {
+    return await (this.hash ??= this.create());
+  }
+
+  private async inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.last.then(work);
+    this.last = done.catch(() => undefined);
+    await done;
+  }
+}

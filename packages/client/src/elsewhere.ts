@@ -1,0 +1,47 @@
+import type { UploadDto } from './api-types.js';
+import type { TransferParts } from './transfer.js';
+import { UploadError } from './upload-error.js';
+
+/**
+ * An upload of the same file that another device began: open, of the same name and size, and with the same bytes just
+ * before its offset, which the server compares when they are sent again. The md5 of the whole decides at the end.
+ */
+export async function findElsewhere(
+  parts: TransferParts,
+  chunkBytes: number,
+  signal: AbortSignal,
+): Promise<UploadDto | undefined> {
+  const { api, source, options } = parts;
+  const name = (options.name ?? source.name)?.normalize('NFC');
+  for (let offset = 0, more = true; more;) {
+    const { results, next } = await api.sessions(offset, signal);
+    for (const session of results) {
+      const alike = Number(session.total) === source.size && (session.title ?? undefined) === name;
+      if (alike && (await holdsSameBytes(parts, session, chunkBytes, signal))) return session;
+    }
+    offset += results.length;
+    more = next !== null && results.length > 0;
+  }
+  return undefined;
+}
+
+async function holdsSameBytes(
+  { api, source, checksum }: TransferParts,
+  session: UploadDto,
+  chunkBytes: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const end = Number(session.offset);
+  const start = Math.max(0, end - chunkBytes);
+  await checksum.reach(start);
+  const bytes = await source.read(start, end);
+  const chunk = { start, total: source.size, bytes, uploadId: session.upload_id, idempotencyKey: '' };
+  try {
+    await api.chunk({ ...chunk, name: undefined, expires: undefined }, signal);
+    return true;
+  } catch (error) {
+    // It holds other bytes, or has ended meanwhile.
+    if (error instanceof UploadError && error.action === 'restart') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,45 @@
+import { open, realpath, type FileHandle } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Source } from './platform.js';
+import { LocalError } from './upload-error.js';
+
+/** A file of this machine, by its path. */
+export class FileSource implements Source {
+  private constructor(
+    private readonly file: FileHandle,
+    readonly size: number,
+    readonly name: string,
+    readonly fingerprint: string,
+  ) {}
+
+  static async open(path: string | URL, name?: string): Promise<FileSource> {
+    try {
+      const real = await realpath(path instanceof URL ? fileURLToPath(path) : path);
+      const file = await open(real);
+      const stats = await file.stat();
+      if (!stats.isFile()) {
+        await file.close();
+        throw new Error(`${real} is not a file`);
+      }
+      const fingerprint = `path ${real} ${stats.size} ${stats.mtimeMs}`;
+      return new FileSource(file, stats.size, name ?? basename(real), fingerprint);
+    } catch (error) {
+      throw new LocalError('source-unreadable', (error as Error).message, error);
+    }
+  }
+
+  async read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = new Uint8Array(end - start);
+    for (let at = 0; at < bytes.length;) {
+      const { bytesRead } = await this.file.read(bytes, at, bytes.length - at, start + at);
+      if (bytesRead === 0) throw new LocalError('source-changed', 'The file is shorter than it was');
+      at += bytesRead;
+    }
+    return bytes;
+  }
+
+  async close(): Promise<void> {
+    await this.file.close();
+  }
+}

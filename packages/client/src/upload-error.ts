@@ -1,0 +1,67 @@
+import type { ProblemDto } from './api-types.js';
+
+/** What to do next, as the server or, where there was no answer, this client sees it. */
+export type Action = ProblemDto['action'];
+
+export interface UploadErrorDetails {
+  readonly action: Action;
+  /** HTTP status; 0 without an answer. */
+  readonly status?: number | undefined;
+  /** What the server said, with all its members (RFC 9457). */
+  readonly problem?: Partial<ProblemDto> & Readonly<Record<string, unknown>>;
+  /** How long the server asks to wait. */
+  readonly retryAfterMs?: number | undefined;
+  readonly cause?: unknown;
+}
+
+/** Every way an upload can fail: `code` for programs, `message` for people. */
+export class UploadError extends Error {
+  override readonly name = 'UploadError';
+  readonly action: Action;
+  readonly status: number;
+  readonly problem: UploadErrorDetails['problem'];
+  readonly retryAfterMs: number;
+
+  constructor(
+    /** That of the server's problem, `http-<status>` for an answer of something else, or a code of this client. */
+    readonly code: string,
+    message: string,
+    details: UploadErrorDetails,
+  ) {
+    super(message, { cause: details.cause });
+    this.action = details.action;
+    this.status = details.status ?? 0;
+    this.problem = details.problem;
+    this.retryAfterMs = details.retryAfterMs ?? 0;
+  }
+
+  /** Where the upload stands, if the server said so. */
+  get offset(): number | undefined {
+    const offset = Number(this.problem?.offset ?? Number.NaN);
+    return Number.isSafeInteger(offset) && offset >= 0 ? offset : undefined;
+  }
+}
+
+/** The request may or may not have arrived: the server has to be asked. */
+export class AnswerLost extends UploadError {
+  constructor(code: 'network' | 'timeout' | 'bad-answer', message: string, cause?: unknown) {
+    super(code, message, { action: 'resume-from-offset', cause });
+  }
+}
+
+/** What is wrong is here, and trying again would not help. */
+export class LocalError extends UploadError {
+  constructor(
+    code: 'aborted' | 'no-token' | 'empty-file' | 'source-changed' | 'source-unreadable' | 'unexpected',
+    message: string,
+    cause?: unknown,
+  ) {
+    super(code, message, { action: 'give-up', cause });
+  }
+}
+
+/** Callbacks and stores are of others, and throw what they like. */
+export function toUploadError(error: unknown): UploadError {
+  if (error instanceof UploadError) return error;
+  return new LocalError('unexpected', error instanceof Error ? error.message : String(error), error);
+}

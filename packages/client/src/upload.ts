@@ -1,0 +1,189 @@
+import { Api } from './api.js';
+import type { MediaDto } from './api-types.js';
+import { Bookmark } from './bookmark.js';
+import { Checksum } from './checksum.js';
+import type { Platform, Source } from './platform.js';
+import type { Slots } from './slots.js';
+import { Speed, type Progress } from './speed.js';
+import { Transfer } from './transfer.js';
+import type { Tokens } from './tokens.js';
+import { LocalError, toUploadError, type UploadError } from './upload-error.js';
+import type { UploadOptions } from './upload-options.js';
+
+export type UploadState = 'queued' | 'running' | 'paused' | 'done' | 'failed' | 'aborted';
+
+export interface UploadEvents {
+  progress: Progress;
+  state: UploadState;
+  /** Something went wrong and is tried again in so many milliseconds. */
+  retry: { readonly error: UploadError; readonly delayMs: number };
+}
+
+type Listeners = { [Name in keyof UploadEvents]: Set<(event: UploadEvents[Name]) => void> };
+
+/** What several uploads share. */
+export interface UploadContext {
+  readonly platform: Pick<Platform<never>, 'hash' | 'store'>;
+  readonly tokens: Tokens;
+  readonly slots: Slots;
+}
+
+const PAUSED = Symbol('paused');
+
+/** One upload: watch it, hold it, end it. */
+export class Upload {
+  /** The Media when all is done; rejects with an `UploadError`. */
+  readonly media: Promise<MediaDto>;
+  private resolve!: (media: MediaDto) => void;
+  private reject!: (error: UploadError) => void;
+  private currentState: UploadState = 'queued';
+  private currentProgress: Progress | undefined;
+  private transfer: Transfer | undefined;
+  private close: () => Promise<void> = async () => undefined;
+  private stop = new AbortController();
+  private going: Promise<void>;
+  private readonly listeners: Listeners = { progress: new Set(), state: new Set(), retry: new Set() };
+
+  constructor(
+    private readonly open: () => Promise<Source>,
+    private readonly options: UploadOptions,
+    private readonly context: UploadContext,
+  ) {
+    this.media = new Promise((resolve, reject) => Object.assign(this, { resolve, reject }));
+    // After the caller has had the time to listen.
+    this.going = Promise.resolve().then(async () => await this.go());
+    const { signal } = options;
+    if (signal?.aborted) void this.abort();
+    signal?.addEventListener('abort', () => void this.abort(), { once: true });
+  }
+
+  get state(): UploadState {
+    return this.currentState;
+  }
+
+  /** Undefined until the file is opened and the server knows where the upload stands. */
+  get progress(): Progress | undefined {
+    return this.currentProgress;
+  }
+
+  /** Names the upload on the server; undefined until there is one. */
+  get uploadId(): string | undefined {
+    return this.transfer?.uploadId;
+  }
+
+  on<Name extends keyof UploadEvents>(name: Name, listener: (event: UploadEvents[Name]) => void): this {
+    this.listeners[name].add(listener);
+    return this;
+  }
+
+  off<Name extends keyof UploadEvents>(name: Name, listener: (event: UploadEvents[Name]) => void): this {
+    this.listeners[name].delete(listener);
+    return this;
+  }
+
+  /** Stops at once, in mid-chunk too. What the server has acknowledged stays there. */
+  pause(): void {
+    if (this.currentState !== 'queued' && this.currentState !== 'running') return;
+    this.become('paused');
+    this.stop.abort(PAUSED);
+  }
+
+  resume(): void {
+    if (this.currentState !== 'paused') return;
+    this.stop = new AbortController();
+    this.become('queued');
+    this.going = this.going.then(async () => await this.go());
+  }
+
+  /**
+   * Ends the upload. It stays on the server until it expires, to be resumed by another upload of the same file, unless
+   * `cancel` takes it away; what is complete stays in any case.
+   */
+  async abort({ cancel = false }: { readonly cancel?: boolean } = {}): Promise<void> {
+    if (this.hasEnded()) return;
+    this.become('aborted');
+    // An upload that is just being opened can only be cancelled once it has a name.
+    if (cancel) await this.transfer?.opening?.catch(() => undefined);
+    this.stop.abort();
+    // Who aborts needs not be told by a rejection as well.
+    this.media.catch(() => undefined);
+    this.reject(new LocalError('aborted', 'The upload was aborted'));
+    await this.going;
+    await this.close();
+    if (cancel) await this.transfer?.cancel();
+  }
+
+  private async go(): Promise<void> {
+    const { signal } = this.stop;
+    // Rejects only for one that is stopped while it waits for its turn.
+    await this.context.slots.run(async () => await this.work(signal), signal).catch(() => undefined);
+  }
+
+  private async work(signal: AbortSignal): Promise<void> {
+    try {
+      this.become('running');
+      this.transfer ??= await this.prepare();
+      const media = await this.transfer.run(signal);
+      await this.close();
+      this.become('done');
+      this.resolve(media);
+    } catch (error) {
+      // By pause or abort, which have said so themselves.
+      if (signal.aborted) return;
+      await this.close().catch(() => undefined);
+      this.become('failed');
+      this.reject(toUploadError(error));
+    }
+  }
+
+  private async prepare(): Promise<Transfer> {
+    const { options, context } = this;
+    const source = await this.open();
+    const checksum = new Checksum(source, context.platform.hash);
+    const speed = new Speed(source.size);
+    this.close = async () => {
+      checksum.close();
+      await source.close();
+    };
+    this.on('state', () => speed.reset());
+    return new Transfer({
+      source,
+      checksum,
+      options,
+      api: new Api(options, context.tokens),
+      bookmark: new Bookmark(
+        options.store ?? context.platform.store,
+        options.url ?? '',
+        options.fingerprint ?? source.fingerprint,
+      ),
+      moved: (offset) => {
+        this.currentProgress = speed.measure(offset, performance.now());
+        this.emit('progress', this.currentProgress);
+      },
+      retrying: (error, delayMs) => this.emit('retry', { error, delayMs }),
+    });
+  }
+
+  private become(state: UploadState): void {
+    if (this.hasEnded()) return;
+    this.currentState = state;
+    this.emit('state', state);
+  }
+
+  private hasEnded(): boolean {
+    return ['done', 'failed', 'aborted'].includes(this.currentState);
+  }
+
+  private emit<Name extends keyof UploadEvents>(name: Name, event: UploadEvents[Name]): void {
+    for (const listener of this.listeners[name]) {
+      try {
+        listener(event);
+      } catch (error) {
+        // A page that trips over a progress bar must not lose the upload; it hears of it as of any uncaught error.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+}

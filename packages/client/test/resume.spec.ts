@@ -1,0 +1,368 @@
+import { utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { FaultPlan } from '../../../test/setup/faulty-proxy.js';
+import { pdf } from '../../../test/setup/samples.js';
+import { TestApp } from '../../../test/setup/test-app.js';
+import { JsonFileStore, MemoryStore, upload, type Upload } from '../src/node.js';
+import { CHUNK_PATH, COMPLETE_PATH, gate, Stage } from './setup/stage.js';
+
+const SIZE = 900_000;
+const file = pdf(SIZE);
+const REST = ['409600-614399/900000', '614400-819199/900000', '819200-899999/900000'];
+
+let app: TestApp;
+let stage: Stage;
+
+beforeAll(async () => {
+  app = await TestApp.start();
+});
+afterAll(() => app.stop());
+afterEach(() => stage.strike());
+
+/** A stage whose chunk number `turn` does not reach the server before the gate is open. */
+async function holding(turn: number, path = CHUNK_PATH) {
+  const [reached, release] = [gate(), gate()];
+  const plan: FaultPlan = async (request) => {
+    if (request.path === path && request.turn === turn) {
+      reached.open();
+      await release.opened;
+      return { status: 500, headers: {}, body: Buffer.alloc(0) };
+    }
+    return undefined;
+  };
+  stage = await Stage.set(app, plan);
+  return { reached: reached.opened, release: release.open };
+}
+
+async function outcome(running: Upload): Promise<unknown> {
+  return await running.media.catch((error: unknown) => error);
+}
+
+describe('pause', () => {
+  it('stops in mid-chunk, and resume goes on where the server stands', async () => {
+    const { reached, release } = await holding(2);
+    const running = upload(file, stage.options);
+    const states: string[] = [];
+    running.on('state', (state) => states.push(state));
+    await reached;
+    running.pause();
+    running.pause();
+    expect([running.state, running.progress?.bytes]).toEqual(['paused', 409_600]);
+    running.resume();
+    running.resume();
+    await stage.expectOnly(await running.media, file);
+    release();
+    expect(states).toEqual(['running', 'paused', 'queued', 'running', 'done']);
+    expect(stage.ranges().slice(2)).toEqual([REST[0], ...REST]);
+    expect(stage.exchanges('GET', '/api/v2/media/upload/')).toHaveLength(1);
+  });
+
+  it('before anything is sent sends nothing', async () => {
+    stage = await Stage.set(app);
+    const running = upload(file, stage.options);
+    running.pause();
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(stage.proxy.exchanges).toEqual([]);
+    running.resume();
+    await stage.expectOnly(await running.media, file);
+  });
+
+  it('stops a completion, and resume gets the Media', async () => {
+    const { reached, release } = await holding(0, COMPLETE_PATH);
+    const running = upload(file, stage.options);
+    await reached;
+    running.pause();
+    running.resume();
+    await stage.expectOnly(await running.media, file);
+    release();
+  });
+
+  it('ends a wait, and may last', async () => {
+    const busy = { status: 503, headers: { 'retry-after': '3600' }, body: Buffer.alloc(0) };
+    stage = await Stage.set(app, ({ path, turn }) => (path === CHUNK_PATH && turn === 1 ? busy : undefined));
+    const running = upload(file, stage.options);
+    await new Promise((resolve) => running.on('retry', resolve));
+    running.pause();
+    running.resume();
+    await stage.expectOnly(await running.media, file);
+  });
+
+  it('of a stream keeps what was not acknowledged', async () => {
+    const { reached, release } = await holding(2);
+    const running = upload(new Blob([new Uint8Array(file)]).stream(), { ...stage.options, size: SIZE });
+    await reached;
+    running.pause();
+    running.resume();
+    await stage.expectOnly(await running.media, file);
+    release();
+  });
+
+  it('after the end is nothing', async () => {
+    stage = await Stage.set(app);
+    const running = upload(file, stage.options);
+    await running.media;
+    running.pause();
+    running.resume();
+    await running.abort({ cancel: true });
+    expect(running.state).toBe('done');
+    await stage.expectOnly(await running.media, file);
+  });
+});
+
+describe('abort', () => {
+  it('leaves the upload on the server', async () => {
+    const { reached, release } = await holding(2);
+    const running = upload(file, stage.options);
+    await reached;
+    await running.abort();
+    expect(await outcome(running)).toMatchObject({ name: 'UploadError', code: 'aborted' });
+    expect(running.state).toBe('aborted');
+    expect(await stage.openUploads()).toMatchObject([{ upload_id: running.uploadId, offset: '409600' }]);
+    running.resume();
+    release();
+    expect(stage.ranges()).toHaveLength(3);
+  });
+
+  it('with cancel takes it away', async () => {
+    const { reached, release } = await holding(2);
+    const running = upload(file, stage.options);
+    await reached;
+    await running.abort({ cancel: true });
+    release();
+    expect(await outcome(running)).toMatchObject({ code: 'aborted' });
+    expect(await stage.openUploads()).toEqual([]);
+    expect((await (await stage.client()).status(running.uploadId!)).body.code).toBe('upload-cancelled');
+  });
+
+  it('with cancel takes it away while it is being opened', async () => {
+    const [reached, release] = [gate(), gate()];
+    stage = await Stage.set(app, async () => {
+      reached.open();
+      await release.opened;
+      return undefined;
+    });
+    const running = upload(file, stage.options);
+    await reached.opened;
+    const aborted = running.abort({ cancel: true });
+    release.open();
+    await aborted;
+    expect(await outcome(running)).toMatchObject({ code: 'aborted' });
+    expect(running.uploadId).toMatch(/^[0-9a-f]{32}$/);
+    expect(await stage.openUploads()).toEqual([]);
+  });
+
+  it('of a paused upload takes it away', async () => {
+    const { reached, release } = await holding(2);
+    const running = upload(file, stage.options);
+    await reached;
+    running.pause();
+    await running.abort({ cancel: true });
+    release();
+    expect(await stage.openUploads()).toEqual([]);
+  });
+
+  it('by a signal leaves it there', async () => {
+    const { reached, release } = await holding(2);
+    const stop = new AbortController();
+    const running = upload(file, { ...stage.options, signal: stop.signal });
+    await reached;
+    stop.abort();
+    expect(await outcome(running)).toMatchObject({ code: 'aborted' });
+    expect(await stage.openUploads()).toHaveLength(1);
+    release();
+  });
+
+  it('by a signal that was given before sends nothing', async () => {
+    stage = await Stage.set(app);
+    const running = upload(file, { ...stage.options, signal: AbortSignal.abort() });
+    expect(await outcome(running)).toMatchObject({ code: 'aborted' });
+    expect(stage.proxy.exchanges).toEqual([]);
+  });
+});
+
+describe('another process', () => {
+  /** Its file, and its store, after an upload was aborted at the third chunk. */
+  async function interrupted() {
+    const { reached, release } = await holding(2);
+    const path = await stage.file(file);
+    const state = join(await stage.directory(), 'state', 'uploads.json');
+    const running = upload(path, { ...stage.options, store: new JsonFileStore(state) });
+    await reached;
+    await running.abort();
+    release();
+    return { path, state, uploadId: running.uploadId! };
+  }
+
+  it('goes on by its store', async () => {
+    const { path, state, uploadId } = await interrupted();
+    const seen: number[] = [];
+    const running = upload(path, { ...stage.options, store: new JsonFileStore(state) });
+    running.on('progress', ({ bytes }) => seen.push(bytes));
+    await stage.expectOnly(await running.media, file);
+    expect([running.uploadId, seen[0]]).toEqual([uploadId, 409_600]);
+    expect(stage.ranges().slice(3)).toEqual(REST);
+  });
+
+  it('forgets what is complete', async () => {
+    const { path, state } = await interrupted();
+    const options = { ...stage.options, store: new JsonFileStore(state) };
+    const first = await upload(path, options).media;
+    const second = await upload(path, options).media;
+    expect(second.id).not.toBe(first.id);
+  });
+
+  it('begins anew if told so', async () => {
+    const { path, state, uploadId } = await interrupted();
+    const running = upload(path, { ...stage.options, store: new JsonFileStore(state), resume: 'never' });
+    await running.media;
+    expect(running.uploadId).not.toBe(uploadId);
+    expect(stage.ranges()).toHaveLength(8);
+  });
+
+  it('begins anew with a file that has changed since', async () => {
+    const { path, state, uploadId } = await interrupted();
+    await utimes(path, 1, 1);
+    const running = upload(path, { ...stage.options, store: new JsonFileStore(state) });
+    await running.media;
+    expect(running.uploadId).not.toBe(uploadId);
+  });
+
+  it.each([
+    ['expired', `UPDATE upload_session SET expires_at = now() - interval '1 s' WHERE id = $1`],
+    ['was forgotten', 'DELETE FROM upload_session WHERE id = $1'],
+    ['is of another size', `UPDATE upload_session SET total = total + 1 WHERE id = $1`],
+  ])('begins anew when the upload %s', async (_, statement) => {
+    const { path, state, uploadId } = await interrupted();
+    await app.sql(statement, [uploadId]);
+    const running = upload(path, { ...stage.options, store: new JsonFileStore(state) });
+    const media = await running.media;
+    expect([media.size, running.uploadId === uploadId]).toEqual([SIZE, false]);
+    expect(stage.ranges()).toHaveLength(8);
+  });
+
+  it('fails with why the upload was rejected, and then begins anew', async () => {
+    const { path, state, uploadId } = await interrupted();
+    await app.sql(
+      `UPDATE upload_session SET state = 'rejected', rejection = '{"code":"bad","detail":"No"}' WHERE id = $1`,
+      [uploadId],
+    );
+    const options = { ...stage.options, store: new JsonFileStore(state) };
+    expect(await outcome(upload(path, options))).toMatchObject({ code: 'bad', action: 'give-up' });
+    expect(await upload(path, options).media).toMatchObject({ size: SIZE });
+  });
+
+  it('begins anew, and takes the old upload away, when the file was another one with the same face', async () => {
+    const { reached, release } = await holding(2);
+    const options = { ...stage.options, fingerprint: 'the same', store: new MemoryStore() };
+    const running = upload(pdf(SIZE, 'other'), options);
+    await reached;
+    await running.abort();
+    release();
+    const second = upload(file, options);
+    const codes: string[] = [];
+    second.on('retry', ({ error }) => codes.push(error.code));
+    await stage.expectOnly(await second.media, file);
+    expect(codes).toEqual(['checksum-mismatch']);
+    expect(stage.ranges()).toHaveLength(3 + 3 + 5);
+  });
+
+  it('sends the key of a first chunk whose answer the first process never had', async () => {
+    const { reached, release } = await holding(0);
+    const path = await stage.file(file);
+    const state = join(await stage.directory(), 'uploads.json');
+    const running = upload(path, { ...stage.options, store: new JsonFileStore(state) });
+    await reached;
+    await running.abort();
+    release();
+    await upload(path, { ...stage.options, store: new JsonFileStore(state) }).media;
+    const keys = stage.exchanges('POST', CHUNK_PATH).map(({ headers }) => headers['idempotency-key']);
+    expect(keys).toEqual([keys[0], keys[0], undefined, undefined, undefined, undefined]);
+    expect(keys[0]).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  it('does not get through with a store that fails', async () => {
+    stage = await Stage.set(app);
+    const store = new JsonFileStore(join(await stage.file(file), 'not a directory', 'uploads.json'));
+    const error = await outcome(upload(await stage.file(file), { ...stage.options, store }));
+    expect(error).toMatchObject({ name: 'UploadError', code: 'unexpected', cause: { code: 'ENOTDIR' } });
+  });
+});
+
+describe('another device', () => {
+  /** An upload begun elsewhere, up to its third chunk. */
+  async function begun(bytes = file) {
+    stage = await Stage.set(app);
+    const client = await stage.client();
+    const { body } = await client.slice(bytes, 0, 204_800, undefined, { fileName: 'a b.pdf' });
+    await client.slice(bytes, 204_800, 409_600, body.upload_id);
+    return body.upload_id as string;
+  }
+  const anywhere = () => ({ ...stage.options, name: 'a b.pdf', resume: 'anywhere' as const });
+
+  it('goes on by the list of the server', async () => {
+    const uploadId = await begun();
+    const running = upload(file, anywhere());
+    await stage.expectOnly(await running.media, file);
+    expect(running.uploadId).toBe(uploadId);
+    expect(stage.ranges()).toEqual(['204800-409599/900000', ...REST]);
+  });
+
+  it('goes on with a stream', async () => {
+    const uploadId = await begun();
+    const stream = new Blob([new Uint8Array(file)]).stream();
+    const running = upload(stream, { ...anywhere(), size: SIZE });
+    await stage.expectOnly(await running.media, file);
+    expect(running.uploadId).toBe(uploadId);
+  });
+
+  it('finds the upload behind a hundred others', async () => {
+    const uploadId = await begun();
+    await app.sql(
+      `INSERT INTO upload_session (id, owner_id, total, key, expires_at, expiry_slides)
+       SELECT md5(n::text), $1, 5, md5(n::text), now() + interval '1 h', true FROM generate_series(1, 150) n`,
+      [stage.owner],
+    );
+    const running = upload(file, anywhere());
+    await running.media;
+    expect(running.uploadId).toBe(uploadId);
+  });
+
+  it.each<[string, Buffer, object]>([
+    ['other bytes', pdf(SIZE, 'other'), {}],
+    ['another size', pdf(SIZE + 1), {}],
+    ['another name', file, { name: 'b.pdf' }],
+  ])('leaves an upload of %s alone', async (_, bytes, more) => {
+    const uploadId = await begun(bytes);
+    const running = upload(file, { ...anywhere(), ...more });
+    expect(await running.media).toMatchObject({ size: SIZE });
+    expect(running.uploadId).not.toBe(uploadId);
+    expect(await stage.openUploads()).toMatchObject([{ upload_id: uploadId, offset: '409600' }]);
+  });
+
+  it('is not looked for unless that is asked', async () => {
+    const uploadId = await begun();
+    const running = upload(file, { ...anywhere(), resume: 'here' });
+    await running.media;
+    expect(running.uploadId).not.toBe(uploadId);
+  });
+});
+
+it('an upload into which somebody else wrote other bytes begins anew', async () => {
+  const [reached, release] = [gate(), gate()];
+  stage = await Stage.set(app, async ({ path, turn }) => {
+    if (path === CHUNK_PATH && turn === 2) {
+      reached.open();
+      await release.opened;
+    }
+    return undefined;
+  });
+  const running = upload(file, stage.options);
+  const codes: string[] = [];
+  running.on('retry', ({ error }) => codes.push(error.code));
+  await reached.opened;
+  const first = running.uploadId!;
+  await (await stage.client()).slice(pdf(SIZE, 'other'), 409_600, 600_000, first);
+  release.open();
+  const media = await running.media;
+  expect([codes, running.uploadId === first, media.size]).toEqual([['chunk-conflict'], false, SIZE]);
+});
