@@ -41,7 +41,7 @@ function start(files) {
     resume: 'anywhere',
     fetch: faulty.fetch,
     // A stopped server may take its time to come back.
-    retry: { attempts: 60 },
+    retry: { limit: 100, maxDelayMs: 5000 },
   });
   [...files].forEach((file, index) => show(file, queue.uploads[index]));
 }
