@@ -55,7 +55,7 @@ describe('completion', () => {
       image_height: 300,
       image_mimetype: 'image/jpeg',
       mimetype: 'image/jpeg',
-      size: file.length,
+      size: Number((await fetch(body.image)).headers.get('content-length')),
     });
   });
 
