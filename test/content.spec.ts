@@ -363,7 +363,7 @@ describe('a first chunk too small to tell', () => {
 const HIDDEN_ZIP = 'An archive is hidden in the file';
 const HIDDEN_MARKUP = 'Markup is hidden in the file';
 const TRAILING = 'There are bytes after the end of the image';
-const UNREADABLE = 'The image is damaged or has too many pixels';
+const UNREADABLE = 'The image is damaged or has too many pixels or frames';
 const MACROS = 'Documents with macros are not taken';
 const unknown = (mime: string) => `Files of this kind are not taken: ${mime}`;
 

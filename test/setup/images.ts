@@ -55,7 +55,7 @@ export async function pngWithTexts(orientation = 1): Promise<Buffer> {
     pngChunk('tIME', Buffer.from([7, 232, 1, 1, 0, 0, 0])),
     pngChunk('prVt', Buffer.from('OTHER-MARK')),
   ];
-  return Buffer.concat([afterPngHead(png, ...chunks), Buffer.from('TRAILER-MARK')]);
+  return afterPngHead(png, ...chunks);
 }
 
 /** Puts chunks between the header and the pixels of a PNG. */
