@@ -431,7 +431,7 @@ describe('a file', () => {
     await until(async () => (await openFiles()).length === 0);
   });
 
-  it.each(['x', '0'.repeat(32), `${'0'.repeat(32)}.pdf`, '..%2f..%2fjwt-secret', '%2e%2e', '%00', '%ff'])(
+  it.each(['x', '0'.repeat(32), `${'0'.repeat(32)}.pdf`, '..%2f..%2fjwt-secret', '%00', '%ff'])(
     '%s is 404 or 400',
     async (name) => {
       const { status, body } = await client.send('GET', `/files/${name}`);

@@ -89,16 +89,16 @@ async function showUnfinished() {
   const response = await authorized('/api/v2/media/upload/');
   if (!response.ok) return;
   const { count, results } = await response.json();
-  const names = results.map((/** @type {any} */ { file_name, offset, total }) => {
+  const names = results.map((/** @type {any} */ { title, offset, total }) => {
     const share = Math.floor((100 * Number(offset)) / Number(total));
-    return `${file_name ?? 'a file'} (${share} %)`;
+    return `${title ?? 'a file'} (${share} %)`;
   });
   page.message.textContent =
     count > 0 ? `Unfinished: ${names.join(', ')}. Choose the same file to go on.` : '';
 }
 
 function refresh() {
-  localStorage.setItem('mediadock token', page.token.value.trim());
+  localStorage.setItem('demo token', page.token.value.trim());
   void library.reload();
   void showUnfinished();
 }
@@ -131,5 +131,5 @@ page.demoToken.onclick = async () => {
   refresh();
 };
 
-page.token.value = localStorage.getItem('mediadock token') ?? '';
+page.token.value = localStorage.getItem('demo token') ?? '';
 if (page.token.value) refresh();

@@ -64,7 +64,7 @@ async function midway(name: string): Promise<void> {
 
 async function sessions(): Promise<number> {
   const { count } = (await page.evaluate(async () => {
-    const token = localStorage.getItem('mediadock token');
+    const token = localStorage.getItem('demo token');
     const response = await fetch('/api/v2/media/upload/', { headers: { authorization: `Bearer ${token}` } });
     return (await response.json()) as { count: number };
   })) as { count: number };
