@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { inPlace } from '../place.js';
 import { figures } from '../report.js';
-import { noStrace, openFlags, pathsOf, predictable, Trace } from '../trace.js';
+import { descriptorOf, noStrace, openFlags, pathsOf, predictable, Trace } from '../trace.js';
 import { plainUpload } from '../upload.js';
 
 const FILES =
@@ -138,10 +138,12 @@ class Answer {
     return this.all(/^p?writev?(64)?$/, `<${path}>`);
   }
 
-  /** Prepared statements that were executed. @returns {{ call: Call, text: string }[]} */
+  /** Prepared statements that were executed on the connection of its COMMIT. @returns {{ call: Call, text: string }[]} */
   get statements() {
+    const { commit } = this;
+    if (!commit) return [];
     return this.calls
-      .filter(({ name }) => SENDS.test(name))
+      .filter((call) => SENDS.test(call.name) && descriptorOf(call) === descriptorOf(commit))
       .flatMap((call) =>
         [...call.text.matchAll(/(mediadock_\d+)\\0\\0/g)].map(([, name = '']) => ({
           call,
