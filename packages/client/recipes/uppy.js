@@ -58,8 +58,13 @@ export class Mediadock extends BasePlugin {
     }
   }
 
-  remove = (file) => void this.uploads.get(file.id)?.abort({ cancel: true });
-  removeAll = () => this.uploads.forEach((running) => void running.abort({ cancel: true }));
+  // What cannot be cancelled now expires on the server by itself.
+  remove = (file) =>
+    void this.uploads
+      .get(file.id)
+      ?.abort({ cancel: true })
+      .catch(() => undefined);
+  removeAll = () => this.uploads.forEach((_, id) => this.remove({ id }));
   pause = (file, paused) => this.uploads.get(file.id)?.[paused ? 'pause' : 'resume']();
   pauseAll = () => this.uploads.forEach((running) => running.pause());
   resumeAll = () => this.uploads.forEach((running) => running.resume());

@@ -40,10 +40,12 @@ export class Checksum {
   }
 
   /** Forgets all: the bytes may not be what they were. */
-  restart(): void {
-    this.close();
-    this.position = 0;
-    this.digested = undefined;
+  async restart(): Promise<void> {
+    await this.inTurn(async () => {
+      this.close();
+      this.position = 0;
+      this.digested = undefined;
+    });
   }
 
   close(): void {

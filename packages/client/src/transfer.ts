@@ -10,6 +10,8 @@ import type { UploadOptions } from './upload-options.js';
 
 const DEFAULT_CHUNK_BYTES = 204_800;
 const MAX_RESTARTS = 3;
+// Somebody is waiting, and what is not cancelled expires.
+const CANCEL_RETRIES = 3;
 
 export interface TransferParts {
   readonly source: Source;
@@ -67,10 +69,18 @@ export class Transfer {
   async cancel(): Promise<void> {
     await this.parts.bookmark.remove();
     if (this.uploadId === undefined) return;
-    try {
-      await this.parts.api.cancel(this.uploadId, new AbortController().signal);
-    } catch (error) {
-      if (!['upload-complete', 'upload-not-found'].includes(toUploadError(error).code)) throw error;
+    const { signal } = new AbortController();
+    const backoff = new Backoff({ ...PATIENT, ...this.parts.options.retry, limit: CANCEL_RETRIES });
+    for (;;) {
+      try {
+        return await this.parts.api.cancel(this.uploadId, signal);
+      } catch (error) {
+        const { code, action, retryAfterMs } = toUploadError(error);
+        if (code === 'upload-complete' || code === 'upload-not-found') return;
+        const delayMs = backoff.next(retryAfterMs);
+        if (delayMs === undefined || !['wait', 'resume-from-offset'].includes(action)) throw error;
+        await pause(delayMs, signal);
+      }
     }
   }
 
@@ -184,7 +194,7 @@ export class Transfer {
     this.uploadId = this.savedExpiry = undefined;
     this.offset = 0;
     this.idempotencyKey = randomKey();
-    checksum.restart();
+    await checksum.restart();
     await bookmark.remove();
   }
 

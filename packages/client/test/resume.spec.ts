@@ -151,6 +151,23 @@ describe('abort', () => {
     expect(await stage.openUploads()).toEqual([]);
   });
 
+  it('with cancel tries again when the answer is lost', async () => {
+    const [reached, release] = [gate(), gate()];
+    stage = await Stage.set(app, async ({ method, path, turn }) => {
+      if (method === 'DELETE' && turn === 0) return { status: 503, headers: {}, body: Buffer.alloc(0) };
+      if (path !== CHUNK_PATH || turn !== 2) return undefined;
+      reached.open();
+      await release.opened;
+      return undefined;
+    });
+    const running = upload(file, stage.options);
+    await reached.opened;
+    await running.abort({ cancel: true });
+    release.open();
+    expect(stage.exchanges('DELETE', '/')).toHaveLength(2);
+    expect((await (await stage.client()).status(running.uploadId!)).status).toBe(410);
+  });
+
   it('of a paused upload takes it away', async () => {
     const { reached, release } = await holding(2);
     const running = upload(file, stage.options);

@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import { Worker } from 'node:worker_threads';
 import type { FaultPlan } from '../../../../test/setup/faulty-proxy.js';
 import { pdf } from '../../../../test/setup/samples.js';
@@ -9,9 +8,6 @@ import { CHUNK_PATH, COMPLETE_PATH, Stage } from '../setup/stage.js';
 
 const bytes = pdf(900_000);
 const page = new URL('../setup/uploady-page.worker.js', import.meta.url);
-
-// Every page loads React and the library anew.
-jest.setTimeout(30_000);
 
 let app: TestApp;
 let stage: Stage;

@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,9 @@ import { FaultyProxy, type Exchange, type FaultPlan } from '../../../../test/set
 import { TestApp } from '../../../../test/setup/test-app.js';
 import type { Media } from '../../src/node.js';
 import type { UploadOptions } from '../../src/upload-options.js';
+
+// A server, a proxy and a user take their time on a busy machine.
+jest.setTimeout(30_000);
 
 export const CHUNK_PATH = '/api/v2/media/upload/chunk/';
 export const COMPLETE_PATH = '/api/v2/media/upload/complete/';
