@@ -11,6 +11,8 @@ WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+COPY --from=build /app/public ./public
+COPY --from=build /app/packages/client/dist ./packages/client/dist
 RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data

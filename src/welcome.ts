@@ -7,6 +7,7 @@ export async function welcome(config: Config, port: number): Promise<string> {
   const token = config.production ? null : await signToken(config.tokens, '1');
   const lines = [
     '',
+    `  Demo page                   ${url}/`,
     `  Mediadock takes uploads at  ${url}/api/v2/media/upload/chunk/`,
     `  Swagger UI, to try it out   ${url}/api/docs`,
     `  OpenAPI 3.1                 ${url}/api/openapi.json`,

@@ -66,7 +66,10 @@ export class Library {
 
   /** @param {HTMLImageElement} image @param {Media} media */
   #picture(image, media) {
-    if (media.image === null) return image.remove();
+    if (media.image === null) {
+      // What a PDF looks like is for its viewer.
+      return image.replaceWith(media.url?.split('?')[0]?.split('.').pop()?.toUpperCase() ?? '');
+    }
     image.src = media.image_thumbnail?.url ?? media.image;
     if (media.image_thumbnail) return;
     setTimeout(async () => {

@@ -51,6 +51,7 @@ function summary(request: IncomingMessage, response: ServerResponse, millisecond
     status: response.writableFinished ? response.statusCode : null,
     ms: Math.round(milliseconds * 100) / 100,
     user: request.user?.id,
+    address: request.address,
   };
 }
 
