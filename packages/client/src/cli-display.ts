@@ -41,8 +41,9 @@ function printLines(screen: Screen, rows: readonly Row[]): () => void {
 
 function drawBars(screen: Screen, rows: readonly Row[]): () => void {
   let drawn = 0;
+  // A terminal that does not know its size has 0 of each.
   const draw = () => {
-    const lines = visible(rows, screen.rows ?? 24).map((row) => line(row, screen.columns ?? 80));
+    const lines = visible(rows, screen.rows || 24).map((row) => line(row, screen.columns || 80));
     const up = drawn > 0 ? `\x1b[${drawn}A` : '';
     screen.write(`${up}\x1b[J${lines.map((text) => `${text}\n`).join('')}`);
     drawn = lines.length;

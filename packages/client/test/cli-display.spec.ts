@@ -41,6 +41,13 @@ describe('the bars of a terminal', () => {
     ]);
   });
 
+  it('are drawn on a terminal that does not know its size', () => {
+    expect(drawn([row('a.pdf', 'queued')], { columns: 0, rows: 0 })).toEqual([
+      '\x1b[J░░░░░░░░░░░░░░░░░░░░░░░░   0 %  a.pdf  queued',
+      '',
+    ]);
+  });
+
   it('stay within the screen', () => {
     const rows = [...Array(30).keys()].map((n) => row(`${n}.pdf`, n % 2 ? 'running' : 'done'));
     const lines = drawn(rows, { columns: 34, rows: 10 });
