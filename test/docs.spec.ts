@@ -101,6 +101,13 @@ describe('the pages', () => {
     expect(marked.sort()).toEqual([...NOT_RUN].sort());
   });
 
+  it('name settings that exist', () => {
+    const known = read('.env.example') + read('docker-compose.yml');
+    const named = PAGES.flatMap((page) => [...read(page).matchAll(/`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`/g)]);
+    expect(named.length).toBeGreaterThan(50);
+    expect(named.map(([, name = '']) => name).filter((name) => !known.includes(name))).toEqual([]);
+  });
+
   it('link to what is there', () => {
     const broken = PAGES.flatMap((page) =>
       [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)]
