@@ -1,0 +1,105 @@
+// @ts-check
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const LOOK_MS = 500;
+/** For descriptors, thumbnails and sockets to go; files stay open for five seconds. */
+const SETTLE_MS = 20_000;
+const BLOCKED_MS = 50;
+/** A blocked loop on a machine that others use too: only what no neighbour explains fails a run. */
+const LONGEST_BLOCK_MS = 250;
+/** How far the memory may be above its level: a share, and what garbage collection leaves to chance. */
+const GROWTH = 0.05;
+const SLACK_BYTES = 32 * 1024 * 1024;
+
+/** Looks at the server from outside while it is fuzzed. */
+export class Watch {
+  /** @param {import('./server.js').Server} server */
+  constructor(server) {
+    this.server = server;
+    /** @type {number[]} */
+    this.lags = [];
+    /** @type {number[]} of the loop itself: what its thread waited for a processor is taken off */
+    this.blocks = [];
+    /** @type {number[]} */
+    this.memory = [];
+    /** @type {Awaited<ReturnType<typeof server.footprint>> | undefined} */
+    this.base = undefined;
+    this.stopped = false;
+    this.looking = this.look();
+  }
+
+  async look() {
+    // The first look only sets the clocks.
+    await this.server.delays().catch(() => undefined);
+    while (!this.stopped && this.server.running) {
+      await sleep(LOOK_MS);
+      const delays = await this.server.delays().catch(() => undefined);
+      if (!delays) continue;
+      this.lags.push(delays.lagMs);
+      this.blocks.push(Math.max(0, delays.lagMs - delays.waitedMs));
+    }
+  }
+
+  stop() {
+    this.stopped = true;
+  }
+
+  /** Takes the level of everything, once pools and compilers are warm. @param {import('./client.js').Ledger} ledger */
+  async level(ledger) {
+    const left = await this.leftovers(ledger);
+    this.base = await this.server.footprint();
+    this.lags.length = 0;
+    this.blocks.length = 0;
+    this.memory.length = 0;
+    this.memory.push(await this.server.residentBytes());
+    return left;
+  }
+
+  /** What is there and should not be; waits a while for it to go. @param {import('./client.js').Ledger} ledger @returns {Promise<string[]>} */
+  async leftovers(ledger) {
+    if (!this.server.running) return ['The server is dead'];
+    const deadline = Date.now() + SETTLE_MS;
+    for (;;) {
+      const now = await this.server.footprint();
+      const expected = { sessions: ledger.sessions, open: 0, media: 0, clicks: 0, claims: 0, files: 0 };
+      const wrong = Object.entries(expected)
+        .filter(([name, count]) => now[name] !== count)
+        .map(([name, count]) => `${now[name]} ${name} instead of ${count}`);
+      if (this.base && now.descriptors > this.base.descriptors)
+        wrong.push(`${now.descriptors} descriptors instead of ${this.base.descriptors}`);
+      if (wrong.length === 0 || Date.now() > deadline) {
+        this.memory.push(await this.server.residentBytes());
+        return wrong;
+      }
+      await sleep(100);
+    }
+  }
+
+  faults() {
+    const { growth, longestBlockMs } = this.figures();
+    const level = this.memory[0] ?? 0;
+    const faults = [];
+    if (growth > GROWTH && (this.memory.at(-1) ?? 0) - level > SLACK_BYTES)
+      faults.push(`memory grew by ${(growth * 100).toFixed(1)} %`);
+    if (longestBlockMs > LONGEST_BLOCK_MS) faults.push(`the event loop was blocked for ${longestBlockMs} ms`);
+    return faults;
+  }
+
+  figures() {
+    const level = this.memory[0] ?? 0;
+    const last = this.memory.at(-1) ?? level;
+    return {
+      memoryMB: this.memory.map((bytes) => Math.round(bytes / 2 ** 20)).slice(-40),
+      growth: level > 0 ? (last - level) / level : 0,
+      longestLagMs: Math.round(Math.max(0, ...this.lags)),
+      longestBlockMs: Math.round(Math.max(0, ...this.blocks)),
+      looks: this.lags.length,
+      looksBlocked: this.blocks.filter((ms) => ms > BLOCKED_MS).length,
+    };
+  }
+
+  line() {
+    const { memoryMB, longestLagMs, longestBlockMs } = this.figures();
+    return `${memoryMB.at(-1)} MB, lag ${longestLagMs} ms, of it blocked ${longestBlockMs} ms`;
+  }
+}
