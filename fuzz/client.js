@@ -100,7 +100,9 @@ export class Client {
       this.count(answer, performance.now() - start);
       for (const fault of judge(this.ledger.contract, { method: '', target: '' }, answer)) this.find(fault);
     }
-    return answers.map((answer) => ({ ...answer, json: parse(answer.body) }));
+    const replies = answers.map((answer) => ({ ...answer, json: parse(answer.body) }));
+    for (const { json, status } of replies) this.keep(json, status);
+    return replies;
   }
 
   /** @param {string} what */

@@ -16,7 +16,7 @@ import { Server } from './server.js';
 const CASES = { multipart, range: contentRange, json, tokens, operations, raw };
 const CLIENTS = 12;
 /** Between two looks at what the server holds. */
-const ROUND_MS = 20_000;
+const ROUND_MS = 10_000;
 const WARM_REQUESTS = 20_000;
 const WARM_SHARE = 1 / 4;
 const SHOWN = 20;

@@ -9,7 +9,9 @@ const BLOCKED_MS = 50;
 const LONGEST_BLOCK_MS = 250;
 /** How far the memory may be above its level: a share, and what garbage collection leaves to chance. */
 const GROWTH = 0.05;
-const SLACK_BYTES = 32 * 1024 * 1024;
+const SLACK_BYTES = 16 * 1024 * 1024;
+/** With fewer looks at the memory there is no level yet. */
+const LEVEL_LOOKS = 8;
 
 /** Looks at the server from outside while it is fuzzed. */
 export class Watch {
@@ -76,21 +78,30 @@ export class Watch {
   }
 
   faults() {
-    const { growth, longestBlockMs } = this.figures();
-    const level = this.memory[0] ?? 0;
+    const { longestBlockMs } = this.figures();
     const faults = [];
-    if (growth > GROWTH && (this.memory.at(-1) ?? 0) - level > SLACK_BYTES)
-      faults.push(`memory grew by ${(growth * 100).toFixed(1)} %`);
+    const { level, last } = this.levels();
+    if (last > level * (1 + GROWTH) && last - level > SLACK_BYTES)
+      faults.push(`memory grew from ${megabytes(level)} to ${megabytes(last)} MB`);
     if (longestBlockMs > LONGEST_BLOCK_MS) faults.push(`the event loop was blocked for ${longestBlockMs} ms`);
     return faults;
   }
 
-  figures() {
-    const level = this.memory[0] ?? 0;
-    const last = this.memory.at(-1) ?? level;
+  /** Memory in the second quarter of the run and in the last one; both zero in a run too short for a level. */
+  levels() {
+    if (this.memory.length < LEVEL_LOOKS) return { level: 0, last: 0 };
+    const quarter = Math.floor(this.memory.length / 4);
     return {
-      memoryMB: this.memory.map((bytes) => Math.round(bytes / 2 ** 20)).slice(-40),
-      growth: level > 0 ? (last - level) / level : 0,
+      level: median(this.memory.slice(quarter, 2 * quarter)),
+      last: median(this.memory.slice(-quarter)),
+    };
+  }
+
+  figures() {
+    const { level, last } = this.levels();
+    return {
+      memoryMB: this.memory.map(megabytes),
+      ...(level > 0 && { growthPercent: Math.round(((last - level) / level) * 1000) / 10 }),
       longestLagMs: Math.round(Math.max(0, ...this.lags)),
       longestBlockMs: Math.round(Math.max(0, ...this.blocks)),
       looks: this.lags.length,
@@ -102,4 +113,15 @@ export class Watch {
     const { memoryMB, longestLagMs, longestBlockMs } = this.figures();
     return `${memoryMB.at(-1)} MB, lag ${longestLagMs} ms, of it blocked ${longestBlockMs} ms`;
   }
+}
+
+/** @param {number} bytes */
+function megabytes(bytes) {
+  return Math.round(bytes / 2 ** 20);
+}
+
+/** @param {number[]} figures */
+function median(figures) {
+  const sorted = [...figures].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }

@@ -156,7 +156,8 @@ function framing({ token }, random) {
   const signed = random.between(0, 1) === 1 ? `Authorization: Bearer ${token}\r\n` : '';
   const path = random.pick([CHUNK, '/api/v2/media/upload/complete/', '/api/v2/media/1/click/']);
   return {
-    text: `POST ${path} HTTP/1.1\r\nHost: x\r\n${signed}${framed}\r\n${body}${HIDDEN}`,
+    // A question that names no upload: the body is read, and nothing opened whose answer might get lost.
+    text: `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Range: bytes */4\r\n${signed}${framed}\r\n${body}${HIDDEN}`,
     // A length or a coding that is right makes the hidden request one in its own right.
     most: 2,
   };
