@@ -16,7 +16,7 @@ import { CurrentUser } from '../../auth/bearer.guard.js';
 import type { User } from '../../auth/claims.js';
 import { Fields } from '../../body/fields.pipe.js';
 import { ApiProblems } from '../../errors/api-problems.js';
-import { ServiceUnavailable } from '../../errors/app-error.js';
+import { InvalidRequest, ServiceUnavailable } from '../../errors/app-error.js';
 import { MethodNotAllowed } from '../../errors/method-not-allowed.js';
 import { validation } from '../../http/validation.js';
 import { StorageFull } from '../../storage/storage.errors.js';
@@ -142,6 +142,7 @@ export class UploadController {
   @Get()
   @ApiOperation({ operationId: 'listUploads', summary: 'My open uploads' })
   @ApiOkResponse({ type: UploadPageDto })
+  @ApiProblems(new InvalidRequest('limit', 'limit must not be greater than 100'))
   async list(
     @CurrentUser() user: User,
     @Query(validation) page: PageQueryDto,
