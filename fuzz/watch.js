@@ -10,7 +10,8 @@ const LONGEST_BLOCK_MS = 250;
 /** How far the memory may be above its level: a share, and what garbage collection leaves to chance. */
 const GROWTH = 0.05;
 const SLACK_BYTES = 16 * 1024 * 1024;
-/** With fewer looks at the memory there is no level yet. */
+/** So many requests until the memory has found its level, and so many looks at it to tell. */
+const LEVEL_REQUESTS = 100_000;
 const LEVEL_LOOKS = 8;
 
 /** Looks at the server from outside while it is fuzzed. */
@@ -24,6 +25,8 @@ export class Watch {
     this.blocks = [];
     /** @type {number[]} */
     this.memory = [];
+    /** @type {number[]} once it has found its level */
+    this.levelled = [];
     /** @type {Awaited<ReturnType<typeof server.footprint>> | undefined} */
     this.base = undefined;
     this.stopped = false;
@@ -70,7 +73,9 @@ export class Watch {
       if (this.base && now.descriptors > this.base.descriptors)
         wrong.push(`${now.descriptors} descriptors instead of ${this.base.descriptors}`);
       if (wrong.length === 0 || Date.now() > deadline) {
-        this.memory.push(await this.server.residentBytes());
+        const bytes = await this.server.residentBytes();
+        this.memory.push(bytes);
+        if (ledger.requests >= LEVEL_REQUESTS) this.levelled.push(bytes);
         return wrong;
       }
       await sleep(100);
@@ -87,13 +92,13 @@ export class Watch {
     return faults;
   }
 
-  /** Memory in the second quarter of the run and in the last one; both zero in a run too short for a level. */
+  /** Memory in the first and in the last quarter of what is judged; both zero in a run too short for that. */
   levels() {
-    if (this.memory.length < LEVEL_LOOKS) return { level: 0, last: 0 };
-    const quarter = Math.floor(this.memory.length / 4);
+    if (this.levelled.length < LEVEL_LOOKS) return { level: 0, last: 0 };
+    const quarter = Math.floor(this.levelled.length / 4);
     return {
-      level: median(this.memory.slice(quarter, 2 * quarter)),
-      last: median(this.memory.slice(-quarter)),
+      level: median(this.levelled.slice(0, quarter)),
+      last: median(this.levelled.slice(-quarter)),
     };
   }
 
