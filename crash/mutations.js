@@ -16,18 +16,13 @@ const DATABASE = 'database/database.js';
 
 const SYNCED = '? constants.O_RDWR | constants.O_DSYNC :';
 const SYNC_DIRECTORIES = `await syncDirectory(this.files);
-            await syncDirectory(this.uploads);`;
+        await syncDirectory(this.uploads);`;
 const WRITE_FIRST = 'await this.store.write(created.id, 0, bytes);';
 const WRITE_NEXT = 'await this.store.write(uploadId, range.start, bytes);';
-const GIVE_BACK = `try {
-            return await this.append(ownerId, request);
-        }
-        finally {
-            this.buffers.giveBack(request.bytes);
-        }`;
+const APPEND = 'const receipt = await this.append(ownerId, request);';
 const CLOSE_FAILED = `await file.close().catch(() => undefined);
             throw error;`;
-const ADOPT = 'await this.store.adopt(session, session.total);';
+const ADOPT = 'await putInPlace();';
 const COMPLETE = 'await this.sessions.complete(db, session.id, id);';
 
 /** @param {string} work */
@@ -107,9 +102,9 @@ export const MUTANTS = [
     patches: [
       {
         file: UPLOADS,
-        from: `async (_, created) => {
-            ${WRITE_FIRST}`,
-        to: `async (db, created) => { ${committedFirst(WRITE_FIRST)}`,
+        from: `async (_, [created]) => {
+                ${WRITE_FIRST}`,
+        to: `async (db, [created]) => { ${committedFirst(WRITE_FIRST)}`,
       },
       { file: UPLOADS, from: WRITE_NEXT, to: committedFirst(WRITE_NEXT) },
     ],
@@ -120,8 +115,8 @@ export const MUTANTS = [
     patches: [
       {
         file: UPLOADS,
-        from: GIVE_BACK,
-        to: 'this.buffers.giveBack(request.bytes); return await this.append(ownerId, request);',
+        from: APPEND,
+        to: `this.buffers.giveBack(request.bytes); ${APPEND}`,
       },
     ],
     layers: [KILL, RACE],
