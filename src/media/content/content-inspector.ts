@@ -18,6 +18,8 @@ export interface Content {
   readonly type: ContentType;
   /** Undefined for documents. */
   readonly image: ImageFacts | undefined;
+  /** All of an image, as it was read for its facts. */
+  readonly bytes: Buffer | undefined;
 }
 
 /** The first bytes of a file, and what its client says of it. */
@@ -79,7 +81,7 @@ export class ContentInspector {
     if (image && imageEnd === undefined) throw new UnreadableImage();
     const other = isZip(head) ? undefined : await stowaway(file, { mime: type.mime, total, imageEnd });
     if (other) throw this.unsupported(other, fileName);
-    return { type, image: facts };
+    return { type, image: facts, bytes: image };
   }
 
   /** The type of what is taken, by its bytes, the settings and its size. */

@@ -4,7 +4,6 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { AppError } from '../../errors/app-error.js';
 import { Database, type Queryable } from '../../database/database.js';
 import { Digester, type Digest } from '../../storage/digester.js';
-import { readAt } from '../../storage/durable.js';
 import { FileStore } from '../../storage/file-store.js';
 import { ContentInspector, type Content } from '../content/content-inspector.js';
 import { isRefusal, NotAnImage } from '../content/content.errors.js';
@@ -102,8 +101,8 @@ export class CompletionService {
     const { total, fileName } = session;
     try {
       const content = await this.content.examine(file, { total, fileName, text: digest.text });
-      if (!content.image) return { digest, content, bytes: undefined };
-      const image = await readAt(file, total, 0);
+      const { bytes: image } = content;
+      if (!content.image || !image) return { digest, content, bytes: undefined };
       const { bytes, facts } = await this.images.of(image, content.image);
       if (bytes === image) return { digest, content, bytes: undefined };
       const published = { ...digest, size: bytes.length, sha256: await sha256(bytes) };
