@@ -2,10 +2,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { blocksOf, commandsOf, matches, rowsOf } from './setup/markdown.js';
+import { freePort } from './setup/free-port.js';
 
 const ROOT = process.cwd();
 const PAGES = ['README.md', 'SECURITY.md', ...inDirectory('docs', '.md')];
@@ -242,13 +242,4 @@ async function addressOf({ stdout }: ChildProcess): Promise<string> {
     if (url) return url;
   }
   throw new Error(`The server ended: ${printed}`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

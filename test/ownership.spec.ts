@@ -1,5 +1,5 @@
-import { openApiDocument } from '../src/http/swagger.js';
 import { Client, md5 } from './setup/client.js';
+import { guardedOperations } from './setup/operations.js';
 import { pdf } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';
 
@@ -34,25 +34,9 @@ async function answer(
   return { status: response.status, told, body: (await response.text()).replace(/"request_id":"[^"]+"/, '') };
 }
 
-/** Operations that name an upload or a media in their path, from the document: a new one is in the matrix by itself. */
-function operations(): [method: string, path: string][] {
-  const { paths } = openApiDocument(app.app);
-  return Object.entries(paths)
-    .filter(([path]) => /\{(upload_id|id)\}/.test(path))
-    .flatMap(([path, item]) =>
-      Object.entries(item)
-        .filter(([, operation]) => !isPublic(operation as { security?: object[] }))
-        .map(([method]): [string, string] => [method.toUpperCase(), path]),
-    );
-}
-
-function isPublic({ security }: { security?: object[] }): boolean {
-  return security?.some((requirement) => Object.keys(requirement).length === 0) ?? false;
-}
-
 it('what is somebody else’s is as unknown as what does not exist, to every operation', async () => {
   const before = await app.state();
-  const asked = operations();
+  const asked = guardedOperations(app).filter(([, path]) => /\{(upload_id|id)\}/.test(path));
   expect(asked.length).toBeGreaterThanOrEqual(4);
   for (const [method, path] of [...asked, ['HEAD', '/api/v2/media/upload/{upload_id}/'] as const]) {
     const at = (upload: string, media: string) => path.replace('{upload_id}', upload).replace('{id}', media);

@@ -2,7 +2,7 @@ import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { SignJWT, UnsecuredJWT, type JWTHeaderParameters, type JWTPayload } from 'jose';
 import type { Pool } from 'pg';
 import { DataSource } from 'typeorm';
-import { openApiDocument } from '../src/http/swagger.js';
+import { guardedOperations } from './setup/operations.js';
 import { JWT_SECRET, TestApp } from './setup/test-app.js';
 
 const NOW = seconds();
@@ -135,28 +135,14 @@ const HOSTILE: readonly [string, () => Promise<Record<string, string>> | Record<
   ['a token of 10,000 characters', () => claiming({ padding: 'x'.repeat(7400) })],
 ];
 
-/** Every operation that needs a token, from the document itself: a new one is in the matrix by itself. */
-function operations(): [method: string, path: string][] {
-  const { paths } = openApiDocument(app.app);
-  return Object.entries(paths).flatMap(([path, item]) =>
-    Object.entries(item)
-      .filter(([, operation]) => !isPublic(operation as { security?: object[] }))
-      .map(([method]): [string, string] => [method.toUpperCase(), path.replace(/\{[^}]+\}/g, '1')]),
-  );
-}
-
-function isPublic({ security }: { security?: object[] }): boolean {
-  return security?.some((requirement) => Object.keys(requirement).length === 0) ?? false;
-}
-
 it.each(HOSTILE)(
   '%s is refused by every operation, in the same words, unheard by the database',
   async (_, make) => {
     const headers = await make();
     const before = connections;
     const answers = [];
-    for (const [method, path] of operations()) {
-      const response = await fetch(new URL(path, app.url), { method, headers });
+    for (const [method, path] of guardedOperations(app)) {
+      const response = await fetch(new URL(path.replace(/\{[^}]+\}/g, '1'), app.url), { method, headers });
       const body = (await response.text()).replace(/"request_id":"[^"]+"/, '');
       answers.push(`${response.status} ${response.headers.get('www-authenticate')} ${body}`);
     }

@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { readFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { pdf } from './setup/samples.js';
 import { Client, md5, type Answer } from './setup/client.js';
+import { freePort } from './setup/free-port.js';
 
 const itOnLinux = process.platform === 'linux' ? it : it.skip;
 
@@ -121,12 +121,3 @@ itOnLinux(
   },
   60_000,
 );
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
