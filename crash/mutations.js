@@ -17,8 +17,10 @@ const DATABASE = 'database/database.js';
 const SYNCED = '? constants.O_RDWR | constants.O_DSYNC :';
 const SYNC_DIRECTORIES = `await syncDirectory(this.files);
         await syncDirectory(this.uploads);`;
-const WRITE_FIRST = 'await this.store.write(created.id, 0, bytes);';
-const WRITE_NEXT = 'await this.store.write(uploadId, range.start, bytes);';
+const WRITE_FIRST = 'await this.store.write(created.file, 0, bytes);';
+const WRITE_NEXT = 'await this.store.write(advanced.file, range.start, bytes);';
+const WRITE_LEASED = 'await this.store.write(lease.file, start, bytes);';
+const SETTLE = 'const moved = await this.sessions.settle(ownerId, uploadId, range);';
 const APPEND = 'const receipt = await this.append(ownerId, request);';
 const CLOSE_FAILED = `await file.close().catch(() => undefined);
             throw error;`;
@@ -78,19 +80,75 @@ export const MUTANTS = [
     layers: ['order', RACE],
   },
   {
-    name: 'write before lock',
+    name: 'write without lock or lease',
     patches: [
       {
         file: UPLOADS,
-        from: '(db) => this.sessions.advance(db, ownerId, uploadId, range)',
-        to: `async (db) => {
-          const writing = this.store.write(uploadId, range.start, bytes);
-          return (await Promise.all([this.sessions.advance(db, ownerId, uploadId, range), writing]))[0];
-        }`,
+        from: 'const lease = this.leases.take(uploadId);',
+        to: `const { start: offset, total } = chunk.range;
+            const lease = { ownerId, total, offset, file: uploadId };`,
       },
-      { file: UPLOADS, from: WRITE_NEXT, to: '' },
+      { file: UPLOADS, from: '!fits || !this.store.isOpen(lease.file)', to: '!fits' },
     ],
     layers: ['order', RACE],
+  },
+  {
+    name: 'a lease of two',
+    patches: [
+      { file: SESSIONS, from: 'coalesce(writer, $9) = $9 AND', to: '$9::text IS NOT NULL AND' },
+      { file: SESSIONS, from: 'move(`writer = $9`)', to: 'move(`$9::text IS NOT NULL`)' },
+    ],
+    layers: [RACE],
+  },
+  {
+    name: 'taken over without a copy',
+    patches: [
+      {
+        file: UPLOADS,
+        from: 'const copy = await this.store.copy(id, file, offset);',
+        to: 'const copy = file;',
+      },
+      { file: UPLOADS, from: 'await this.store.discard(left);', to: 'return;' },
+    ],
+    layers: [RACE, 'freeze --runs 6'],
+  },
+  {
+    name: 'chunks of an upload at once',
+    patches: [
+      {
+        file: UPLOADS,
+        from: 'return await this.turns.take(uploadId, async () => {',
+        to: 'return await (async () => {',
+      },
+      {
+        file: UPLOADS,
+        from: `return receipt ?? (await this.appendLocked(ownerId, chunk));
+        });`,
+        to: `return receipt ?? (await this.appendLocked(ownerId, chunk));
+        })();`,
+      },
+    ],
+    layers: [RACE],
+  },
+  {
+    name: 'settled before written',
+    patches: [
+      { file: UPLOADS, from: WRITE_LEASED, to: '' },
+      { file: UPLOADS, from: SETTLE, to: `${SETTLE} ${WRITE_LEASED}` },
+    ],
+    layers: ['order', 'syscalls'],
+  },
+  {
+    name: 'answer before settled',
+    patches: [
+      {
+        file: UPLOADS,
+        from: SETTLE,
+        to: `this.sessions.settle(ownerId, uploadId, range).catch(() => undefined);
+            const moved = { own: true, file: lease.file, expiresAt: new Date(), mime: '' };`,
+      },
+    ],
+    layers: ['order', 'postgres --runs 3'],
   },
   {
     name: 'offset without BEGIN',

@@ -9,7 +9,7 @@ const SWEEP_MS = 15_000;
 /**
  * @typedef {{ kind: 'lost' | 'wrong' | 'doubled' | 'orphan' | 'refused' | 'stuck', what: string }} Violation
  * @typedef {{ postgres: import('./postgres.js').Postgres, dataDir: string, deaths: Violation[] }} Place
- * @typedef {{ id: string, key: string, state: string, total: number, offset: number, name: string,
+ * @typedef {{ id: string, key: string, file: string, state: string, total: number, offset: number, name: string,
  *   media: number | null, media_key: string | null, media_size: number | null, media_sha256: string | null }} Row
  */
 
@@ -35,7 +35,7 @@ export async function inspect(place, uploads) {
 /** @param {Place} place @param {readonly import('./upload.js').Upload[]} uploads @returns {Promise<Row[]>} */
 async function readRows({ postgres }, uploads) {
   return await postgres.query(
-    `SELECT s.id, s.key, s.state, s.total::float8 AS total, s."offset"::float8 AS "offset", s.file_name AS name,
+    `SELECT s.id, s.key, coalesce(s.file, s.id) AS file, s.state, s.total::float8 AS total, s."offset"::float8 AS "offset", s.file_name AS name,
             m.id AS media, m.key AS media_key, m.size::float8 AS media_size, m.sha256 AS media_sha256
      FROM upload_session s LEFT JOIN media m ON m.upload_id = s.id WHERE s.file_name = ANY($1)`,
     [uploads.map(({ name }) => name)],
@@ -75,9 +75,8 @@ async function compareMedia(dataDir, { media, media_key, media_size, media_sha25
 }
 
 /** A completion that crashed may have renamed it, or does so just now. @param {string} dataDir @param {Row} row */
-async function readStored(dataDir, { id, key }) {
-  const [upload, file] = [join(dataDir, 'uploads', id), join(dataDir, 'files', key)];
-  return (await read(upload)) ?? (await read(file));
+async function readStored(dataDir, { file, key }) {
+  return (await read(join(dataDir, 'uploads', file))) ?? (await read(join(dataDir, 'files', key)));
 }
 
 /** @param {readonly Row[]} rows @returns {Violation[]} */
@@ -115,7 +114,8 @@ export async function afterSweep(place) {
 async function orphans({ postgres, dataDir }) {
   const uploads = await readdir(join(dataDir, 'uploads'));
   const files = await readdir(join(dataDir, 'files'));
-  const rows = await postgres.query(`SELECT id AS name FROM upload_session WHERE state = 'open'
+  const rows =
+    await postgres.query(`SELECT coalesce(file, id) AS name FROM upload_session WHERE state = 'open'
     UNION ALL SELECT key FROM upload_session WHERE state = 'open' UNION ALL SELECT key FROM media`);
   const names = new Set(rows.map(({ name }) => name));
   return [...uploads, ...files]

@@ -17,17 +17,24 @@ const HELD = `
   WHERE a.application_name = 'mediadock' AND a.state = 'idle in transaction'
     AND l.relation = 'upload_session'::regclass AND l.mode IN ('RowShareLock', 'RowExclusiveLock')`;
 
-/** A server is frozen with rows locked; another one goes on; the first thaws and must not harm. @param {import('../report.js').Options} options */
+/**
+ * A server is frozen, with rows locked or in the midst of a chunk that needs no lock; another one goes on; the first thaws
+ * and must not harm. @param {import('../report.js').Options} options
+ */
 export async function* freeze({ checkout, seed, runs = 6, seconds }) {
   yield* inPlace(checkout, async function* (place) {
     for (let run = 0; run < runs; run++) {
-      yield { layer: 'freeze', run, ...(await freezeRun(place, `${seed}-freeze-${run}`, seconds)) };
+      yield {
+        layer: 'freeze',
+        run,
+        ...(await freezeRun(place, `${seed}-freeze-${run}`, run % 2 === 0, seconds)),
+      };
     }
   });
 }
 
-/** @param {import('../place.js').Place} place @param {string} seed @param {number} seconds */
-async function freezeRun(place, seed, seconds) {
+/** @param {import('../place.js').Place} place @param {string} seed @param {boolean} locked @param {number} seconds */
+async function freezeRun(place, seed, locked, seconds) {
   await place.killServers();
   const random = new Random(seed);
   const second = await place.startServer();
@@ -35,7 +42,9 @@ async function freezeRun(place, seed, seconds) {
   const target = { url: first.url, token: first.token, patienceMs: 4000 };
   const uploads = Array.from({ length: 8 }, (_, index) => manyChunks(`${seed}-${index}.txt`));
   const load = new Load(uploads, target, { concurrency: 4, seconds });
-  const held = await freezeWithLock(place, first, random, load);
+  const held = locked
+    ? await freezeWithLock(place, first, random, load)
+    : await freezeAtAnyTime(first, random);
   const start = performance.now();
   target.url = second.url;
   await load.done;
@@ -60,6 +69,13 @@ function manyChunks(name) {
   const upload = plainUpload(name, 600_000);
   upload.chunkBytes = 15_000;
   return upload;
+}
+
+/** @param {import('../server.js').Server} server @param {Random} random */
+async function freezeAtAnyTime(server, random) {
+  await sleep(random.between(50, 500));
+  server.signal('SIGSTOP');
+  return 0;
 }
 
 /** Freezes at random moments until one is within a transaction. @param {import('../place.js').Place} place @param {import('../server.js').Server} server @param {Random} random @param {Load} load */

@@ -17,7 +17,7 @@ const TOTAL_BYTES = 4 * CHUNK_BYTES;
 /**
  * What a power cut would show, without one: in the log of the system calls of two uploads, everything that an answer
  * promises is durable before its COMMIT is sent, its COMMIT is confirmed before the answer is, and nothing touches a
- * file before its row is locked.
+ * file before its row is locked, but for the next chunk of an upload that its process alone writes to.
  * @param {import('../report.js').Options} options
  */
 export async function* order({ checkout, seed, runs = 1 }) {
@@ -69,7 +69,7 @@ function uploadOf(name) {
 
 /**
  * @typedef {import('../trace.js').Call} Call
- * @typedef {'first' | 'next' | 'overlap' | 'completion' | 'repetition' | 'cancellation'} Kind
+ * @typedef {'first' | 'next' | 'leased' | 'overlap' | 'completion' | 'repetition' | 'cancellation'} Kind
  * @typedef {{ kind: Kind, status: number, upload: number, start: number, end: number }} Step of `start` to `end` the bytes that are new
  */
 
@@ -83,12 +83,12 @@ async function drive(target, [whole, cancelled], steps) {
   };
   const bare = { upload: 0, start: 0, end: 0 };
   await append('first');
-  await append('next');
-  await append('next');
-  whole.offset -= CHUNK_BYTES / 2;
-  await append('overlap');
+  await append('leased');
   // With its id in the query it goes the long way, through Express and Nest.
   whole.raw = true;
+  await append('leased');
+  whole.offset -= CHUNK_BYTES / 2;
+  await append('overlap');
   await append('next');
   await whole.complete(target);
   steps.push({ ...bare, kind: 'completion', status: 201 });
@@ -138,12 +138,16 @@ class Answer {
     return this.all(/^p?writev?(64)?$/, `<${path}>`);
   }
 
-  /** Prepared statements that were executed on the connection of its COMMIT. @returns {{ call: Call, text: string }[]} */
+  /** Prepared statements that were executed on the connection of its COMMIT. */
   get statements() {
     const { commit } = this;
-    if (!commit) return [];
+    return commit ? this.executed.filter(({ call }) => descriptorOf(call) === descriptorOf(commit)) : [];
+  }
+
+  /** All prepared statements that were executed. @returns {{ call: Call, text: string }[]} */
+  get executed() {
     return this.calls
-      .filter((call) => SENDS.test(call.name) && descriptorOf(call) === descriptorOf(commit))
+      .filter(({ name }) => SENDS.test(name))
       .flatMap((call) =>
         [...call.text.matchAll(/(mediadock_\d+)\\0\\0/g)].map(([, name = '']) => ({
           call,
@@ -154,7 +158,7 @@ class Answer {
 
   /** What Postgres said to a statement, `UPDATE 1` for one. @param {{ call: Call } | undefined} statement @param {string} tag */
   reply(statement, tag) {
-    return this.all(RECEIVES, `${tag}\\0`).find(({ begun }) => statement && begun > statement.call.begun);
+    return this.all(RECEIVES, tag).find(({ begun }) => statement && begun > statement.call.begun);
   }
 
   /** The first one: nothing that it covers may come later. */
@@ -201,6 +205,7 @@ function faults(answer, step, paths) {
   const { commit, committed, last, status } = answer;
   const general = status === step.status ? [] : [`the status is ${status}, not ${step.status}`];
   if (step.kind === 'repetition') return general;
+  if (step.kind === 'leased') return [...general, ...leasedFaults(answer, paths, step)];
   return [
     ...general,
     ...follows('COMMIT is sent', [committed], commit, 'it is confirmed'),
@@ -210,7 +215,7 @@ function faults(answer, step, paths) {
   ];
 }
 
-/** @type {Record<Exclude<Kind, 'repetition'>, (answer: Answer, paths: readonly string[], step: Step) => string[]>} */
+/** @type {Record<Exclude<Kind, 'repetition' | 'leased'>, (answer: Answer, paths: readonly string[], step: Step) => string[]>} */
 const KINDS = {
   first: (answer, paths, step) => [...creationFaults(answer, paths), ...chunkFaults(answer, paths, step)],
   next: (answer, paths, step) => [
@@ -239,7 +244,7 @@ function creationFaults(answer, [uploads = '', , upload = '']) {
 function chunkFaults(answer, [, , upload = ''], { start, end }) {
   const writes = answer.writes(upload);
   const moving = answer.statements.filter(({ text }) => isMove(text)).at(-1);
-  const moved = answer.reply(moving, 'UPDATE 1') ?? answer.reply(moving, 'INSERT 0 1');
+  const moved = answer.reply(moving, 'UPDATE 1\\0') ?? answer.reply(moving, 'INSERT 0 1\\0');
   return [
     ...follows('the offset is moved and its row locked', writes, moved, 'the bytes are written'),
     ...writes.flatMap((write) =>
@@ -249,6 +254,31 @@ function chunkFaults(answer, [, , upload = ''], { start, end }) {
     ...(writes.some((write) => answer.flags.get(write)?.includes('O_APPEND'))
       ? ['the file is opened for appending']
       : []),
+  ];
+}
+
+/**
+ * Of an upload that its process alone writes to: its bytes, then one statement, which is its own COMMIT. Postgres says
+ * "ready, in no transaction" (Z, I) once that is on the disk. @param {Answer} answer @param {readonly string[]} paths @param {Step} step
+ */
+function leasedFaults(answer, [, , upload = ''], { start, end }) {
+  const writes = answer.writes(upload);
+  const { executed } = answer;
+  const [moving] = executed;
+  const settled = answer.reply(moving, 'UPDATE 1\\0Z\\0\\0\\0\\5I');
+  return [
+    ...(executed.length === 1 && moving && isMove(moving.text)
+      ? []
+      : ['not: one statement, which moves the offset']),
+    ...(/ WHERE .*"offset" = \$3.* writer = \$9/.test(moving?.text ?? '')
+      ? []
+      : ['the offset is set without being compared']),
+    ...(answer.commit ? ['there is a transaction'] : []),
+    ...(covers(writes, start, end) ? [] : [`not: exactly the bytes ${start} to ${end} are written`]),
+    ...writes.flatMap((write) =>
+      follows('the bytes are durable', [moving?.call], answer.durable(write), 'the offset is moved'),
+    ),
+    ...follows('the offset is moved', [answer.last], settled, 'the answer'),
   ];
 }
 
@@ -289,7 +319,7 @@ function cancellationFaults(answer, [, , upload = '']) {
 /** @param {Answer} answer @param {readonly Call[]} next */
 function lockFaults(answer, next) {
   const locking = answer.statements.find(({ text }) => text.includes(' FOR UPDATE'));
-  return follows('the row is locked', next, answer.reply(locking, 'SELECT 1'), 'its file is changed');
+  return follows('the row is locked', next, answer.reply(locking, 'SELECT 1\\0'), 'its file is changed');
 }
 
 /** @param {Answer} answer */

@@ -85,6 +85,8 @@ class Racing {
     const size = random.next() < 0.1 ? random.between(66_000, 200_000) : random.between(20, 4000);
     const total = CHUNKS * size;
     const variants = [contentOf(name, total), contentOf(`${name} of another`, total)];
+    // An upload of one server alone has other rules than one of both.
+    const servers = random.next() < 0.4 ? [random.pick(this.servers)] : this.servers;
     /** @type {string | undefined} */
     let id;
     /** @type {Buffer[]} */
@@ -98,8 +100,9 @@ class Racing {
           const raw = random.next() < 0.7;
           return {
             variant,
-            ...(await this.ask((target) =>
-              sendChunk(target, { name, bytes, start, total, id, raw, agent: this.agent }),
+            ...(await this.ask(
+              (target) => sendChunk(target, { name, bytes, start, total, id, raw, agent: this.agent }),
+              servers,
             )),
           };
         }),
@@ -114,9 +117,9 @@ class Racing {
   }
 
   /** @param {(target: import('../http.js').Target) => Promise<import('../http.js').Answer>} request */
-  async ask(request) {
+  async ask(request, servers = this.servers) {
     this.counts.requests++;
-    return await request(this.random.pick(this.servers));
+    return await request(this.random.pick(servers));
   }
 
   /** One appends; the same bytes are recognised, other bytes refused. @param {string} where @param {readonly RivalAnswer[]} answers */

@@ -3,6 +3,7 @@ import { UploadsAndMedia1763800000000 } from '../../migrations/1763800000000-upl
 import { Thumbnails1763900000000 } from '../../migrations/1763900000000-thumbnails.js';
 import { ClicksAndLimits1763910000000 } from '../../migrations/1763910000000-clicks-and-limits.js';
 import { IdempotencyKeys1763920000000 } from '../../migrations/1763920000000-idempotency-keys.js';
+import { Writers1763930000000 } from '../../migrations/1763930000000-writers.js';
 import { Media } from '../media/library/media.entity.js';
 
 /** Where Postgres is: a URL, or the socket of the embedded one. */
@@ -77,6 +78,7 @@ function options(
       Thumbnails1763900000000,
       ClicksAndLimits1763910000000,
       IdempotencyKeys1763920000000,
+      Writers1763930000000,
     ],
     migrationsTableName: 'migration',
     poolSize,

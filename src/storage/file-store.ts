@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises';
+import { copyFile, mkdir, open, readFile, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { Config } from '../config/config.js';
@@ -11,9 +11,11 @@ import { closeAfter, readAt, syncDirectory, withFile, writeAt } from './durable.
 import { OpenUploads } from './open-uploads.js';
 import { storing } from './storage.errors.js';
 
-/** What the bytes of one session are called: by its id while it is open, by its key once it is a file. */
+/** What the bytes of one session are called. */
 export interface Names {
-  readonly id: string;
+  /** While it is open: its id, or a name that begins with it. */
+  readonly file: string;
+  /** Once it is a finished file. */
   readonly key: string;
 }
 
@@ -65,12 +67,12 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
 
   /**
    * Writes a chunk at its offset, which the database decides: never at the end of the file, whose length may count
-   * bytes that were never acknowledged. The first chunk creates the file. Only one writer at a time, by the row lock.
+   * bytes that were never acknowledged. The first chunk creates the file. The caller sees to it that nobody else writes.
    */
-  async write(id: string, offset: number, bytes: Buffer): Promise<void> {
+  async write(name: string, offset: number, bytes: Buffer): Promise<void> {
     const flags = offset === 0 ? SYNCED | constants.O_CREAT : SYNCED;
     await this.guarded(() =>
-      this.open.use(this.uploadPath(id), flags, async (file) => {
+      this.open.use(this.uploadPath(name), flags, async (file) => {
         const written = writeAt(file, bytes, offset);
         // The directory entry is needed from the first acknowledged byte on, and is durable only once its directory is.
         await (offset === 0 ? settled(written, syncDirectory(this.uploads)) : written);
@@ -79,15 +81,43 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
     );
   }
 
+  /** Whether the next write finds its file open. */
+  isOpen(name: string): boolean {
+    return this.open.has(this.uploadPath(name));
+  }
+
+  /**
+   * Copies the first `size` bytes of an upload into a file of a name of its own, which is given back; undefined when there
+   * is no such upload.
+   */
+  async copy(id: string, name: string, size: number): Promise<string | undefined> {
+    const copied = besides(id);
+    return await this.guarded(async () => {
+      const path = this.uploadPath(copied);
+      const flags = constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE;
+      const found = await unlessAbsent(copyFile(this.uploadPath(name), path, flags).then(() => true));
+      if (!found) return undefined;
+      await withFile(path, constants.O_RDWR, async (file) => {
+        const { size: length } = await file.stat();
+        if (length < size)
+          throw new Error(`An upload has ${length} bytes on disk, ${size} were acknowledged`);
+        await file.truncate(size);
+        await file.sync();
+      });
+      await syncDirectory(this.uploads);
+      return copied;
+    });
+  }
+
   /**
    * Reads what a session has stored, wherever it is: an earlier completion may have renamed it and ended before its
    * commit. The open file stays the same one when another request renames it meanwhile.
    */
-  async read<T>({ id, key }: Names, work: (file: FileHandle) => Promise<T>): Promise<T> {
+  async read<T>({ file: name, key }: Names, work: (file: FileHandle) => Promise<T>): Promise<T> {
     return await this.guarded(async () => {
       // In this order: a rename that comes in between has put the file where the second look finds it.
       const file =
-        (await unlessAbsent(open(this.uploadPath(id), 'r'))) ?? (await open(this.filePath(key), 'r'));
+        (await unlessAbsent(open(this.uploadPath(name), 'r'))) ?? (await open(this.filePath(key), 'r'));
       return await closeAfter(file, work);
     });
   }
@@ -103,8 +133,8 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
   }
 
   /** Bytes on disk under whichever name they have; undefined when there is no file. Bytes past an offset count too. */
-  async lengthOf({ id, key }: Partial<Names> & { key: string }): Promise<number | undefined> {
-    const paths = [...(id === undefined ? [] : [this.uploadPath(id)]), this.filePath(key)];
+  async lengthOf({ file, key }: Partial<Names> & { key: string }): Promise<number | undefined> {
+    const paths = [...(file === undefined ? [] : [this.uploadPath(file)]), this.filePath(key)];
     for (const path of paths) {
       const length = await this.guarded(() => sizeOf(path));
       if (length !== undefined) return length;
@@ -121,15 +151,16 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
    * Turns an upload into a finished file, cut to its `size`. Can be repeated: after a crash at any point the next call
    * finishes what the last one began.
    */
-  async adopt({ id, key }: Names, size: number): Promise<void> {
+  async adopt({ file: name, key }: Names, size: number): Promise<void> {
     await this.guarded(async () => {
-      await this.open.close(this.uploadPath(id));
-      if ((await sizeOf(this.uploadPath(id))) !== undefined) {
-        await withFile(this.uploadPath(id), constants.O_RDWR, async (file) => {
+      const path = this.uploadPath(name);
+      await this.open.close(path);
+      if ((await sizeOf(path)) !== undefined) {
+        await withFile(path, constants.O_RDWR, async (file) => {
           await file.truncate(size);
           await file.sync();
         });
-        await rename(this.uploadPath(id), this.filePath(key));
+        await rename(path, this.filePath(key));
       }
       await stat(this.filePath(key));
       // Also on a repeat: the first attempt may have ended between the rename and the sync.
@@ -142,7 +173,7 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
    * this call alone: two servers may be at it at once. What is not published is to be discarded, or swept.
    */
   async stage(id: string, bytes: Buffer): Promise<string> {
-    const name = `${id}.${randomBytes(4).toString('hex')}`;
+    const name = besides(id);
     await this.guarded(() =>
       withFile(this.uploadPath(name), 'wx', async (file) => {
         await file.writeFile(bytes);
@@ -161,10 +192,10 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
   }
 
   /** Removes the bytes of an upload, or what was staged for it; well if they are gone. */
-  async discard(id: string): Promise<void> {
+  async discard(name: string): Promise<void> {
     await this.guarded(async () => {
-      await this.open.close(this.uploadPath(id));
-      await rm(this.uploadPath(id), { force: true });
+      await this.open.close(this.uploadPath(name));
+      await rm(this.uploadPath(name), { force: true });
     });
   }
 
@@ -224,7 +255,12 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
     await syncDirectory(this.uploads);
   }
 
-  private uploadPath(id: string): string {
-    return join(this.uploads, id);
+  private uploadPath(name: string): string {
+    return join(this.uploads, name);
   }
+}
+
+/** A name in `uploads/` that no other call has, and that tells whose it is. */
+function besides(id: string): string {
+  return `${id}.${randomBytes(4).toString('hex')}`;
 }

@@ -29,6 +29,11 @@ export class OpenUploads {
     await this.keep(path, file);
   }
 
+  /** Whether the next use finds it open. */
+  has(path: string): boolean {
+    return this.idle.has(path);
+  }
+
   /** Before the file is renamed or removed. */
   async close(path: string): Promise<void> {
     await this.take(path)?.close();

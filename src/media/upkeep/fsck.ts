@@ -36,6 +36,7 @@ interface ThumbnailRow {
 
 interface UploadRow {
   readonly id: string;
+  readonly file: string;
   readonly key: string;
   readonly offset: string;
 }
@@ -129,7 +130,7 @@ export class Fsck {
 
   /** The offset may never pass what is on disk. */
   private async *checkUploads(): AsyncGenerator<Finding> {
-    const columns = `SELECT id, key, "offset" FROM upload_session WHERE state = 'open'`;
+    const columns = `SELECT id, coalesce(file, id) AS file, key, "offset" FROM upload_session WHERE state = 'open'`;
     for await (const upload of this.rows<UploadRow>(
       `${columns} AND id > $1 ORDER BY id LIMIT ${BATCH}`,
       '',

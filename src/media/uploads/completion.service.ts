@@ -81,7 +81,7 @@ export class CompletionService {
       const completion = publication.bytes
         ? await this.replace(session, type, publication, publication.bytes)
         : await this.finish(session, type, publication, () => this.store.adopt(session, session.total));
-      if (publication.bytes) await this.discard(session.id);
+      if (publication.bytes) await this.discard(session.file);
       if (publication.content.image) this.thumbnails.nudge();
       return completion;
     });

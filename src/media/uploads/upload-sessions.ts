@@ -1,7 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../config/config.js';
-import { BEGUN, type Queryable } from '../../database/database.js';
+import { BEGUN, Database, type Queryable } from '../../database/database.js';
 import { FileStore } from '../../storage/file-store.js';
 import type { ByteRange } from './content-range.js';
 import { UploadCancelled, UploadExpired, UploadNotFound, UploadRejected } from './upload.errors.js';
@@ -17,6 +17,10 @@ export interface UploadSession {
   /** Bytes that are acknowledged and on disk; what lies beyond does not exist. */
   readonly offset: number;
   readonly key: string;
+  /** Name of the bytes until there is a media. */
+  readonly file: string;
+  /** Another process alone writes to that file, without the lock of the row. */
+  readonly foreign: boolean;
   readonly fileName: string | null;
   readonly mime: string | null;
   readonly rejection: Rejection | null;
@@ -43,6 +47,9 @@ export interface NewSession {
 
 /** An open session whose offset was moved. */
 export interface Advanced {
+  readonly file: string;
+  /** Whether this process alone writes to the file. */
+  readonly own: boolean;
   readonly expiresAt: Date;
   readonly mime: string | null;
 }
@@ -63,14 +70,32 @@ const EXPIRY_STEP_SECONDS = 60;
 
 // `state` tells an open session past its time as expired: it ends by the clock of Postgres, not by the sweeper's round.
 const COLUMNS = `
-  s.id, s.owner_id, s.total, s."offset", s.key, s.file_name, s.mime, s.rejection, s.created_at, s.expires_at,
+  s.id, s.owner_id, s.total, s."offset", s.key, coalesce(s.file, s.id) AS file, s.writer, s.file_name, s.mime, s.rejection, s.created_at, s.expires_at,
   s.media_id, CASE WHEN s.state = 'open' AND s.expires_at <= now() THEN 'expired' ELSE s.state END AS state`;
+
+/** @param condition what else has to be so */
+const move = (condition: string) => `UPDATE upload_session
+  SET "offset" = $4,
+      expires_at = CASE WHEN expiry_slides AND expires_at < now() + make_interval(secs => $8)
+        THEN least(now() + make_interval(secs => $6), created_at + make_interval(secs => $7))
+        ELSE expires_at END
+  WHERE id = $1 AND owner_id = $2 AND "offset" = $3 AND total = $5 AND state = 'open' AND expires_at > now()
+    AND ${condition}
+  RETURNING expires_at, mime, coalesce(file, id) AS file, writer IS NOT NULL AS own`;
+
+// The expiry is indexed, and a new value in an index makes every update dearer: it moves in steps.
+const MOVE_LOCKED = move(`coalesce(writer, $9) = $9 AND ${BEGUN}`);
+const MOVE_WRITTEN = move(`writer = $9`);
 
 /** The statements on `upload_session`. A method that takes `db` belongs to the caller's transaction. */
 @Injectable()
 export class UploadSessions {
+  /** Of this process, which may have died and come back: never the same twice. */
+  private readonly writer = randomUUID();
+
   constructor(
     private readonly config: Config,
+    private readonly db: Database,
     private readonly store: FileStore,
   ) {}
 
@@ -81,9 +106,9 @@ export class UploadSessions {
     const id = randomBytes(16).toString('hex');
     const { ttlSeconds, maxTtlSeconds } = this.config.uploads;
     const { rows } = await db.query<Row>(
-      `INSERT INTO upload_session AS s (id, owner_id, total, "offset", key, file_name, mime, expiry_slides, expires_at, idempotency_key)
+      `INSERT INTO upload_session AS s (id, owner_id, total, "offset", key, file_name, mime, expiry_slides, expires_at, idempotency_key, writer)
        SELECT $1, $2, $3, $4, $5, $6, $7, $8::timestamptz IS NULL,
-              least(coalesce($8, now() + make_interval(secs => $9)), now() + make_interval(secs => $10)), $11
+              least(coalesce($8, now() + make_interval(secs => $9)), now() + make_interval(secs => $10)), $11, $12
        WHERE ${BEGUN}
        RETURNING ${COLUMNS}`,
       [
@@ -98,9 +123,10 @@ export class UploadSessions {
         ttlSeconds,
         maxTtlSeconds,
         idempotencyKey ?? null,
+        this.writer,
       ],
     );
-    return toSession(only(rows));
+    return toSession(only(rows), this.writer);
   }
 
   /** The session that was opened with this key, and has not ended without a media. */
@@ -119,7 +145,7 @@ export class UploadSessions {
       `SELECT ${COLUMNS} FROM upload_session s WHERE s.id = $1 AND s.owner_id = $2`,
       [id, ownerId],
     );
-    return rows[0] && toSession(rows[0]);
+    return rows[0] && toSession(rows[0], this.writer);
   }
 
   /** As `find`, and nobody else changes the session before the transaction ends. */
@@ -129,44 +155,53 @@ export class UploadSessions {
       `SELECT ${COLUMNS} FROM upload_session s WHERE s.id = $1 AND s.owner_id = $2 FOR UPDATE OF s`,
       [id, ownerId],
     );
-    return rows[0] && toSession(rows[0]);
+    return rows[0] && toSession(rows[0], this.writer);
   }
 
   /**
    * Moves the offset of an open session from the start of `range` to its end, and puts off the expiry: one statement that
-   * also takes the row's lock. Undefined when the session stands elsewhere, or nowhere.
+   * also takes the row's lock. Undefined when the session stands elsewhere, or nowhere, or has a writer elsewhere.
    */
-  async advance(
+  async advance(db: Queryable, ownerId: string, id: string, range: ByteRange): Promise<Advanced | undefined> {
+    return await this.move(db, MOVE_LOCKED, ownerId, id, range);
+  }
+
+  /** As `advance`, for bytes that this process has written already; a transaction of its own. */
+  async settle(ownerId: string, id: string, range: ByteRange): Promise<Advanced | undefined> {
+    return await this.move(this.db, MOVE_WRITTEN, ownerId, id, range);
+  }
+
+  private async move(
     db: Queryable,
+    statement: string,
     ownerId: string,
     id: string,
     { start, end, total }: ByteRange,
   ): Promise<Advanced | undefined> {
     if (!isUploadId(id)) return undefined;
     const { ttlSeconds, maxTtlSeconds } = this.config.uploads;
-    // The expiry is indexed, and a new value in an index makes every update dearer: it moves in steps.
-    const { rows } = await db.query<Pick<Row, 'expires_at' | 'mime'>>(
-      `UPDATE upload_session
-       SET "offset" = $4,
-           expires_at = CASE WHEN expiry_slides AND expires_at < now() + make_interval(secs => $8)
-             THEN least(now() + make_interval(secs => $6), created_at + make_interval(secs => $7))
-             ELSE expires_at END
-       WHERE id = $1 AND owner_id = $2 AND "offset" = $3 AND total = $5 AND state = 'open' AND expires_at > now()
-         AND ${BEGUN}
-       RETURNING expires_at, mime`,
-      [
-        id,
-        ownerId,
-        start,
-        end + 1,
-        total,
-        ttlSeconds,
-        maxTtlSeconds,
-        ttlSeconds - Math.min(EXPIRY_STEP_SECONDS, ttlSeconds / 10),
-      ],
-    );
+    const { rows } = await db.query<Pick<Row, 'file' | 'expires_at' | 'mime'> & { own: boolean }>(statement, [
+      id,
+      ownerId,
+      start,
+      end + 1,
+      total,
+      ttlSeconds,
+      maxTtlSeconds,
+      ttlSeconds - Math.min(EXPIRY_STEP_SECONDS, ttlSeconds / 10),
+      this.writer,
+    ]);
     const [row] = rows;
-    return row && { expiresAt: row.expires_at, mime: row.mime };
+    return row && { file: row.file, own: row.own, expiresAt: row.expires_at, mime: row.mime };
+  }
+
+  /**
+   * From now on any process writes to the upload, under the lock of its row, and to another file: the writer that was may
+   * be dead, or only slow and about to write.
+   * @param file a copy of all that the session has
+   */
+  async share(db: Queryable, id: string, file: string): Promise<void> {
+    await db.query(`UPDATE upload_session SET writer = NULL, file = $2 WHERE id = $1`, [id, file]);
   }
 
   /** Notes what the first bytes have told at last. */
@@ -198,7 +233,11 @@ export class UploadSessions {
 
   /** Removes the bytes of a session that ended without a media. Its row says so first, so this can be repeated. */
   async clean(db: Queryable, id: string): Promise<void> {
-    await this.store.discard(id);
+    const { rows } = await db.query<Pick<Row, 'file'>>(
+      `SELECT coalesce(file, id) AS file FROM upload_session WHERE id = $1`,
+      [id],
+    );
+    for (const { file } of rows) await this.store.discard(file);
     await db.query(`UPDATE upload_session SET cleaned_at = now() WHERE id = $1`, [id]);
   }
 
@@ -210,7 +249,10 @@ export class UploadSessions {
       [ownerId, limit, offset],
     );
     const counted = await db.query<{ count: string }>(`SELECT count(*) AS count ${open}`, [ownerId]);
-    return { count: Number(only(counted.rows).count), sessions: rows.map(toSession) };
+    return {
+      count: Number(only(counted.rows).count),
+      sessions: rows.map((row) => toSession(row, this.writer)),
+    };
   }
 }
 
@@ -241,6 +283,8 @@ interface Row {
   readonly total: string;
   readonly offset: string;
   readonly key: string;
+  readonly file: string;
+  readonly writer: string | null;
   readonly file_name: string | null;
   readonly mime: string | null;
   readonly rejection: Rejection | null;
@@ -249,7 +293,7 @@ interface Row {
   readonly media_id: number | null;
 }
 
-function toSession(row: Row): UploadSession {
+function toSession(row: Row, writer: string): UploadSession {
   return {
     id: row.id,
     ownerId: row.owner_id,
@@ -257,6 +301,8 @@ function toSession(row: Row): UploadSession {
     total: Number(row.total),
     offset: Number(row.offset),
     key: row.key,
+    file: row.file,
+    foreign: row.writer !== null && row.writer !== writer,
     fileName: row.file_name,
     mime: row.mime,
     rejection: row.rejection,

@@ -3,14 +3,17 @@ import { BufferPool } from '../../body/buffer-pool.js';
 import { Database, type Queryable } from '../../database/database.js';
 import { storedBytes } from '../../metrics/metrics.js';
 import { settled } from '../../settled.js';
-import { AppError } from '../../errors/app-error.js';
+import { AppError, ServiceUnavailable } from '../../errors/app-error.js';
 import { readAt } from '../../storage/durable.js';
 import { FileStore } from '../../storage/file-store.js';
 import { ContentInspector } from '../content/content-inspector.js';
 import { isRefusal } from '../content/content.errors.js';
 import type { Chunk, ChunkQuery } from './chunk.js';
+import type { ByteRange } from './content-range.js';
 import { DiskSpace } from './disk-space.js';
+import { Leases, type Lease } from './leases.js';
 import { overlapOf } from './overlap.js';
+import { Turns } from './turns.js';
 import {
   alive,
   isKeyTaken,
@@ -40,9 +43,15 @@ export interface Receipt {
   readonly asked: boolean;
 }
 
+/** What a chunk is answered with that only a copy of its upload can take. */
+const FOREIGN = Symbol('Another process alone writes to the upload');
+
 /** Takes chunks into sessions. A returned receipt is a promise: its bytes survive a crash and a power cut. */
 @Injectable()
 export class UploadService {
+  private readonly turns = new Turns();
+  private readonly leases = new Leases();
+
   constructor(
     private readonly db: Database,
     private readonly sessions: UploadSessions,
@@ -131,35 +140,88 @@ export class UploadService {
     const claim = await this.limits.claim(ownerId, total);
     try {
       room.claim(total);
-      return await this.db.transaction(
+      const created = await this.db.transaction(
         (db) => settled(this.sessions.create(db, session), this.limits.redeem(db, claim)),
         async (_, [created]) => {
-          await this.store.write(created.id, 0, bytes);
+          await this.store.write(created.file, 0, bytes);
           return { ...created, replayed: false, asked: false };
         },
       );
+      this.keepLease(ownerId, created.id, range, { ...created, own: true });
+      return created;
     } catch (error) {
       await this.limits.release(claim);
       throw error;
     }
   }
 
+  private async continue(ownerId: string, chunk: Chunk & { uploadId: string }): Promise<Receipt> {
+    const { uploadId } = chunk;
+    return await this.turns.take(uploadId, async () => {
+      const lease = this.leases.take(uploadId);
+      const receipt = lease && (await this.appendLeased(ownerId, chunk, lease));
+      return receipt ?? (await this.appendLocked(ownerId, chunk));
+    });
+  }
+
+  /**
+   * The next chunk of an upload that no other process writes to: its bytes first, then one statement that moves the offset
+   * and is its own COMMIT. Undefined when Postgres has to be asked first, or knows better: another process may have taken
+   * the upload over, or ended it, and what was written went past its offset, or into a file that nobody reads any more.
+   */
+  private async appendLeased(
+    ownerId: string,
+    { uploadId, range, bytes }: Chunk & { uploadId: string },
+    lease: Lease,
+  ): Promise<Receipt | undefined> {
+    const { start, total } = range;
+    const fits = lease.ownerId === ownerId && lease.offset === start && lease.total === total;
+    // Not opened again by its name, which another process may have removed.
+    if (!fits || !this.store.isOpen(lease.file)) return undefined;
+    await this.store.write(lease.file, start, bytes);
+    const moved = await this.sessions.settle(ownerId, uploadId, range);
+    if (!moved) return undefined;
+    this.keepLease(ownerId, uploadId, range, moved);
+    return { id: uploadId, offset: range.end + 1, expiresAt: moved.expiresAt, replayed: false, asked: false };
+  }
+
   /**
    * The next chunk in series is one statement, then its bytes, then COMMIT: the offset is moved first, seen by nobody,
    * and the lock that comes with it keeps other writers away. Any other chunk is judged under the same lock.
    */
-  private async continue(ownerId: string, chunk: Chunk & { uploadId: string }): Promise<Receipt> {
+  private async appendLocked(ownerId: string, chunk: Chunk & { uploadId: string }): Promise<Receipt> {
     const { uploadId, range } = chunk;
+    let moved: Advanced | undefined;
     const outcome = await this.db.transaction(
       (db) => this.sessions.advance(db, ownerId, uploadId, range),
       async (db, advanced) => {
+        moved = advanced;
         if (advanced) return await this.write(db, ownerId, chunk, advanced);
         return await this.place(db, alive(await this.sessions.lock(db, ownerId, uploadId)), chunk);
       },
     );
-    if (!(outcome instanceof AppError)) return outcome;
-    await this.sessions.clean(this.db, uploadId);
-    throw outcome;
+    if (outcome === FOREIGN) {
+      await this.takeOver(ownerId, uploadId);
+      return await this.appendLocked(ownerId, chunk);
+    }
+    if (outcome instanceof AppError) {
+      await this.sessions.clean(this.db, uploadId);
+      throw outcome;
+    }
+    if (moved) this.keepLease(ownerId, uploadId, range, moved);
+    return outcome;
+  }
+
+  /** After COMMIT: a chunk may be written before Postgres is asked only where it is sure to be the next one. */
+  private keepLease(
+    ownerId: string,
+    id: string,
+    { end, total }: ByteRange,
+    { own, file, mime }: Advanced,
+  ): void {
+    const offset = end + 1;
+    if (own && !this.content.mayTellMore({ mime, offset }))
+      this.leases.keep(id, { ownerId, total, offset, file });
   }
 
   /** A chunk that repeats bytes, all or some, or fits nowhere. */
@@ -167,15 +229,35 @@ export class UploadService {
     db: Queryable,
     session: UploadSession,
     chunk: Chunk & { uploadId: string },
-  ): Promise<Receipt | AppError> {
+  ): Promise<Receipt | AppError | typeof FOREIGN> {
     const { range, bytes } = chunk;
     const overlap = overlapOf(session, range);
     if (overlap > 0) await this.compare(session, range.start, bytes.subarray(0, overlap));
     if (overlap === bytes.length) return { ...session, replayed: true, asked: false };
+    if (session.foreign) return FOREIGN;
     const rest = { ...chunk, range: { ...range, start: session.offset }, bytes: bytes.subarray(overlap) };
     const advanced = await this.sessions.advance(db, session.ownerId, session.id, rest.range);
     if (!advanced) throw new Error(`Upload moved away from ${session.offset} under its lock`);
     return await this.write(db, session.ownerId, rest, advanced);
+  }
+
+  /**
+   * Lets this process, and from then on any, write to an upload that another one has opened. That one may be dead, or only
+   * slow and about to write: so the bytes go on in a copy, and what it still writes is lost on nobody.
+   */
+  private async takeOver(ownerId: string, id: string): Promise<void> {
+    const { file, offset } = alive(await this.sessions.find(this.db, ownerId, id));
+    // Before the lock, since it takes a while. Bytes below the offset never change.
+    const copy = await this.store.copy(id, file, offset);
+    const taken = await this.db.transaction(this.locking(ownerId, id), async (db, current) => {
+      // Else it was taken over or ended meanwhile, or its writer lives and went on: the chunk is judged again.
+      if (current?.state !== 'open' || current.file !== file || current.offset !== offset) return false;
+      if (copy === undefined) throw new ServiceUnavailable('The bytes are out of reach');
+      await this.sessions.share(db, id, copy);
+      return true;
+    });
+    const left = taken ? file : copy;
+    if (left !== undefined) await this.store.discard(left);
   }
 
   /** Returns a refusal, instead of throwing it, where the transaction has to commit what became of the session. */
@@ -183,12 +265,13 @@ export class UploadService {
     db: Queryable,
     ownerId: string,
     { uploadId, range, bytes, declared }: Chunk & { uploadId: string },
-    { expiresAt, mime }: Advanced,
+    advanced: Advanced,
   ): Promise<Receipt | AppError> {
-    await this.store.write(uploadId, range.start, bytes);
-    const refusal = this.content.mayTellMore({ mime, offset: range.start })
+    await this.store.write(advanced.file, range.start, bytes);
+    const refusal = this.content.mayTellMore({ mime: advanced.mime, offset: range.start })
       ? await this.judgeAgain(db, ownerId, uploadId, declared)
       : undefined;
+    const { expiresAt } = advanced;
     return refusal ?? { id: uploadId, offset: range.end + 1, expiresAt, replayed: false, asked: false };
   }
 
