@@ -157,20 +157,36 @@ describe('completing an image with metadata', () => {
     expect(new Set(answers.map(({ body }) => `${body.id} ${body.size}`)).size).toBe(1);
     const published = Buffer.from(await (await fetch(answers[0]!.body.image)).arrayBuffer());
     expect((await client.complete(id, md5(published))).body.code).toBe('checksum-mismatch');
-    const left = await readdir(`${app.config.dataDir}/uploads`);
-    expect(left.filter((name) => name.startsWith(id))).toEqual([]);
+    expect(await uploadsOf(id)).toEqual([id]);
   });
 
-  it('removes the original, so a repeated chunk finds the upload complete', async () => {
+  it('takes a repeated chunk for what it is, as long as the upload would not have expired', async () => {
     const file = await photo();
     const id = await client.upload(file);
     const { body } = await client.complete(id, md5(file));
-    const answer = await client.slice(file, 0, file.length, id);
-    expect([answer.status, answer.body.code, answer.body.media_id]).toEqual([
-      409,
-      'upload-complete',
-      body.id,
+    const repeat = () => client.slice(file, 0, 1000, id);
+    const replayed = await repeat();
+    expect([replayed.status, replayed.body.offset, replayed.headers.get('upload-replayed')]).toEqual([
+      201,
+      String(file.length),
+      '?1',
     ]);
+    const other = await client.slice(Buffer.concat([file.subarray(0, 900), Buffer.alloc(100)]), 0, 1000, id);
+    expect([other.status, other.body.code]).toEqual([400, 'inconsistent-upload-length']);
+    await app.sql(`UPDATE upload_session SET expires_at = now() - interval '1 second' WHERE id = $1`, [id]);
+    await app.app.get(Sweeper).sweep();
+    expect(await uploadsOf(id)).toEqual([]);
+    const late = await repeat();
+    expect([late.status, late.body.code, late.body.media_id]).toEqual([409, 'upload-complete', body.id]);
+  });
+
+  it('is deleted with the original', async () => {
+    const file = await photo();
+    const id = await client.upload(file);
+    const { body } = await client.complete(id, md5(file));
+    expect(await uploadsOf(id)).toEqual([id]);
+    expect((await client.send('DELETE', `/api/v2/media/${body.id}/`)).status).toBe(204);
+    expect(await uploadsOf(id)).toEqual([]);
   });
 
   it.each(['a staged file', 'the public file in its place', 'nothing but a torn file in its place'])(
@@ -189,19 +205,17 @@ describe('completing an image with metadata', () => {
     },
   );
 
-  it('leaves nothing behind after a crash that came before the original was removed', async () => {
+  it('leaves nothing but the original behind after a crash', async () => {
     const own = await TestApp.start({ ORPHAN_AGE_SECONDS: '1' });
     const by = await Client.of(own);
     const file = await photo();
     const id = await by.upload(file);
-    const original = `${own.config.dataDir}/uploads/${id}`;
+    const staged = `${own.config.dataDir}/uploads/${id}.0123abcd`;
     await by.complete(id, md5(file));
-    for (const name of [original, `${original}.0123abcd`]) await writeFile(name, file);
-    expect((await by.complete(id, md5(file))).status).toBe(200);
+    await writeFile(staged, file);
     Object.assign(own.config.sweep, { orphanAgeSeconds: -1 });
-    expect(await readdir(`${own.config.dataDir}/uploads`)).toHaveLength(2);
     await own.app.get(Sweeper).sweep();
-    expect(await readdir(`${own.config.dataDir}/uploads`)).toEqual([]);
+    expect(await readdir(`${own.config.dataDir}/uploads`)).toEqual([id]);
     await own.stop();
   });
 
@@ -213,8 +227,7 @@ describe('completing an image with metadata', () => {
     const refused = await client.complete(id, md5(file));
     await rename(`${files}.away`, files);
     expect([refused.status, refused.body.action]).toEqual([503, 'wait']);
-    const left = await readdir(`${app.config.dataDir}/uploads`);
-    expect(left.filter((name) => name.startsWith(id))).toEqual([id]);
+    expect(await uploadsOf(id)).toEqual([id]);
     expect((await client.complete(id, md5(file))).status).toBe(201);
   });
 
@@ -232,6 +245,10 @@ describe('completing an image with metadata', () => {
     expect(delay.max / 1e6).toBeLessThan(Math.max(50, elapsed / 3));
   });
 });
+
+async function uploadsOf(id: string): Promise<string[]> {
+  return (await readdir(`${app.config.dataDir}/uploads`)).filter((name) => name.startsWith(id));
+}
 
 describe('an image that cannot be shown', () => {
   const refusal = async (file: Buffer, by = client) => {

@@ -138,21 +138,31 @@ export class MediaService {
 
   /** Row first, then files: a crash in between leaves files that nobody can reach, for the sweeper. */
   async delete(ownerId: string, id: number): Promise<void> {
-    const { rows } = await this.db.query<{ key: string; thumbnail_key: string | null }>(
-      `DELETE FROM media WHERE id = $1 AND owner_id = $2 RETURNING key, thumbnail_key`,
+    // The session goes along, at the end of the statement. It may have been forgotten long before.
+    const { rows } = await this.db.query<DeletedRow>(
+      `DELETE FROM media WHERE id = $1 AND owner_id = $2
+       RETURNING key, thumbnail_key, (SELECT coalesce(file, id) FROM upload_session WHERE id = media.upload_id) AS upload`,
       [id, ownerId],
     );
     const [row] = rows;
     if (!row) throw new MediaNotFound();
-    await this.removeFiles(row.key, row.thumbnail_key).catch((err: unknown) =>
+    await this.removeFiles(row).catch((err: unknown) =>
       this.logger.warn({ err }, 'Files left for the sweeper'),
     );
   }
 
-  private async removeFiles(key: string, thumbnailKey: string | null): Promise<void> {
+  private async removeFiles({ key, thumbnail_key, upload }: DeletedRow): Promise<void> {
     await this.store.remove(key);
-    if (thumbnailKey !== null) await this.thumbnails.remove(thumbnailKey);
+    if (thumbnail_key !== null) await this.thumbnails.remove(thumbnail_key);
+    if (upload !== null) await this.store.discard(upload);
   }
+}
+
+interface DeletedRow {
+  readonly key: string;
+  readonly thumbnail_key: string | null;
+  /** Name of what was uploaded, which may still be there. */
+  readonly upload: string | null;
 }
 
 /** Of `<key>.<extension>`; undefined for what cannot be such a name. */

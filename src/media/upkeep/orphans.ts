@@ -25,9 +25,9 @@ export class Orphans {
   async *find(): AsyncGenerator<Orphan> {
     const { orphanAgeSeconds } = this.config.sweep;
     for await (const names of this.store.oldUploads(orphanAgeSeconds, BATCH)) {
-      // Of a complete upload the original may be left, of any a copy, or what was staged to be published in its place.
+      // Of a complete upload the original stays for a while; of any a copy may be left, or what was to be published.
       const known = `SELECT coalesce(file, id) AS name FROM upload_session
-        WHERE state = 'open' AND id IN (SELECT left(name, 32) FROM unnest($1::text[]) AS name)`;
+        WHERE (state = 'open' OR state = 'complete' AND cleaned_at IS NULL) AND id IN (SELECT left(name, 32) FROM unnest($1::text[]) AS name)`;
       for (const name of await this.unknown(names, known)) yield { place: 'uploads', name };
     }
     for await (const names of this.store.oldFiles(orphanAgeSeconds, BATCH)) {

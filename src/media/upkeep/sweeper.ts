@@ -80,7 +80,8 @@ export class Sweeper implements OnModuleDestroy {
   private async clean(): Promise<number> {
     const { rows } = await this.db.query<{ id: string }>(
       `SELECT id FROM upload_session
-       WHERE state IN ('expired', 'cancelled', 'rejected') AND cleaned_at IS NULL ORDER BY random() LIMIT ${BATCH}`,
+       WHERE (state IN ('expired', 'cancelled', 'rejected') OR state = 'complete' AND expires_at <= now())
+         AND cleaned_at IS NULL ORDER BY random() LIMIT ${BATCH}`,
     );
     let cleaned = 0;
     for (const { id } of rows) cleaned += await this.attempt(() => this.sessions.clean(this.db, id));
@@ -92,8 +93,7 @@ export class Sweeper implements OnModuleDestroy {
     const { rowCount } = await this.db.query(
       `DELETE FROM upload_session WHERE id IN (
          SELECT id FROM upload_session
-         WHERE state <> 'open' AND (cleaned_at IS NOT NULL OR state = 'complete')
-           AND greatest(expires_at, cleaned_at) < now() - interval '${TOMBSTONE}'
+         WHERE state <> 'open' AND cleaned_at IS NOT NULL AND greatest(expires_at, cleaned_at) < now() - interval '${TOMBSTONE}'
          LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)`,
     );
     return rowCount ?? 0;

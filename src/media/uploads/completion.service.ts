@@ -81,7 +81,6 @@ export class CompletionService {
       const completion = publication.bytes
         ? await this.replace(session, type, publication, publication.bytes)
         : await this.finish(session, type, publication, () => this.store.adopt(session, session.total));
-      if (publication.bytes) await this.discard(session.file);
       if (publication.content.image) this.thumbnails.nudge();
       return completion;
     });
@@ -123,8 +122,8 @@ export class CompletionService {
   }
 
   /**
-   * Publishes other bytes than were uploaded. The upload stays until the Media is committed: should a crash come in
-   * between, the next request can still verify what the client sent. What is left after one is swept.
+   * Publishes other bytes than were uploaded. The upload stays until it expires: a request that comes again, after a
+   * crash or a lost answer, is compared with what the client sent.
    */
   private async replace(
     session: UploadSession,
@@ -137,20 +136,16 @@ export class CompletionService {
       return await this.finish(session, type, publication, () => this.store.publish(staged, session.key));
     } finally {
       // Gone if it was published.
-      await this.discard(staged);
+      await this.store
+        .discard(staged)
+        .catch((err: unknown) => this.logger.warn({ err }, 'File left for the sweeper'));
     }
-  }
-
-  private async discard(name: string): Promise<void> {
-    await this.store
-      .discard(name)
-      .catch((err: unknown) => this.logger.warn({ err }, 'File left for the sweeper'));
   }
 
   private async finish(
     session: UploadSession,
     type: MediaType,
-    { digest, content }: Publication,
+    { digest, content, bytes }: Publication,
     putInPlace: () => Promise<void>,
   ): Promise<Completion> {
     const { id: mediaId, created } = await this.db.transaction(this.locking(session), async (db, current) => {
@@ -158,7 +153,7 @@ export class CompletionService {
       if (mediaId !== null) return { id: mediaId, created: false };
       await putInPlace();
       const id = await this.media.create(db, { session, type, digest, content });
-      await this.sessions.complete(db, session.id, id);
+      await this.sessions.complete(db, session.id, { mediaId: id, uploadStays: bytes !== undefined });
       return { id, created: true };
     });
     return { media: await this.media.get(session.ownerId, mediaId), created };

@@ -209,11 +209,16 @@ export class UploadSessions {
     await db.query(`UPDATE upload_session SET mime = $2 WHERE id = $1`, [id, mime]);
   }
 
-  /** Ends an open session with its media. */
-  async complete(db: Queryable, id: string, mediaId: number): Promise<void> {
+  /** Ends an open session with its media. If what was uploaded is not the media's file, it stays until it expires. */
+  async complete(
+    db: Queryable,
+    id: string,
+    { mediaId, uploadStays }: { mediaId: number; uploadStays: boolean },
+  ): Promise<void> {
     await db.query(
-      `UPDATE upload_session SET state = 'complete', media_id = $2 WHERE id = $1 AND state = 'open'`,
-      [id, mediaId],
+      `UPDATE upload_session SET state = 'complete', media_id = $2, cleaned_at = CASE WHEN $3 THEN NULL ELSE now() END
+       WHERE id = $1 AND state = 'open'`,
+      [id, mediaId, uploadStays],
     );
   }
 
@@ -231,7 +236,7 @@ export class UploadSessions {
     ]);
   }
 
-  /** Removes the bytes of a session that ended without a media. Its row says so first, so this can be repeated. */
+  /** Removes what was uploaded in a session that is over. Its row says so first, so this can be repeated. */
   async clean(db: Queryable, id: string): Promise<void> {
     const { rows } = await db.query<Pick<Row, 'file'>>(
       `SELECT coalesce(file, id) AS file FROM upload_session WHERE id = $1`,
