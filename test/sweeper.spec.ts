@@ -57,7 +57,9 @@ describe('the sweeper', () => {
   it('never touches a complete upload, however old', async () => {
     const id = await client.upload(file);
     const media = (await client.complete(id, md5(file))).body;
-    await app.sql(`UPDATE upload_session SET (expires_at, cleaned_at) = (SELECT past, past FROM (SELECT now() - interval '1 year' AS past) p)`);
+    await app.sql(
+      `UPDATE upload_session SET (expires_at, cleaned_at) = (SELECT past, past FROM (SELECT now() - interval '1 year' AS past) p)`,
+    );
     Object.assign(app.config.sweep, { orphanAgeSeconds: -1 });
     expect(await sweep()).toEqual({ expired: 0, cleaned: 0, forgotten: 1, orphans: 0 });
     expect(Buffer.from(await (await fetch(media.url)).arrayBuffer()).equals(file)).toBe(true);
