@@ -128,10 +128,15 @@ async function upload(target, chunks, complete) {
   return { times, completeMs: performance.now() - at, url };
 }
 
-/** @param {{ target: Target, uploads: number, chunks: number, complete?: boolean }} task */
-async function run({ target, uploads, chunks, complete = false }) {
+/** So many uploads at once, and `files` times in a row. @param {{ target: Target, uploads: number, chunks: number, files?: number, complete?: boolean }} task */
+async function run({ target, uploads, chunks, files = 1, complete = false }) {
   const at = performance.now();
-  const results = await Promise.all(Array.from({ length: uploads }, () => upload(target, chunks, complete)));
+  const inARow = async () => {
+    const results = [];
+    for (let i = 0; i < files; i++) results.push(await upload(target, chunks, complete));
+    return results;
+  };
+  const results = (await Promise.all(Array.from({ length: uploads }, inARow))).flat();
   const seconds = (performance.now() - at) / 1000;
   return {
     seconds,

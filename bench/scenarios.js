@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { median, percentile } from './figures.js';
-import { peakMb } from './servers.js';
+import { peakMb, residentMb } from './servers.js';
 
 /** @typedef {import('./servers.js').Target} Target */
 /** @typedef {Record<string, string | number>} Row */
@@ -242,17 +242,19 @@ async function soak({ starters, load }) {
   const rows = [];
   for (let uploads = 0; Date.now() < end;) {
     const until = Date.now() + 60_000;
+    const memory = [];
     while (Date.now() < until) {
-      await load(target, { uploads: 8, chunks: 5, complete: true });
-      uploads += 8;
+      uploads += (await load(target, { uploads: 8, chunks: 5, files: 10, complete: true })).urls.length;
+      memory.push(await residentMb(target.pid));
     }
-    rows.push({ uploads, 'peak MB': await peakMb(target.pid) });
+    rows.push({ uploads, 'median MB': median(memory), 'peak MB': await peakMb(target.pid) });
   }
   await target.stop();
-  const [first, last] = [rows[0], rows.at(-1)];
+  // The first minute fills caches and pools.
+  const [, second, last] = [rows[0], rows[1], rows.at(-1)];
   return {
     rows,
-    ratios: first && last ? { 'peak memory, last minute / first': ratio(last, first, 'peak MB') } : {},
+    ratios: second && last ? { 'memory, last minute / second': ratio(last, second, 'median MB') } : {},
   };
 }
 

@@ -109,8 +109,18 @@ async function childrenOf(pid) {
 
 /** Peak resident memory of a process in MB. @param {number} pid @returns {Promise<number>} */
 export async function peakMb(pid) {
+  return await memoryMb(pid, /VmHWM:\s+(\d+)/);
+}
+
+/** Resident memory of a process, now, in MB. @param {number} pid @returns {Promise<number>} */
+export async function residentMb(pid) {
+  return await memoryMb(pid, /VmRSS:\s+(\d+)/);
+}
+
+/** @param {number} pid @param {RegExp} line @returns {Promise<number>} */
+async function memoryMb(pid, line) {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024);
+  return Math.round(Number(line.exec(status)?.[1]) / 1024);
 }
 
 /** CPU time of a server's Postgres, all of its processes, in milliseconds. @param {Target} target @returns {Promise<number>} */

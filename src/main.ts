@@ -1,9 +1,14 @@
 import cluster from 'node:cluster';
 import type { Server } from 'node:http';
+import { setFlagsFromString } from 'node:v8';
 import { ConfigError, loadConfig, type Config } from './config/config.js';
 import type { Connection } from './database/data-source.js';
 import { EmbeddedPostgres, EmbeddedPostgresError } from './database/embedded-postgres.js';
 import type { Serving } from './serve.js';
+
+// After eight idle seconds V8 shrinks the heap, as for a tab in the background, and sets its limit so low that under the next
+// load it marks the whole heap every 150 ms: twice the CPU for a chunk (decisions/005).
+setFlagsFromString('--no-memory-reducer');
 
 /** Starts everything, listens, and stops everything in the reverse order when asked to. */
 async function main(): Promise<void> {
