@@ -146,7 +146,14 @@ async function run({ target, uploads, chunks, files = 1, complete = false }) {
   };
 }
 
-/** @param {{ target: Target, url: string, headers?: Record<string, string>, requests: number }} task */
+/** @param {{ target: Target, url: string, headers?: Record<string, string>, requests: number, connections?: number }} task */
+async function fetchAll(task) {
+  const at = performance.now();
+  const results = await Promise.all(Array.from({ length: task.connections ?? 1 }, () => fetchMany(task)));
+  return { seconds: (performance.now() - at) / 1000, times: results.flat() };
+}
+
+/** One after the other. @param {{ target: Target, url: string, headers?: Record<string, string>, requests: number }} task */
 async function fetchMany({ target, url, headers = {}, requests }) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   const method = headers['x-method'] ?? 'GET';
@@ -160,7 +167,7 @@ async function fetchMany({ target, url, headers = {}, requests }) {
     times.push(performance.now() - at);
   }
   agent.destroy();
-  return { seconds: times.reduce((sum, time) => sum + time, 0) / 1000, times };
+  return times;
 }
 
 /** @param {http.Agent} agent @param {string} url @param {string} method @param {Record<string, string>} headers @returns {Promise<void>} */
@@ -177,4 +184,4 @@ function drain(agent, url, method, headers) {
 }
 
 const task = JSON.parse(process.argv[2] ?? '{}');
-console.log(JSON.stringify('url' in task ? await fetchMany(task) : await run(task)));
+console.log(JSON.stringify('url' in task ? await fetchAll(task) : await run(task)));

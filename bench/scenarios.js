@@ -204,15 +204,36 @@ async function manySessions({ starters, compare, rounds }) {
   };
 }
 
-/** One server process and two, with more load than one can take. @param {Tools} tools @returns {Promise<Outcome>} */
-async function workers({ starters, compare, rounds }) {
+/**
+ * One server process and two. Chunks cost the load, the kernel and Postgres as much again, on the same processors; statuses
+ * cost the server alone. @param {Tools} tools @returns {Promise<Outcome>}
+ */
+async function workers({ starters, compare, load, rounds }) {
   const targets = [await starters.mediadock(), await starters.mediadock({ WORKERS: '2' })];
-  const compared = await compare(targets, rounds, { uploads: 16, chunks: 32 });
+  const [one, two] = /** @type {[Compared, Compared]} */ (
+    await compare(targets, rounds, { uploads: 16, chunks: 32 })
+  );
+  const statuses = targets.map(() => /** @type {number[]} */ ([]));
+  const headers = { 'x-method': 'HEAD' };
+  for (let round = 0; round <= rounds; round++) {
+    for (const [i, target] of targets.entries()) {
+      const url = await openUpload(target);
+      const { times, seconds } = await load(target, { url, headers, connections: 16, requests: 200 });
+      if (round > 0) statuses[i]?.push(times.length / seconds);
+    }
+  }
   await stopAll(targets);
-  const [one, two] = /** @type {[Compared, Compared]} */ (compared);
+  const [alone, both] = statuses.map(median);
   return {
-    rows: compared.map(({ row }, i) => ({ workers: i + 1, ...row })),
-    ratios: { 'chunks/s of 2 / of 1': paired(two, one, 'chunks/s') },
+    rows: [one, two].map(({ row }, i) => ({
+      workers: i + 1,
+      ...row,
+      'statuses/s': median(statuses[i] ?? []),
+    })),
+    ratios: {
+      'chunks/s of 2 / of 1': paired(two, one, 'chunks/s'),
+      'statuses/s of 2 / of 1': Number(both) / Number(alone),
+    },
   };
 }
 
