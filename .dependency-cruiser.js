@@ -23,6 +23,7 @@ export default {
       to: {},
     },
     onlyTo('config-stands-alone', '^src/config/', [], 'Settings depend on nothing of the app'),
+    onlyTo('audit-stands-alone', '^src/audit/', [], 'What is told of an event depends on nothing of the app'),
     onlyTo('errors-stand-alone', '^src/errors/', [], 'The catalogue of errors depends on nothing of the app'),
     onlyTo(
       'storage-is-bytes-only',
@@ -51,7 +52,7 @@ export default {
     onlyTo(
       'auth-knows-no-media',
       '^src/auth/',
-      ['^src/(config|errors|http|body)/'],
+      ['^src/(audit|config|errors|http|body)/'],
       'Who is asking does not depend on what for',
     ),
     onlyTo('migrations-are-frozen', '^migrations/', [], 'A migration must not change when the app does'),
@@ -60,7 +61,7 @@ export default {
       comment:
         'Services take values and throw; requests and responses stop at controllers, pipes, guards and filters',
       severity: 'error',
-      from: { path: '^src/media/.*(service|store|sessions|sweeper|entity|inspector)\\.ts$' },
+      from: { path: '^src/media/.*(service|writer|store|sessions|sweeper|entity|inspector)\\.ts$' },
       to: { path: 'node_modules/(@types/)?express' },
     },
     {

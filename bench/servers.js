@@ -27,6 +27,8 @@ export async function mediadock(settings = {}) {
     // One user plays all of them: limits that are judged as ever, and far away.
     USER_MAX_OPEN_UPLOADS: '10000000',
     USER_MAX_RESERVED_BYTES: '100000000000000',
+    USER_UPLOADS_PER_HOUR: '10000000',
+    ADDRESS_UPLOADS_PER_HOUR: '10000000',
     ...settings,
   };
   const token = await new SignJWT({ user_id: 1, token_type: 'access' })

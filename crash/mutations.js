@@ -10,6 +10,7 @@
 const STORE = 'storage/file-store.js';
 const OPEN = 'storage/open-uploads.js';
 const UPLOADS = 'media/uploads/upload.service.js';
+const WRITER = 'media/uploads/upload-writer.js';
 const SESSIONS = 'media/uploads/upload-sessions.js';
 const COMPLETION = 'media/uploads/completion.service.js';
 const DATABASE = 'database/database.js';
@@ -21,7 +22,7 @@ const WRITE_FIRST = 'await this.store.write(created.file, 0, bytes);';
 const WRITE_NEXT = 'await this.store.write(advanced.file, range.start, bytes);';
 const WRITE_LEASED = 'await this.store.write(lease.file, start, bytes);';
 const SETTLE = 'const moved = await this.sessions.settle(ownerId, uploadId, range);';
-const APPEND = 'const receipt = await this.append(ownerId, request);';
+const KEEP = 'const receipt = await this.keep(caller, request);';
 const CLOSE_FAILED = `await file.close().catch(() => undefined);
             throw error;`;
 const ADOPT = 'await putInPlace();';
@@ -83,12 +84,12 @@ export const MUTANTS = [
     name: 'write without lock or lease',
     patches: [
       {
-        file: UPLOADS,
+        file: WRITER,
         from: 'const lease = this.leases.take(uploadId);',
         to: `const { start: offset, total } = chunk.range;
             const lease = { ownerId, total, offset, file: uploadId };`,
       },
-      { file: UPLOADS, from: '!fits || !this.store.isOpen(lease.file)', to: '!fits' },
+      { file: WRITER, from: '!fits || !this.store.isOpen(lease.file)', to: '!fits' },
     ],
     layers: ['order', RACE],
   },
@@ -104,11 +105,11 @@ export const MUTANTS = [
     name: 'taken over without a copy',
     patches: [
       {
-        file: UPLOADS,
+        file: WRITER,
         from: 'const copy = await this.store.copy(id, file, offset);',
         to: 'const copy = file;',
       },
-      { file: UPLOADS, from: 'await this.store.discard(left);', to: 'return;' },
+      { file: WRITER, from: 'await this.store.discard(left);', to: 'return;' },
     ],
     layers: [RACE, 'freeze --runs 6'],
   },
@@ -116,15 +117,15 @@ export const MUTANTS = [
     name: 'chunks of an upload at once',
     patches: [
       {
-        file: UPLOADS,
+        file: WRITER,
         from: 'return await this.turns.take(uploadId, async () => {',
         to: 'return await (async () => {',
       },
       {
-        file: UPLOADS,
-        from: `return receipt ?? (await this.appendLocked(ownerId, chunk));
+        file: WRITER,
+        from: `return receipt ?? (await this.appendLocked(caller, chunk));
         });`,
-        to: `return receipt ?? (await this.appendLocked(ownerId, chunk));
+        to: `return receipt ?? (await this.appendLocked(caller, chunk));
         })();`,
       },
     ],
@@ -133,8 +134,8 @@ export const MUTANTS = [
   {
     name: 'settled before written',
     patches: [
-      { file: UPLOADS, from: WRITE_LEASED, to: '' },
-      { file: UPLOADS, from: SETTLE, to: `${SETTLE} ${WRITE_LEASED}` },
+      { file: WRITER, from: WRITE_LEASED, to: '' },
+      { file: WRITER, from: SETTLE, to: `${SETTLE} ${WRITE_LEASED}` },
     ],
     layers: ['order', 'syscalls'],
   },
@@ -142,7 +143,7 @@ export const MUTANTS = [
     name: 'answer before settled',
     patches: [
       {
-        file: UPLOADS,
+        file: WRITER,
         from: SETTLE,
         to: `this.sessions.settle(ownerId, uploadId, range).catch(() => undefined);
             const moved = { own: true, file: lease.file, expiresAt: new Date(), mime: '' };`,
@@ -164,7 +165,7 @@ export const MUTANTS = [
                 ${WRITE_FIRST}`,
         to: `async (db, [created]) => { ${committedFirst(WRITE_FIRST)}`,
       },
-      { file: UPLOADS, from: WRITE_NEXT, to: committedFirst(WRITE_NEXT) },
+      { file: WRITER, from: WRITE_NEXT, to: committedFirst(WRITE_NEXT) },
     ],
     layers: ['order', 'syscalls'],
   },
@@ -173,8 +174,8 @@ export const MUTANTS = [
     patches: [
       {
         file: UPLOADS,
-        from: APPEND,
-        to: `this.buffers.giveBack(request.bytes); ${APPEND}`,
+        from: KEEP,
+        to: `this.buffers.giveBack(request.bytes); ${KEEP}`,
       },
     ],
     layers: [KILL, RACE],

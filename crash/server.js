@@ -29,6 +29,8 @@ export function environmentOf(dataDir, databaseUrl) {
     // One user plays all of them, and the simulated disks are small. A claim has a COMMIT too, which promises nothing.
     USER_MAX_OPEN_UPLOADS: '0',
     USER_MAX_RESERVED_BYTES: '0',
+    USER_UPLOADS_PER_HOUR: '0',
+    ADDRESS_UPLOADS_PER_HOUR: '0',
     DISK_RESERVE_BYTES: '0',
   };
 }

@@ -99,6 +99,8 @@ function environment(dir, metricsPort) {
     FAILED_TOKENS_PER_MINUTE: '0',
     USER_MAX_OPEN_UPLOADS: '0',
     USER_MAX_RESERVED_BYTES: '0',
+    USER_UPLOADS_PER_HOUR: '0',
+    ADDRESS_UPLOADS_PER_HOUR: '0',
     // Announced totals reserve the disk, and hostile ones all of it.
     DISK_RESERVE_BYTES: '0',
   };

@@ -221,3 +221,57 @@ describe('the limits as they come', () => {
     }
   });
 });
+
+describe('how fast one may be', () => {
+  it('an upload too many within an hour is refused, and those that came to nothing do not count', async () => {
+    const client = await start({ USER_UPLOADS_PER_HOUR: '2' });
+    expect((await client.slice(Buffer.from('<html><script>'), 0, 14)).status).toBe(415);
+    const id = (await first(client)).body.upload_id as string;
+    expect((await first(client)).status).toBe(201);
+    const before = await app.state();
+    const refused = await first(client);
+    expect([refused.status, refused.body.code, refused.body.action, refused.body.rate]).toEqual([
+      429,
+      'rate-exceeded',
+      'wait',
+      'uploads-per-hour',
+    ]);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(3500);
+    expect(await app.state()).toEqual(before);
+    expect((await client.slice(file, 5000, 10_000, id)).status).toBe(201);
+    expect((await first(await user())).status).toBe(201);
+  });
+
+  it('an address has a limit of its own', async () => {
+    const client = await start({ ADDRESS_UPLOADS_PER_HOUR: '1' });
+    expect((await first(client)).status).toBe(201);
+    expect((await first(await user())).body.rate).toBe('uploads-per-hour');
+  });
+
+  it('bytes over the rate hold up the answer, and more than that is refused until it is paid', async () => {
+    const client = await start({ USER_BYTES_PER_SECOND: '30000' });
+    const large = pdf(400_000);
+    const began = performance.now();
+    const { upload_id: id } = (await client.slice(large, 0, 3000)).body;
+    expect(performance.now() - began).toBeGreaterThan(99);
+    expect((await client.slice(large, 3000, 200_000, id)).status).toBe(201);
+    const before = await app.state();
+    const refused = await client.slice(large, 200_000, 400_000, id);
+    // The second chunk owes 6.6 s, of which its answer waited two.
+    expect([
+      refused.status,
+      refused.body.code,
+      refused.body.rate,
+      refused.headers.get('retry-after'),
+    ]).toEqual([429, 'rate-exceeded', 'bytes-per-second', '5']);
+    expect(await app.state()).toEqual(before);
+    expect((await first(await user())).status).toBe(201);
+  });
+
+  it('nothing is in the way of the largest file by default', async () => {
+    const client = await start({});
+    const largest = pdf(50 * 1024 * 1024);
+    const id = await client.upload(largest);
+    expect((await client.complete(id, md5(largest))).status).toBe(201);
+  });
+});

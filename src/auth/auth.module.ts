@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import { Audit } from '../audit/audit.js';
 import { Config } from '../config/config.js';
 import { BearerGuard } from './bearer.guard.js';
 import { DevTokenController } from './dev-token.controller.js';
@@ -16,12 +17,13 @@ export class AuthModule {
       controllers: production ? [] : [DevTokenController],
       global: true,
       providers: [
+        Audit,
         FailedTokens,
         VerifiedTokens,
         tokens.keys.source === 'secret' ? SecretStrategy : JwksStrategy,
         { provide: APP_GUARD, useClass: BearerGuard },
       ],
-      exports: [VerifiedTokens],
+      exports: [Audit, VerifiedTokens],
     };
   }
 }

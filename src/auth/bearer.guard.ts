@@ -10,6 +10,7 @@ import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import { ApiSecurity } from '@nestjs/swagger';
 import type { Request } from 'express';
+import { Audit, type Caller } from '../audit/audit.js';
 import { AppError } from '../errors/app-error.js';
 import { Config } from '../config/config.js';
 import { Unauthorized } from './auth.errors.js';
@@ -47,6 +48,13 @@ export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionC
   return user as User;
 });
 
+/** The user of the request's token and where the request comes from. Only for routes that need a token. */
+export const CurrentCaller = createParamDecorator((_: unknown, context: ExecutionContext): Caller => {
+  const { user, address, id: requestId } = context.switchToHttp().getRequest<Request>();
+  if (!user) throw new Unauthorized();
+  return { id: (user as User).id, address, requestId };
+});
+
 /** The one guard of the app: verifies the bearer token before anything of the body is read. */
 @Injectable()
 export class BearerGuard implements CanActivate {
@@ -56,6 +64,7 @@ export class BearerGuard implements CanActivate {
     private readonly reflector: Reflector,
     private readonly verified: VerifiedTokens,
     private readonly failed: FailedTokens,
+    private readonly audit: Audit,
     { tokens }: Config,
   ) {
     this.passport = new (AuthGuard(tokens.keys.source))();
@@ -83,8 +92,18 @@ export class BearerGuard implements CanActivate {
       this.verified.keep(authorization, request.user as User);
     } catch (cause) {
       if (cause instanceof AppError) throw cause;
-      if (authorization !== undefined) await this.failed.count(request.address);
+      if (authorization !== undefined) await this.countFailure(request);
       throw new Unauthorized(cause);
+    }
+  }
+
+  private async countFailure({ address, id: requestId }: Request): Promise<void> {
+    try {
+      await this.failed.count(address);
+    } catch (error) {
+      if (error instanceof AppError)
+        this.audit.record('upload.limited', { address, requestId }, { reason: error.code });
+      throw error;
     }
   }
 }

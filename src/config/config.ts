@@ -77,6 +77,13 @@ export class Config {
     /** Space on the disk that uploads must leave free. */
     readonly diskReserveBytes: number | undefined;
   };
+  /** As each process counts them. 0: no limit. */
+  readonly rates: {
+    readonly userUploadsPerHour: number;
+    readonly addressUploadsPerHour: number;
+    readonly userBytesPerSecond: number;
+    readonly addressBytesPerSecond: number;
+  };
   /** Unset: the URLs of files are public and last as long as the file. */
   readonly signedUrls: { readonly key: KeyObject; readonly ttlSeconds: number } | undefined;
   /** An interval of 0: another process sweeps. */
@@ -119,6 +126,12 @@ export class Config {
       thumbnailMaxSide: env.THUMBNAIL_MAX_SIDE,
     };
     this.limits = limits(env);
+    this.rates = {
+      userUploadsPerHour: env.USER_UPLOADS_PER_HOUR,
+      addressUploadsPerHour: env.ADDRESS_UPLOADS_PER_HOUR,
+      userBytesPerSecond: env.USER_BYTES_PER_SECOND,
+      addressBytesPerSecond: env.ADDRESS_BYTES_PER_SECOND,
+    };
     this.signedUrls =
       env.MEDIA_URLS === 'signed'
         ? { key: urlKey(env, this.tokens.keys), ttlSeconds: env.MEDIA_URL_TTL_SECONDS }

@@ -129,6 +129,18 @@ export class Environment {
   @WholeNumber(0, Number.MAX_SAFE_INTEGER)
   USER_MAX_STORED_BYTES = 0;
 
+  @WholeNumber(0, Number.MAX_SAFE_INTEGER)
+  USER_UPLOADS_PER_HOUR = 100_000;
+
+  @WholeNumber(0, Number.MAX_SAFE_INTEGER)
+  ADDRESS_UPLOADS_PER_HOUR = 1_000_000;
+
+  @WholeNumber(0, Number.MAX_SAFE_INTEGER)
+  USER_BYTES_PER_SECOND = 0;
+
+  @WholeNumber(0, Number.MAX_SAFE_INTEGER)
+  ADDRESS_BYTES_PER_SECOND = 0;
+
   @IsOptional()
   @WholeNumber(0, Number.MAX_SAFE_INTEGER)
   DISK_RESERVE_BYTES?: number;

@@ -15,9 +15,11 @@ import { ChunkFastPath } from './uploads/chunk-fast-path.js';
 import { CompletionService } from './uploads/completion.service.js';
 import { DiskSpace } from './uploads/disk-space.js';
 import { PublicUrlPipe } from './public-url.pipe.js';
+import { Rates } from './uploads/rates.js';
 import { UploadController } from './uploads/upload.controller.js';
 import { UploadService } from './uploads/upload.service.js';
 import { UploadSessions } from './uploads/upload-sessions.js';
+import { UploadWriter } from './uploads/upload-writer.js';
 import { UserLimits } from './uploads/user-limits.js';
 import { Fsck } from './upkeep/fsck.js';
 import { Orphans } from './upkeep/orphans.js';
@@ -31,6 +33,7 @@ import { Sweeper } from './upkeep/sweeper.js';
     BufferPool,
     ChunkFastPath,
     UploadSessions,
+    UploadWriter,
     UploadService,
     CompletionService,
     MediaService,
@@ -40,6 +43,7 @@ import { Sweeper } from './upkeep/sweeper.js';
     Thumbnails,
     DiskSpace,
     UserLimits,
+    Rates,
     FileUrls,
     PublicUrlPipe,
     Orphans,

@@ -8,7 +8,8 @@ import {
   ApiParam,
   ApiTags,
 } from '@nestjs/swagger';
-import { CurrentUser, Recognising, Visitor } from '../../auth/bearer.guard.js';
+import type { Caller } from '../../audit/audit.js';
+import { CurrentCaller, CurrentUser, Recognising, Visitor } from '../../auth/bearer.guard.js';
 import { Unauthorized } from '../../auth/auth.errors.js';
 import type { User } from '../../auth/claims.js';
 import { Fields } from '../../body/fields.pipe.js';
@@ -111,8 +112,8 @@ export class MediaController {
   @ApiParam(ID)
   @ApiNoContentResponse()
   @ApiProblems(new Unauthorized(), new MediaNotFound())
-  async delete(@CurrentUser() user: User, @Param('id', MediaIdPipe) id: number): Promise<void> {
-    await this.media.delete(user.id, id);
+  async delete(@CurrentCaller() caller: Caller, @Param('id', MediaIdPipe) id: number): Promise<void> {
+    await this.media.delete(caller, id);
   }
 
   /** For everybody, whosever the Media is. A token that is good counts the click for its user as well; no other matters. */

@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
+import { Audit, type Caller } from '../../audit/audit.js';
 import { Database, type Queryable } from '../../database/database.js';
 import type { Digest } from '../../storage/digester.js';
 import { FileStore } from '../../storage/file-store.js';
@@ -56,6 +57,7 @@ export class MediaService {
     private readonly db: Database,
     private readonly store: FileStore,
     private readonly thumbnails: ThumbnailStore,
+    private readonly audit: Audit,
   ) {}
 
   /** Adds the row of a file that is in place, within the transaction that completes its upload. Returns the id. */
@@ -137,15 +139,16 @@ export class MediaService {
   }
 
   /** Row first, then files: a crash in between leaves files that nobody can reach, for the sweeper. */
-  async delete(ownerId: string, id: number): Promise<void> {
+  async delete(caller: Caller, id: number): Promise<void> {
     // The session goes along, at the end of the statement. It may have been forgotten long before.
     const { rows } = await this.db.query<DeletedRow>(
       `DELETE FROM media WHERE id = $1 AND owner_id = $2
        RETURNING key, thumbnail_key, (SELECT coalesce(file, id) FROM upload_session WHERE id = media.upload_id) AS upload`,
-      [id, ownerId],
+      [id, caller.id],
     );
     const [row] = rows;
     if (!row) throw new MediaNotFound();
+    this.audit.record('media.deleted', caller, { media: id });
     await this.removeFiles(row).catch((err: unknown) =>
       this.logger.warn({ err }, 'Files left for the sweeper'),
     );

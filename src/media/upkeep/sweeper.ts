@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Audit } from '../../audit/audit.js';
 import { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';
 import { UploadSessions } from '../uploads/upload-sessions.js';
@@ -33,6 +34,7 @@ export class Sweeper implements OnModuleDestroy {
     private readonly db: Database,
     private readonly sessions: UploadSessions,
     private readonly orphans: Orphans,
+    private readonly audit: Audit,
   ) {}
 
   /** Sweeps from now on, round after round. */
@@ -68,12 +70,15 @@ export class Sweeper implements OnModuleDestroy {
 
   /** Committed before any byte goes: a session is over before its file is. */
   private async expire(): Promise<number> {
-    const { rowCount } = await this.db.query(
+    const { rows } = await this.db.query<{ id: string; owner_id: string }>(
       `UPDATE upload_session SET state = 'expired' WHERE id IN (
          SELECT id FROM upload_session WHERE state = 'open' AND expires_at <= now()
-         ORDER BY expires_at LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)`,
+         ORDER BY expires_at LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)
+       RETURNING id, owner_id`,
     );
-    const expired = rowCount ?? 0;
+    for (const { id, owner_id } of rows)
+      this.audit.record('upload.expired', { id: owner_id }, { upload: id });
+    const expired = rows.length;
     return expired < BATCH || this.stopping ? expired : expired + (await this.expire());
   }
 

@@ -34,7 +34,8 @@ export class ChunkFastPath {
 
   private async answer(user: User, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunk = await readChunk(request, {}, this.config.uploads, this.buffers);
-    const receipt = await this.uploads.receive(user.id, chunk);
+    const { address, id: requestId } = request;
+    const receipt = await this.uploads.receive({ id: user.id, address, requestId }, chunk);
     const body = JSON.stringify(toChunkMediaDto(receipt));
     response
       .writeHead(receiptStatus(receipt), {

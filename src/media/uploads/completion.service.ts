@@ -1,6 +1,7 @@
 import { webcrypto } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { Injectable, Logger } from '@nestjs/common';
+import { Audit, type Caller } from '../../audit/audit.js';
 import type { AppError } from '../../errors/app-error.js';
 import { Database, type Queryable } from '../../database/database.js';
 import { Digester, type Digest } from '../../storage/digester.js';
@@ -54,14 +55,24 @@ export class CompletionService {
     private readonly images: PublicImages,
     private readonly thumbnails: Thumbnails,
     private readonly media: MediaService,
+    private readonly audit: Audit,
   ) {}
 
-  async complete(ownerId: string, request: CompletionRequest): Promise<Completion> {
+  async complete(caller: Caller, request: CompletionRequest): Promise<Completion> {
+    const { id: ownerId } = caller;
     const session = alive(await this.sessions.find(this.db, ownerId, request.uploadId));
     if (session.mediaId !== null) return await this.repeat(session.mediaId, session, request);
     if (session.offset < session.total) throw new UploadIncomplete(session.offset);
     try {
-      return await this.finishWhole(session, request);
+      const completion = await this.finishWhole(caller, session, request);
+      const { media, created } = completion;
+      if (created)
+        this.audit.record('upload.completed', caller, {
+          upload: session.id,
+          media: media.id,
+          bytes: session.total,
+        });
+      return completion;
     } catch (error) {
       if (isRefusal(error)) throw error;
       // Another request may have completed or cancelled the upload meanwhile: its bytes are gone, or not those uploaded.
@@ -71,12 +82,16 @@ export class CompletionService {
     }
   }
 
-  private async finishWhole(session: UploadSession, request: CompletionRequest): Promise<Completion> {
+  private async finishWhole(
+    caller: Caller,
+    session: UploadSession,
+    request: CompletionRequest,
+  ): Promise<Completion> {
     // Without the lock: the bytes below the offset never change, and slow work must hold no connection.
     return await this.store.read(session, async (file) => {
       const digest = await this.digester.digest(file, session.total);
       this.verify(session, digest, request);
-      const publication = await this.prepare(file, session, digest);
+      const publication = await this.prepare(caller, file, session, digest);
       const type = mediaType(request.claim, publication.content);
       const completion = publication.bytes
         ? await this.replace(session, type, publication, publication.bytes)
@@ -96,7 +111,12 @@ export class CompletionService {
   }
 
   /** Content that is not taken ends the session: no request could still make it a Media. */
-  private async prepare(file: FileHandle, session: UploadSession, digest: Digest): Promise<Publication> {
+  private async prepare(
+    caller: Caller,
+    file: FileHandle,
+    session: UploadSession,
+    digest: Digest,
+  ): Promise<Publication> {
     const { total, fileName } = session;
     try {
       const content = await this.content.examine(file, { total, fileName, text: digest.text });
@@ -107,18 +127,20 @@ export class CompletionService {
       const published = { ...digest, size: bytes.length, sha256: await sha256(bytes) };
       return { digest: published, content: { ...content, image: facts }, bytes };
     } catch (error) {
-      if (isRefusal(error)) await this.reject(session, error);
+      if (isRefusal(error)) await this.reject(caller, session, error);
       throw error;
     }
   }
 
-  private async reject(session: UploadSession, { code, detail }: AppError): Promise<void> {
+  private async reject(caller: Caller, session: UploadSession, { code, detail }: AppError): Promise<void> {
     const ended = await this.db.transaction(this.locking(session), async (db, current) => {
       if (current?.state !== 'open') return false;
       await this.sessions.abandon(db, session.id, 'rejected', { code, detail });
       return true;
     });
-    if (ended) await this.sessions.clean(this.db, session.id);
+    if (!ended) return;
+    this.audit.record('upload.rejected', caller, { upload: session.id, reason: code });
+    await this.sessions.clean(this.db, session.id);
   }
 
   /**

@@ -11,8 +11,9 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { Response } from 'express';
+import type { Caller } from '../../audit/audit.js';
 import { Unauthorized } from '../../auth/auth.errors.js';
-import { CurrentUser } from '../../auth/bearer.guard.js';
+import { CurrentCaller, CurrentUser } from '../../auth/bearer.guard.js';
 import type { User } from '../../auth/claims.js';
 import { Fields } from '../../body/fields.pipe.js';
 import { ApiProblems } from '../../errors/api-problems.js';
@@ -44,7 +45,8 @@ import {
 } from './upload.dto.js';
 import * as refused from './upload.errors.js';
 import type { UploadSession } from './upload-sessions.js';
-import { UploadService, type Receipt } from './upload.service.js';
+import type { Receipt } from './receipt.js';
+import { UploadService } from './upload.service.js';
 
 @ApiTags('Uploads')
 @ApiProblems(new Unauthorized(), new ServiceUnavailable())
@@ -91,16 +93,17 @@ export class UploadController {
     new UploadTooLarge('image', 5_242_880),
     new UnsupportedContent('image/svg+xml', { declared: 'image/png' }),
     new refused.TooManyUploads(100),
+    new refused.RateExceeded('uploads-per-hour', 60),
     new refused.ReservedQuotaExceeded(1_073_741_824),
     new refused.StoredQuotaExceeded(10_737_418_240),
     new StorageFull(),
   )
   async append(
-    @CurrentUser() user: User,
+    @CurrentCaller() caller: Caller,
     @ChunkRequest() chunk: Chunk | ChunkQuery,
     @Res({ passthrough: true }) response: Response,
   ): Promise<ChunkMediaDto> {
-    return toChunkMediaDto(announce(response, await this.uploads.receive(user.id, chunk)));
+    return toChunkMediaDto(announce(response, await this.uploads.receive(caller, chunk)));
   }
 
   /** Can be repeated: after a lost answer or a crash the same request gets the same Media. */
@@ -122,12 +125,12 @@ export class UploadController {
     new UnsupportedContent('application/zip', { declared: 'report.pdf' }, 'An archive is hidden in the file'),
   )
   async complete(
-    @CurrentUser() user: User,
+    @CurrentCaller() caller: Caller,
     @Fields() fields: CompletionDto,
     @FileUrl() urlOf: FileUrlOf,
     @Res({ passthrough: true }) response: Response,
   ): Promise<MediaDto> {
-    const completion = await this.completions.complete(user.id, toCompletionRequest(fields));
+    const completion = await this.completions.complete(caller, toCompletionRequest(fields));
     return toMediaDto(created(response, completion), urlOf);
   }
 
@@ -170,8 +173,8 @@ export class UploadController {
   @ApiOperation({ operationId: 'cancelUpload', summary: 'Cancel an upload' })
   @ApiNoContentResponse()
   @ApiProblems(new refused.UploadNotFound(), new refused.UploadComplete(1))
-  async cancel(@CurrentUser() user: User, @Param('upload_id') id: string): Promise<void> {
-    await this.uploads.cancel(user.id, id);
+  async cancel(@CurrentCaller() caller: Caller, @Param('upload_id') id: string): Promise<void> {
+    await this.uploads.cancel(caller, id);
   }
 }
 

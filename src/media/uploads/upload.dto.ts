@@ -5,7 +5,7 @@ import { IsOptional, IsString, Matches } from 'class-validator';
 import type { MediaType } from '../library/media.entity.js';
 import { PageDto, toPageDto, type PageQueryDto } from '../page.dto.js';
 import type { CompletionRequest } from './completion.service.js';
-import type { Receipt } from './upload.service.js';
+import type { Receipt } from './receipt.js';
 import type { SessionPage, UploadSession, UploadState } from './upload-sessions.js';
 
 /** Where an upload stands after a chunk. */

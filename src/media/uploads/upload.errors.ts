@@ -113,6 +113,25 @@ export class TooManyUploads extends AppError {
   }
 }
 
+/** Faster than a user or an address may be. */
+export class RateExceeded extends AppError {
+  /** @param seconds until it may be tried again */
+  constructor(rate: 'uploads-per-hour' | 'bytes-per-second', seconds: number) {
+    const words =
+      rate === 'uploads-per-hour' ? 'uploads were opened within an hour' : 'bytes came within seconds';
+    super('rate-exceeded', 429, `Too many ${words}`, {
+      action: 'wait',
+      headers: { 'Retry-After': String(seconds) },
+      members: { rate },
+    });
+  }
+}
+
+/** Whether it is a limit of a user or an address that refuses: what an operator may want to know of. */
+export function isLimit(error: unknown): error is AppError {
+  return error instanceof AppError && (error.status === 429 || error instanceof StoredQuotaExceeded);
+}
+
 /** The open uploads have room for no more; they make some when they end. */
 export class ReservedQuotaExceeded extends AppError {
   constructor(maxBytes: number) {

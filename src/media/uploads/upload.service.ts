@@ -1,88 +1,84 @@
 import { Injectable } from '@nestjs/common';
+import { Audit, type Caller } from '../../audit/audit.js';
 import { BufferPool } from '../../body/buffer-pool.js';
-import { Database, type Queryable } from '../../database/database.js';
+import { Database } from '../../database/database.js';
 import { storedBytes } from '../../metrics/metrics.js';
 import { settled } from '../../settled.js';
-import { AppError, ServiceUnavailable } from '../../errors/app-error.js';
-import { readAt } from '../../storage/durable.js';
 import { FileStore } from '../../storage/file-store.js';
-import { ContentInspector } from '../content/content-inspector.js';
+import { ContentInspector, type Head } from '../content/content-inspector.js';
+import type { ContentType } from '../content/content-type.js';
 import { isRefusal } from '../content/content.errors.js';
 import type { Chunk, ChunkQuery } from './chunk.js';
-import type { ByteRange } from './content-range.js';
 import { DiskSpace } from './disk-space.js';
-import { Leases, type Lease } from './leases.js';
-import { overlapOf } from './overlap.js';
-import { Turns } from './turns.js';
+import { Rates } from './rates.js';
+import type { Receipt } from './receipt.js';
+import { UploadWriter } from './upload-writer.js';
 import {
   alive,
   isKeyTaken,
   UploadSessions,
-  type Advanced,
   type PageRequest,
   type SessionPage,
   type UploadSession,
 } from './upload-sessions.js';
 import {
-  ChunkConflict,
   InconsistentLength,
+  isLimit,
   OffsetMismatch,
   UploadComplete,
   UploadNotFound,
 } from './upload.errors.js';
-import { UserLimits } from './user-limits.js';
-
-/** Where an upload stands after a chunk. */
-export interface Receipt {
-  readonly id: string;
-  readonly offset: number;
-  readonly expiresAt: Date;
-  /** The chunk had been stored before; nothing was written. */
-  readonly replayed: boolean;
-  /** The request brought no chunk, only the question. */
-  readonly asked: boolean;
-}
-
-/** What a chunk is answered with that only a copy of its upload can take. */
-const FOREIGN = Symbol('Another process alone writes to the upload');
+import { UserLimits, type Claim } from './user-limits.js';
 
 /** Takes chunks into sessions. A returned receipt is a promise: its bytes survive a crash and a power cut. */
 @Injectable()
 export class UploadService {
-  private readonly turns = new Turns();
-  private readonly leases = new Leases();
-
   constructor(
     private readonly db: Database,
     private readonly sessions: UploadSessions,
+    private readonly writer: UploadWriter,
     private readonly store: FileStore,
     private readonly content: ContentInspector,
     private readonly disk: DiskSpace,
     private readonly limits: UserLimits,
+    private readonly rates: Rates,
     private readonly buffers: BufferPool,
+    private readonly audit: Audit,
   ) {}
 
   /** Answers a request and takes its memory back: the bytes of a chunk are no longer there afterwards. */
-  async receive(ownerId: string, request: Chunk | ChunkQuery): Promise<Receipt> {
-    if (!('bytes' in request)) return await this.query(ownerId, request);
+  async receive(caller: Caller, request: Chunk | ChunkQuery): Promise<Receipt> {
+    if (!('bytes' in request)) return await this.query(caller.id, request);
+    const receipt = await this.keep(caller, request);
+    if (receipt.replayed) return receipt;
+    const { length } = request.bytes;
+    storedBytes.inc(length);
+    await this.rates.slowDown(caller, length);
+    return receipt;
+  }
+
+  private async keep(caller: Caller, chunk: Chunk): Promise<Receipt> {
     try {
-      const receipt = await this.append(ownerId, request);
-      if (!receipt.replayed) storedBytes.inc(request.bytes.length);
-      return receipt;
+      this.rates.admit(caller);
+      return await this.append(caller, chunk);
+    } catch (error) {
+      if (isLimit(error))
+        this.audit.record('upload.limited', caller, { upload: chunk.uploadId, reason: error.code });
+      throw error;
     } finally {
-      this.buffers.giveBack(request.bytes);
+      this.buffers.giveBack(chunk.bytes);
     }
   }
 
   /** Appends a chunk to its session, or to a new one. Repeated bytes are compared, not written. */
-  async append(ownerId: string, chunk: Chunk): Promise<Receipt> {
-    const uploadId = chunk.uploadId ?? (await this.openedBefore(ownerId, chunk));
-    if (uploadId !== undefined) return await this.continue(ownerId, { ...chunk, uploadId });
+  async append(caller: Caller, chunk: Chunk): Promise<Receipt> {
+    const uploadId = chunk.uploadId ?? (await this.openedBefore(caller.id, chunk));
+    if (uploadId !== undefined) return await this.writer.append(caller, { ...chunk, uploadId });
     try {
-      return await this.open(ownerId, chunk);
+      return await this.open(caller, chunk);
     } catch (error) {
       if (!isKeyTaken(error)) throw error;
-      return await this.append(ownerId, chunk);
+      return await this.append(caller, chunk);
     }
   }
 
@@ -104,13 +100,18 @@ export class UploadService {
   }
 
   /** Ends an upload and removes its bytes. Well if that was done before. */
-  async cancel(ownerId: string, id: string): Promise<void> {
-    await this.db.transaction(this.locking(ownerId, id), async (db, session) => {
-      if (!session) throw new UploadNotFound();
-      if (session.state === 'complete') throw new UploadComplete(session.mediaId);
-      // One past its time may still be open in its row, until the sweeper comes.
-      await this.sessions.abandon(db, id, session.state === 'expired' ? 'expired' : 'cancelled');
-    });
+  async cancel(caller: Caller, id: string): Promise<void> {
+    const state = await this.db.transaction(
+      (db) => this.sessions.lock(db, caller.id, id),
+      async (db, session) => {
+        if (!session) throw new UploadNotFound();
+        if (session.state === 'complete') throw new UploadComplete(session.mediaId);
+        // One past its time may still be open in its row, until the sweeper comes.
+        await this.sessions.abandon(db, id, session.state === 'expired' ? 'expired' : 'cancelled');
+        return session.state;
+      },
+    );
+    if (state === 'open') this.audit.record('upload.cancelled', caller, { upload: id });
     await this.sessions.clean(this.db, id);
   }
 
@@ -122,11 +123,12 @@ export class UploadService {
   }
 
   /** What can be checked before there is a session is; a first chunk that is refused leaves no trace. */
-  private async open(ownerId: string, chunk: Chunk): Promise<Receipt> {
+  private async open(caller: Caller, chunk: Chunk): Promise<Receipt> {
     const { range, bytes, fileName, declared, expires, idempotencyKey } = chunk;
     if (range.start > 0) throw new OffsetMismatch(0, 'restart');
     const { total } = range;
-    const type = await this.content.admit({ bytes, total, fileName, declared });
+    const { id: ownerId } = caller;
+    const type = await this.admit(caller, { bytes, total, fileName, declared });
     const session = {
       ownerId,
       total,
@@ -137,7 +139,7 @@ export class UploadService {
       idempotencyKey,
     };
     const room = await this.disk.room();
-    const claim = await this.limits.claim(ownerId, total);
+    const claim = await this.claim(caller, total);
     try {
       room.claim(total);
       const created = await this.db.transaction(
@@ -147,161 +149,32 @@ export class UploadService {
           return { ...created, replayed: false, asked: false };
         },
       );
-      this.keepLease(ownerId, created.id, range, { ...created, own: true });
+      this.writer.keepLease(ownerId, created.id, range, { ...created, own: true });
+      this.audit.record('upload.created', caller, { upload: created.id, bytes: total });
       return created;
     } catch (error) {
       await this.limits.release(claim);
+      await this.rates.forgive(caller);
       throw error;
     }
   }
 
-  private async continue(ownerId: string, chunk: Chunk & { uploadId: string }): Promise<Receipt> {
-    const { uploadId } = chunk;
-    return await this.turns.take(uploadId, async () => {
-      const lease = this.leases.take(uploadId);
-      const receipt = lease && (await this.appendLeased(ownerId, chunk, lease));
-      return receipt ?? (await this.appendLocked(ownerId, chunk));
-    });
-  }
-
-  /**
-   * The next chunk of an upload that no other process writes to: its bytes first, then one statement that moves the offset
-   * and is its own COMMIT. Undefined when Postgres has to be asked first, or knows better: another process may have taken
-   * the upload over, or ended it, and what was written went past its offset, or into a file that nobody reads any more.
-   */
-  private async appendLeased(
-    ownerId: string,
-    { uploadId, range, bytes }: Chunk & { uploadId: string },
-    lease: Lease,
-  ): Promise<Receipt | undefined> {
-    const { start, total } = range;
-    const fits = lease.ownerId === ownerId && lease.offset === start && lease.total === total;
-    // Not opened again by its name, which another process may have removed.
-    if (!fits || !this.store.isOpen(lease.file)) return undefined;
-    await this.store.write(lease.file, start, bytes);
-    const moved = await this.sessions.settle(ownerId, uploadId, range);
-    if (!moved) return undefined;
-    this.keepLease(ownerId, uploadId, range, moved);
-    return { id: uploadId, offset: range.end + 1, expiresAt: moved.expiresAt, replayed: false, asked: false };
-  }
-
-  /**
-   * The next chunk in series is one statement, then its bytes, then COMMIT: the offset is moved first, seen by nobody,
-   * and the lock that comes with it keeps other writers away. Any other chunk is judged under the same lock.
-   */
-  private async appendLocked(ownerId: string, chunk: Chunk & { uploadId: string }): Promise<Receipt> {
-    const { uploadId, range } = chunk;
-    let moved: Advanced | undefined;
-    const outcome = await this.db.transaction(
-      (db) => this.sessions.advance(db, ownerId, uploadId, range),
-      async (db, advanced) => {
-        moved = advanced;
-        if (advanced) return await this.write(db, ownerId, chunk, advanced);
-        return await this.place(db, alive(await this.sessions.lock(db, ownerId, uploadId)), chunk);
-      },
-    );
-    if (outcome === FOREIGN) {
-      await this.takeOver(ownerId, uploadId);
-      return await this.appendLocked(ownerId, chunk);
-    }
-    if (outcome instanceof AppError) {
-      await this.sessions.clean(this.db, uploadId);
-      throw outcome;
-    }
-    if (moved) this.keepLease(ownerId, uploadId, range, moved);
-    return outcome;
-  }
-
-  /** After COMMIT: a chunk may be written before Postgres is asked only where it is sure to be the next one. */
-  private keepLease(
-    ownerId: string,
-    id: string,
-    { end, total }: ByteRange,
-    { own, file, mime }: Advanced,
-  ): void {
-    const offset = end + 1;
-    if (own && !this.content.mayTellMore({ mime, offset }))
-      this.leases.keep(id, { ownerId, total, offset, file });
-  }
-
-  /** A chunk that repeats bytes, all or some, or fits nowhere. */
-  private async place(
-    db: Queryable,
-    session: UploadSession,
-    chunk: Chunk & { uploadId: string },
-  ): Promise<Receipt | AppError | typeof FOREIGN> {
-    const { range, bytes } = chunk;
-    const overlap = overlapOf(session, range);
-    if (overlap > 0) await this.compare(session, range.start, bytes.subarray(0, overlap));
-    if (overlap === bytes.length) return { ...session, replayed: true, asked: false };
-    if (session.foreign) return FOREIGN;
-    const rest = { ...chunk, range: { ...range, start: session.offset }, bytes: bytes.subarray(overlap) };
-    const advanced = await this.sessions.advance(db, session.ownerId, session.id, rest.range);
-    if (!advanced) throw new Error(`Upload moved away from ${session.offset} under its lock`);
-    return await this.write(db, session.ownerId, rest, advanced);
-  }
-
-  /**
-   * Lets this process, and from then on any, write to an upload that another one has opened. That one may be dead, or only
-   * slow and about to write: so the bytes go on in a copy, and what it still writes is lost on nobody.
-   */
-  private async takeOver(ownerId: string, id: string): Promise<void> {
-    const { file, offset } = alive(await this.sessions.find(this.db, ownerId, id));
-    // Before the lock, since it takes a while. Bytes below the offset never change.
-    const copy = await this.store.copy(id, file, offset);
-    const taken = await this.db.transaction(this.locking(ownerId, id), async (db, current) => {
-      // Else it was taken over or ended meanwhile, or its writer lives and went on: the chunk is judged again.
-      if (current?.state !== 'open' || current.file !== file || current.offset !== offset) return false;
-      if (copy === undefined) throw new ServiceUnavailable('The bytes are out of reach');
-      await this.sessions.share(db, id, copy);
-      return true;
-    });
-    const left = taken ? file : copy;
-    if (left !== undefined) await this.store.discard(left);
-  }
-
-  /** Returns a refusal, instead of throwing it, where the transaction has to commit what became of the session. */
-  private async write(
-    db: Queryable,
-    ownerId: string,
-    { uploadId, range, bytes, declared }: Chunk & { uploadId: string },
-    advanced: Advanced,
-  ): Promise<Receipt | AppError> {
-    await this.store.write(advanced.file, range.start, bytes);
-    const refusal = this.content.mayTellMore({ mime: advanced.mime, offset: range.start })
-      ? await this.judgeAgain(db, ownerId, uploadId, declared)
-      : undefined;
-    const { expiresAt } = advanced;
-    return refusal ?? { id: uploadId, offset: range.end + 1, expiresAt, replayed: false, asked: false };
-  }
-
-  /** The first chunk was too small to tell what it is the start of: judges it together with those after it. */
-  private async judgeAgain(
-    db: Queryable,
-    ownerId: string,
-    id: string,
-    declared: string | null,
-  ): Promise<AppError | undefined> {
-    const session = alive(await this.sessions.find(db, ownerId, id));
-    const { total, offset, fileName } = session;
-    const bytes = await this.store.read(session, (file) => readAt(file, offset, 0));
+  private async claim(caller: Caller, total: number): Promise<Claim> {
+    await this.rates.open(caller);
     try {
-      const type = await this.content.admit({ bytes, total, fileName, declared: declared ?? fileName });
-      if (type) await this.sessions.identify(db, id, type.mime);
-      return undefined;
+      return await this.limits.claim(caller.id, total);
     } catch (error) {
-      if (!isRefusal(error)) throw error;
-      await this.sessions.abandon(db, id, 'rejected', { code: error.code, detail: error.detail });
-      return error;
+      await this.rates.forgive(caller);
+      throw error;
     }
   }
 
-  private locking(ownerId: string, id: string) {
-    return (db: Queryable) => this.sessions.lock(db, ownerId, id);
-  }
-
-  private async compare(session: UploadSession, start: number, repeated: Buffer): Promise<void> {
-    if (await this.store.holds(session, start, repeated)) return;
-    throw session.mediaId === null ? new ChunkConflict(session.offset) : new UploadComplete(session.mediaId);
+  private async admit(caller: Caller, head: Head): Promise<ContentType | undefined> {
+    try {
+      return await this.content.admit(head);
+    } catch (error) {
+      if (isRefusal(error)) this.audit.record('upload.rejected', caller, { reason: error.code });
+      throw error;
+    }
   }
 }
