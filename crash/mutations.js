@@ -20,8 +20,9 @@ const SYNC_DIRECTORIES = `await syncDirectory(this.files);
         await syncDirectory(this.uploads);`;
 const WRITE_FIRST = 'await this.store.write(created.file, 0, bytes);';
 const WRITE_NEXT = 'await this.store.write(advanced.file, range.start, bytes);';
-const WRITE_LEASED = 'await this.store.write(lease.file, start, bytes);';
-const SETTLE = 'const moved = await this.sessions.settle(ownerId, uploadId, range);';
+const WRITE_LEASED = 'await this.store.write(file, range.start, bytes);';
+const WRITE_BESIDE = 'this.store.write(file, range.start, bytes))';
+const SETTLE = 'await this.sessions.settle(ownerId, uploadId, range)';
 const KEEP = 'const receipt = await this.keep(caller, request);';
 const CLOSE_FAILED = `await file.close().catch(() => undefined);
             throw error;`;
@@ -132,24 +133,41 @@ export const MUTANTS = [
     layers: [RACE],
   },
   {
+    // Of one chunk among several: `order` sends one at a time.
     name: 'settled before written',
     patches: [
       { file: WRITER, from: WRITE_LEASED, to: '' },
-      { file: WRITER, from: SETTLE, to: `${SETTLE} ${WRITE_LEASED}` },
+      {
+        file: WRITER,
+        from: `return ${SETTLE};`,
+        to: `const moved = ${SETTLE}; ${WRITE_LEASED} return moved;`,
+      },
     ],
-    layers: ['order', 'syscalls'],
+    layers: [POWER],
   },
   {
     name: 'answer before settled',
     patches: [
       {
         file: WRITER,
-        from: SETTLE,
-        to: `this.sessions.settle(ownerId, uploadId, range).catch(() => undefined);
-            const moved = { own: true, file: lease.file, expiresAt: new Date(), mime: '' };`,
+        from: `return ${SETTLE}`,
+        to: `void ${SETTLE.replace('await ', '')}.catch(() => undefined);
+            return { own: true, file, expiresAt: new Date(), mime: '' }`,
       },
     ],
-    layers: ['order', 'postgres --runs 3'],
+    layers: ['postgres --runs 3'],
+  },
+  {
+    name: 'offset committed before the bytes beside it',
+    patches: [
+      { file: WRITER, from: WRITE_BESIDE, to: 'Promise.resolve())' },
+      {
+        file: WRITER,
+        from: '(_, [moved]) => Promise.resolve(moved)',
+        to: `async (db, [moved]) => { await db.query('COMMIT'); ${WRITE_LEASED} await db.query('BEGIN'); return moved; }`,
+      },
+    ],
+    layers: ['order', 'syscalls'],
   },
   {
     name: 'offset without BEGIN',

@@ -96,7 +96,7 @@ export function parse(log) {
     if (!name) continue;
     if (resumed) {
       const call = open.get(thread);
-      if (call) Object.assign(call, { text: call.text + text, ended: at });
+      if (call) Object.assign(call, { text: call.text.replace(' <unfinished ...>', '') + text, ended: at });
       continue;
     }
     const call = { thread: Number(thread), name, text, begun: at, ended: at };

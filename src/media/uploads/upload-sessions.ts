@@ -85,6 +85,7 @@ const move = (condition: string) => `UPDATE upload_session
 
 // The expiry is indexed, and a new value in an index makes every update dearer: it moves in steps.
 const MOVE_LOCKED = move(`coalesce(writer, $9) = $9 AND ${BEGUN}`);
+const MOVE_LEASED = move(`writer = $9 AND ${BEGUN}`);
 const MOVE_WRITTEN = move(`writer = $9`);
 
 /** The statements on `upload_session`. A method that takes `db` belongs to the caller's transaction. */
@@ -164,6 +165,16 @@ export class UploadSessions {
    */
   async advance(db: Queryable, ownerId: string, id: string, range: ByteRange): Promise<Advanced | undefined> {
     return await this.move(db, MOVE_LOCKED, ownerId, id, range);
+  }
+
+  /** As `advance`, for bytes that this process writes at the same time, and commits when they are written. */
+  async advanceLeased(
+    db: Queryable,
+    ownerId: string,
+    id: string,
+    range: ByteRange,
+  ): Promise<Advanced | undefined> {
+    return await this.move(db, MOVE_LEASED, ownerId, id, range);
   }
 
   /** As `advance`, for bytes that this process has written already; a transaction of its own. */
