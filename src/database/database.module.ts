@@ -1,6 +1,5 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
-import { TypeOrmModule } from '@nestjs/typeorm';
-import type { DataSource } from 'typeorm';
+import { DataSource } from 'typeorm';
 import { Database } from './database.js';
 
 @Global()
@@ -8,10 +7,10 @@ import { Database } from './database.js';
 export class DatabaseModule {
   /** Over a data source that is open; closed with the app. */
   static with(source: DataSource): DynamicModule {
-    const typeOrm = TypeOrmModule.forRootAsync({
-      useFactory: () => source.options,
-      dataSourceFactory: async () => Promise.resolve(source),
-    });
-    return { module: DatabaseModule, imports: [typeOrm], exports: [typeOrm] };
+    return {
+      module: DatabaseModule,
+      providers: [{ provide: DataSource, useValue: source }],
+      exports: [DataSource],
+    };
   }
 }

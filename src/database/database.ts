@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 import { settled } from '../settled.js';
@@ -16,14 +16,19 @@ export const BEGUN = `current_setting('transaction_deferrable') = 'on'`;
 
 /** Plain SQL on the pool that TypeORM opened, for statements that must be read as they run. */
 @Injectable()
-export class Database implements Queryable {
+export class Database implements Queryable, OnApplicationShutdown {
   private readonly pool: Pool;
 
-  constructor(source: DataSource) {
+  constructor(private readonly source: DataSource) {
     this.pool = (source.driver as unknown as { master: Pool }).master;
     // Without a listener, the end of Postgres while a client is out would be the end of this process. It has to be there
     // when the pool takes its own one off: the bad news may be in the same packet as the answer that freed the client.
     this.pool.on('acquire', (client) => client.off('error', ignore).on('error', ignore));
+  }
+
+  /** After everybody has stopped who asks. */
+  async onApplicationShutdown(): Promise<void> {
+    if (this.source.isInitialized) await this.source.destroy();
   }
 
   async query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<Row>> {

@@ -66,13 +66,7 @@ function fromHttpException(error: HttpException): AppError {
   const action = status >= 500 ? 'wait' : 'fix-request';
   // Nest's words for a missing route repeat the URL, which may hold an upload id.
   const detail = status === 404 ? 'There is nothing at this address' : error.message;
-  return new AppError(code, status, detail, { action, members: checksOf(error), cause: error });
-}
-
-/** What a health check found, by name; nothing for other exceptions. */
-function checksOf(error: HttpException): Record<string, unknown> {
-  const response = error.getResponse();
-  return typeof response === 'object' && 'details' in response ? { checks: response.details } : {};
+  return new AppError(code, status, detail, { action, cause: error });
 }
 
 function internal(cause: unknown): AppError {

@@ -1,16 +1,13 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { Controller, Get, type OnModuleDestroy } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
-import {
-  HealthCheck,
-  HealthCheckService,
-  HealthIndicatorService,
-  type HealthCheckResult,
-} from '@nestjs/terminus';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { DataSource } from 'typeorm';
 import { Public } from '../auth/bearer.guard.js';
+import { ApiProblems } from '../errors/api-problems.js';
+import { ServiceUnavailable } from '../errors/app-error.js';
 import { FileStore } from '../storage/file-store.js';
+import { HealthDto, NotReady, type Checks } from './health.dto.js';
 
 @ApiTags('Health')
 @Public()
@@ -19,8 +16,6 @@ export class HealthController implements OnModuleDestroy {
   private stopping = false;
 
   constructor(
-    private readonly health: HealthCheckService,
-    private readonly indicators: HealthIndicatorService,
     private readonly source: DataSource,
     private readonly store: FileStore,
   ) {}
@@ -32,32 +27,38 @@ export class HealthController implements OnModuleDestroy {
 
   /** Whether the process runs: a failure asks for a restart. */
   @Get('live')
-  @HealthCheck()
   @ApiOperation({ operationId: 'live', summary: 'Does the process run?' })
-  async live(): Promise<HealthCheckResult> {
-    return await this.health.check([]);
+  @ApiOkResponse({ type: HealthDto })
+  live(): HealthDto {
+    return { status: 'ok', details: {} };
   }
 
   /** Whether it can take uploads: a failure asks for traffic to go elsewhere. */
   @Get('ready')
-  @HealthCheck()
   @ApiOperation({ operationId: 'ready', summary: 'Can it take uploads?' })
-  async ready(): Promise<HealthCheckResult> {
-    return await this.health.check([
-      () => this.indicate('running', () => Promise.resolve(!this.stopping)),
-      () => this.indicate('database', () => this.source.query('SELECT 1').then(() => true)),
-      () => this.indicate('migrations', async () => !(await this.source.showMigrations())),
-      () => this.indicate('storage', () => this.writable()),
-    ]);
+  @ApiOkResponse({ type: HealthDto })
+  @ApiProblems(new ServiceUnavailable())
+  async ready(): Promise<HealthDto> {
+    const details = await checked({
+      running: () => Promise.resolve(!this.stopping),
+      database: () => this.source.query('SELECT 1').then(() => true),
+      migrations: async () => !(await this.source.showMigrations()),
+      storage: () => this.writable(),
+    });
+    if (Object.values(details).some(({ status }) => status === 'down')) throw new NotReady(details);
+    return { status: 'ok', details };
   }
 
   private async writable(): Promise<boolean> {
     await Promise.all([this.store.uploads, this.store.files].map((path) => access(path, constants.W_OK)));
     return !this.store.failing;
   }
+}
 
-  private async indicate(name: string, good: () => Promise<boolean>) {
-    const indicator = this.indicators.check(name);
-    return (await good().catch(() => false)) ? indicator.up() : indicator.down();
-  }
+async function checked(checks: Readonly<Record<string, () => Promise<boolean>>>): Promise<Checks> {
+  const results = Object.entries(checks).map(async ([name, good]) => {
+    const up = await good().catch(() => false);
+    return [name, { status: up ? 'up' : 'down' }] as const;
+  });
+  return Object.fromEntries(await Promise.all(results));
 }

@@ -1,5 +1,4 @@
 import { Module } from '@nestjs/common';
-import { TypeOrmModule } from '@nestjs/typeorm';
 import { BufferPool } from '../body/buffer-pool.js';
 import { ContentInspector } from './content/content-inspector.js';
 import { FileController } from './library/file.controller.js';
@@ -8,7 +7,6 @@ import { PublicImages } from './images/public-images.js';
 import { Thumbnails } from './images/thumbnails.js';
 import { FileUrls } from './library/file-urls.js';
 import { MediaController } from './library/media.controller.js';
-import { Media } from './library/media.entity.js';
 import { MediaService } from './library/media.service.js';
 import { ThumbnailController } from './library/thumbnail.controller.js';
 import { ChunkFastPath } from './uploads/chunk-fast-path.js';
@@ -26,7 +24,6 @@ import { Orphans } from './upkeep/orphans.js';
 import { Sweeper } from './upkeep/sweeper.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([Media])],
   // In this order: `media/upload` must not be taken for a media id.
   controllers: [UploadController, MediaController, FileController, ThumbnailController],
   providers: [

@@ -144,3 +144,9 @@ export interface MediaChangesDto {
   /** At most 5000 characters, line ends among them. */
   readonly description?: string | null;
 }
+
+export interface HealthDto {
+  readonly status: 'ok';
+  /** What was looked at, by name. */
+  readonly details: Readonly<Record<string, unknown>>;
+}

@@ -1,6 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
-import { Repository } from 'typeorm';
+import { DataSource, type Repository } from 'typeorm';
 import { Audit, type Caller } from '../../audit/audit.js';
 import { Database, type Queryable } from '../../database/database.js';
 import type { Digest } from '../../storage/digester.js';
@@ -52,13 +51,17 @@ const SEARCH = `
 export class MediaService {
   private readonly logger = new Logger('Media');
 
+  private readonly media: Repository<Media>;
+
   constructor(
-    @InjectRepository(Media) private readonly media: Repository<Media>,
+    source: DataSource,
     private readonly db: Database,
     private readonly store: FileStore,
     private readonly thumbnails: ThumbnailStore,
     private readonly audit: Audit,
-  ) {}
+  ) {
+    this.media = source.getRepository(Media);
+  }
 
   /** Adds the row of a file that is in place, within the transaction that completes its upload. Returns the id. */
   async create(db: Queryable, { session, type, digest, content }: NewMedia): Promise<number> {
