@@ -21,13 +21,14 @@ const SYNC_DIRECTORIES = `await syncDirectory(this.files);
 const WRITE_FIRST = 'await this.store.write(created.file, 0, bytes);';
 const WRITE_NEXT = 'await this.store.write(advanced.file, range.start, bytes);';
 const WRITE_LEASED = 'await this.store.write(file, range.start, bytes);';
-const WRITE_BESIDE = 'this.store.write(file, range.start, bytes))';
+const WRITE_BESIDE = 'const written = this.store.write(file, range.start, bytes);';
 const SETTLE = 'await this.sessions.settle(ownerId, uploadId, range)';
 const KEEP = 'const receipt = await this.keep(caller, request);';
 const CLOSE_FAILED = `await file.close().catch(() => undefined);
             throw error;`;
 const ADOPT = 'await putInPlace();';
-const COMPLETE = 'await this.sessions.complete(db, session.id, id);';
+const COMPLETE =
+  'await this.sessions.complete(db, session.id, { mediaId: id, uploadStays: bytes !== undefined });';
 
 /** @param {string} work */
 const committedFirst = (work) => `await db.query('COMMIT'); ${work} await db.query('BEGIN');`;
@@ -160,12 +161,9 @@ export const MUTANTS = [
   {
     name: 'offset committed before the bytes beside it',
     patches: [
-      { file: WRITER, from: WRITE_BESIDE, to: 'Promise.resolve())' },
-      {
-        file: WRITER,
-        from: '(_, [moved]) => Promise.resolve(moved)',
-        to: `async (db, [moved]) => { await db.query('COMMIT'); ${WRITE_LEASED} await db.query('BEGIN'); return moved; }`,
-      },
+      { file: WRITER, from: WRITE_BESIDE, to: 'const written = Promise.resolve();' },
+      { file: WRITER, from: 'async (_, advanced) => {', to: 'async (db, advanced) => {' },
+      { file: WRITER, from: 'await written;', to: committedFirst(WRITE_LEASED) },
     ],
     layers: ['order', 'syscalls'],
   },

@@ -89,14 +89,16 @@ export class UploadWriter {
       await this.store.write(file, range.start, bytes);
       return await this.sessions.settle(ownerId, uploadId, range);
     }
-    return await this.db.transaction(
-      (db) =>
-        settled(
-          this.sessions.advanceLeased(db, ownerId, uploadId, range),
-          this.store.write(file, range.start, bytes),
-        ),
-      (_, [moved]) => Promise.resolve(moved),
+    // Begun before a connection is taken: it is what takes the longest.
+    const written = this.store.write(file, range.start, bytes);
+    const moved = this.db.transaction(
+      (db) => this.sessions.advanceLeased(db, ownerId, uploadId, range),
+      async (_, advanced) => {
+        await written;
+        return advanced;
+      },
     );
+    return (await settled(moved, written))[0];
   }
 
   /**
