@@ -26,7 +26,7 @@ export default tseslint.config(
       '@typescript-eslint/await-thenable': 'error',
     },
   },
-  { files: ['public/**'], languageOptions: { globals: globals.browser } },
+  { files: ['public/**', 'test/browser/pages/**'], languageOptions: { globals: globals.browser } },
   {
     files: ['src/**/*.ts'],
     ignores: ['src/config/**', '**/*.spec.ts'],

@@ -3,7 +3,6 @@ import type { FaultPlan } from '../../../../test/setup/faulty-proxy.js';
 import { pdf } from '../../../../test/setup/samples.js';
 import { TestApp } from '../../../../test/setup/test-app.js';
 import type { Media } from '../../src/node.js';
-import { recipe } from '../setup/recipe.js';
 import { CHUNK_PATH, COMPLETE_PATH, Stage } from '../setup/stage.js';
 
 const bytes = pdf(900_000);
@@ -48,11 +47,6 @@ async function open(retries = 1): Promise<Media> {
 }
 
 describe('the recipe for @rpldy/chunked-uploady', () => {
-  it('is what its page shows', async () => {
-    stage = await Stage.set(app);
-    await expect(recipe('chunked-uploady')).resolves.toHaveProperty('useMediadock');
-  });
-
   it('uploads a file and makes the Media', async () => {
     stage = await Stage.set(app);
     await stage.expectOnly(await open(), bytes);
