@@ -2,6 +2,7 @@
 // The load, in a process of its own: `node load.js '{"target": {...}, "uploads": 8, "chunks": 64}'` prints figures as JSON.
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import http from 'node:http';
+import { connect } from 'node:net';
 
 const CHUNK_BYTES = 204_800;
 
@@ -192,5 +193,34 @@ function drain(agent, url, method, headers) {
   });
 }
 
+/**
+ * Many who send a chunk so slowly that it takes them a minute, each again as soon as it is refused or cut off. Says when the
+ * server has 16 KiB of each, and goes on until it is killed.
+ * @param {{ target: Target, trickling: number }} task
+ */
+function trickle({ target, trickling }) {
+  const { hostname, port } = new URL(target.url);
+  const head = [
+    'POST /api/v2/media/upload/chunk/ HTTP/1.1',
+    'Host: a',
+    `Authorization: Bearer ${target.token}`,
+    `Content-Length: ${CHUNK_BYTES}`,
+    `Content-Range: bytes 0-${CHUNK_BYTES - 1}/${CHUNK_BYTES}`,
+  ];
+  /** @type {Set<import('node:net').Socket>} */
+  const sockets = new Set();
+  const open = () => {
+    const socket = connect(Number(port), hostname);
+    sockets.add(socket.once('data', () => socket.destroy()).on('error', () => undefined));
+    socket.once('close', () => sockets.delete(socket) && open());
+    socket.write(`${head.join('\r\n')}\r\n\r\n`);
+  };
+  for (let i = 0; i < trickling; i++) open();
+  const piece = Buffer.alloc(1000, '%PDF-1.7\n');
+  setInterval(() => sockets.forEach((socket) => socket.write(piece)), 300);
+  setTimeout(() => console.log('ready'), 6000);
+}
+
 const task = JSON.parse(process.argv[2] ?? '{}');
-console.log(JSON.stringify('url' in task ? await fetchAll(task) : await run(task)));
+if ('trickling' in task) trickle(task);
+else console.log(JSON.stringify('url' in task ? await fetchAll(task) : await run(task)));

@@ -34,6 +34,7 @@ export const SCENARIOS = {
   status,
   start,
   'many-sessions': manySessions,
+  'slow-sockets': slowSockets,
   workers,
   costs,
   soak,
@@ -204,6 +205,42 @@ async function manySessions({ starters, compare, rounds }) {
     rows: compared.map(({ row }, i) => ({ sessions: counts[i] ?? 0, ...row })),
     ratios: { '1,000,000 / 1,000 sessions': paired(many, few, 'p50 ms') },
   };
+}
+
+/**
+ * Eight uploads, alone and beside a thousand sockets that trickle. A single refusal of theirs ends the run.
+ * @param {Tools} tools @returns {Promise<Outcome>}
+ */
+async function slowSockets({ starters, load, rounds }) {
+  const target = await starters.mediadock();
+  const task = { uploads: 8, chunks: 64 };
+  await load(target, task);
+  const [alone, beside] = [/** @type {number[]} */ ([]), /** @type {number[]} */ ([])];
+  for (let round = 0; round < rounds; round++) {
+    alone.push(percentile((await load(target, task)).times, 0.99));
+    const crowd = await startCrowd(target, 1000);
+    beside.push(percentile((await load(target, task)).times, 0.99));
+    crowd.kill();
+  }
+  const memory = await peakMb(target.pid);
+  await target.stop();
+  return {
+    rows: [
+      { traffic: 'alone', 'p99 ms': median(alone), 'peak MB': '' },
+      { traffic: 'beside 1,000 slow sockets', 'p99 ms': median(beside), 'peak MB': memory },
+    ],
+    ratios: { 'p99 beside / alone': median(beside) / median(alone) },
+  };
+}
+
+/** @param {Target} target @param {number} trickling */
+async function startCrowd({ name, url, token }, trickling) {
+  const spec = JSON.stringify({ trickling, target: { name, url, token } });
+  const crowd = spawn(process.execPath, [join(import.meta.dirname, 'load.js'), spec], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(crowd.stdout, 'data');
+  return crowd;
 }
 
 /**

@@ -6,15 +6,19 @@ import { TestApp } from './setup/test-app.js';
 let app: TestApp;
 let client: Client;
 let before: unknown;
+let opened: number;
 
 beforeAll(async () => {
   app = await TestApp.start();
   client = await Client.of(app);
   await client.slice(pdf(1000), 0, 500);
-  before = await app.state();
+  [before, opened] = [await app.state(), await app.openFiles()];
 });
-// Whatever was sent: the one session that was there is as it was, and nothing is beside it.
-afterEach(async () => expect(await app.state()).toEqual(before));
+// Whatever was sent: the one session that was there is as it was, nothing is beside it, and nothing was left open.
+afterEach(async () => {
+  expect(await app.state()).toEqual(before);
+  expect(await app.openFiles()).toBeLessThanOrEqual(opened);
+});
 afterAll(() => app.stop());
 
 const CHUNK = '/api/v2/media/upload/chunk/';

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { TestApp } from './setup/test-app.js';
-import { Client, CHUNK_BYTES } from './setup/client.js';
+import { Client, CHUNK_BYTES, type Answer } from './setup/client.js';
 import { pdf } from './setup/samples.js';
 
 const CHUNK = '/api/v2/media/upload/chunk/';
@@ -122,7 +122,9 @@ describe('both Content-Length and Transfer-Encoding', () => {
 });
 
 describe('with as many chunks in memory as may be', () => {
+  const whole = pdf(150_000);
   let held: Socket;
+  let told = '';
 
   /** Half a chunk, which stays in memory; sent again should another one have been faster. */
   function hold(): void {
@@ -130,22 +132,40 @@ describe('with as many chunks in memory as may be', () => {
     const lines = head(`Content-Length: ${CHUNK_BYTES}`, `Content-Range: bytes 0-${CHUNK_BYTES - 1}/500000`);
     held.write(`${lines.join('\r\n')}\r\n\r\n`);
     held.write(pdf(CHUNK_BYTES).subarray(0, 100_000));
-    held.once('data', hold);
+    held.once('data', (answer) => {
+      told = String(answer);
+      held.destroy();
+      hold();
+    });
+  }
+
+  /** The first answer of this status. */
+  async function until(status: number): Promise<Answer> {
+    const deadline = Date.now() + 4000;
+    for (;;) {
+      const answer = await client.slice(whole, 0, 100_000);
+      if (answer.status === status || Date.now() > deadline) return answer;
+    }
   }
 
   it('another is told to wait, at once; small ones and questions go through', async () => {
     hold();
-    const file = pdf(150_000);
-    const deadline = Date.now() + 10_000;
-    let busy = await client.slice(file, 0, 100_000);
-    while (busy.status !== 503 && Date.now() < deadline) busy = await client.slice(file, 0, 100_000);
+    const busy = await until(503);
     expect([busy.status, busy.body.action, busy.headers.get('retry-after')]).toEqual([503, 'wait', '1']);
     expect((await client.slice(pdf(1000), 0, 500)).status).toBe(201);
     expect((await client.send('GET', '/api/v2/media/upload/')).status).toBe(200);
     held.destroy();
-    let again = await client.slice(file, 0, 100_000);
-    while (again.status !== 201 && Date.now() < deadline) again = await client.slice(file, 0, 100_000);
-    expect(again.status).toBe(201);
+    expect((await until(201)).status).toBe(201);
+  });
+
+  it('one that takes its time gives way', async () => {
+    hold();
+    await until(503);
+    told = '';
+    expect((await until(201)).status).toBe(201);
+    expect(told).toMatch(/^HTTP\/1\.1 503 .*"action":"wait"/s);
+    held.destroy();
+    await until(201);
   });
 
   it('refused ones give their memory back', async () => {

@@ -4,6 +4,14 @@ import { ServerBusy } from './body.errors.js';
 
 /** Blocks that wait for their next use; what is more is left to the garbage collector. */
 const MOST_FREE = 64;
+/** A body that takes longer has to give way when there is no other memory: a whole chunk at 100 kB/s takes two seconds. */
+const PATIENCE_MS = 2000;
+
+/** Who holds a block while a body comes in. */
+interface Reading {
+  readonly since: number;
+  readonly giveWay: () => void;
+}
 
 /**
  * Memory for chunk requests, a block each. Fresh memory of that size costs the kernel a page fault per 4 KiB, more time
@@ -12,7 +20,8 @@ const MOST_FREE = 64;
 @Injectable()
 export class BufferPool {
   private readonly free: ArrayBuffer[] = [];
-  private readonly taken = new Set<ArrayBufferLike>();
+  /** In the order in which they were taken; undefined once the body is whole. */
+  private readonly taken = new Map<ArrayBufferLike, Reading | undefined>();
   private readonly blockBytes: number;
   private readonly most: number;
 
@@ -23,18 +32,25 @@ export class BufferPool {
 
   /** @throws ServerBusy when `take` would */
   check(): void {
-    if (this.taken.size >= this.most) throw new ServerBusy();
+    if (this.taken.size >= this.most && !this.slowest()) throw new ServerBusy();
   }
 
   /**
    * A buffer of `length` bytes, at most those of a block, with whatever an earlier body left in them. Must be given back.
-   * @throws ServerBusy when as many are out as there may be
+   * @param giveWay called when others need the memory more: nothing may be written to it from then on
+   * @throws ServerBusy when as many are out as there may be, and none of them is slow
    */
-  take(length: number): Buffer {
+  take(length: number, giveWay: () => void): Buffer {
     this.check();
+    if (this.taken.size >= this.most) this.evict();
     const block = this.free.pop() ?? new ArrayBuffer(this.blockBytes);
-    this.taken.add(block);
+    this.taken.set(block, { since: performance.now(), giveWay });
     return Buffer.from(block, 0, length);
+  }
+
+  /** The body is whole: it gives way to nobody any more. */
+  keep({ buffer }: Buffer): void {
+    if (this.taken.has(buffer)) this.taken.set(buffer, undefined);
   }
 
   /**
@@ -43,5 +59,22 @@ export class BufferPool {
    */
   giveBack({ buffer }: Buffer): void {
     if (this.taken.delete(buffer) && this.free.length < MOST_FREE) this.free.push(buffer as ArrayBuffer);
+  }
+
+  /** The block itself goes to the garbage collector, since its holder will give it back once more. */
+  private evict(): void {
+    const [block, reading] = this.slowest() ?? [];
+    if (!block || !reading) return;
+    this.taken.delete(block);
+    reading.giveWay();
+  }
+
+  private slowest(): [ArrayBufferLike, Reading] | undefined {
+    const latest = performance.now() - PATIENCE_MS;
+    for (const [block, reading] of this.taken) {
+      if (!reading) continue;
+      return reading.since < latest ? [block, reading] : undefined;
+    }
+    return undefined;
   }
 }

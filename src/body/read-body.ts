@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { ClientGone } from '../errors/client-gone.js';
-import { BodyTooLarge, BodyTooSlow, UnsupportedBody } from './body.errors.js';
+import { BodyTooLarge, BodyTooSlow, ServerBusy, UnsupportedBody } from './body.errors.js';
 import type { BufferPool } from './buffer-pool.js';
 
 /** What is read and thrown away so that a client gets its 413 and no reset connection. */
@@ -16,7 +16,8 @@ const PACE_MS = 10_000;
  * @param pool where to put a large one; whoever gets the body gives it back there
  * @throws BodyTooLarge before reading when the head says so, else as soon as the bytes do
  * @throws BodyTooSlow
- * @throws ServerBusy before reading when there is no room for it, or as soon as there is none
+ * @throws ServerBusy before reading when there is no room for it, or as soon as there is none, or others need the room of
+ *   one that is slow
  * @throws UnsupportedBody for a `Content-Encoding`: offsets count stored bytes, so bodies come as they are
  * @throws ClientGone when the connection ends first
  */
@@ -44,6 +45,8 @@ export async function readBody(
 /** A body as it comes in: first in pieces, then in a block. */
 class Body {
   length = 0;
+  /** Ends the reading when the memory goes to somebody else. */
+  giveWay: () => void = () => undefined;
   private pieces: Buffer[] = [];
   private block: Buffer | undefined;
 
@@ -62,7 +65,9 @@ class Body {
   }
 
   whole(): Buffer {
-    return this.block?.subarray(0, this.length) ?? Buffer.concat(this.pieces, this.length);
+    if (!this.block) return Buffer.concat(this.pieces, this.length);
+    this.pool?.keep(this.block);
+    return this.block.subarray(0, this.length);
   }
 
   discard(): void {
@@ -70,7 +75,7 @@ class Body {
   }
 
   private move(pool: BufferPool): void {
-    this.block = pool.take(this.maxBytes);
+    this.block = pool.take(this.maxBytes, this.giveWay);
     let at = 0;
     for (const piece of this.pieces) at += piece.copy(this.block, at);
     this.pieces = [];
@@ -100,6 +105,7 @@ function forEachPiece(request: IncomingMessage, body: Body): Promise<void> {
         fail(error);
       }
     };
+    body.giveWay = () => fail(new ServerBusy());
     const onEnd = () => settle(resolve);
     const onGone = (cause?: Error) =>
       settle(() => reject(new ClientGone('The connection ended in mid-body', { cause })));

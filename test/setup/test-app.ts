@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -92,6 +92,15 @@ export class TestApp {
       ['uploads', 'files'].map((name) => readdir(join(this.config.dataDir, name))),
     );
     return { sessions, media, files };
+  }
+
+  /** Files of the data directory that are open in this process; 0 where the system does not tell. */
+  async openFiles(): Promise<number> {
+    const descriptors = await readdir('/proc/self/fd').catch(() => []);
+    const paths = await Promise.all(
+      descriptors.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => '')),
+    );
+    return paths.filter((path) => path.startsWith(this.config.dataDir)).length;
   }
 
   async stop(): Promise<void> {

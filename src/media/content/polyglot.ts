@@ -34,7 +34,7 @@ export async function stowaway(
       tag.startsWith('<?') ? 'application/x-httpd-php' : 'text/html',
       'Markup is hidden in the file',
     );
-  if (mime !== 'image/jpeg' && mime !== 'application/pdf' && bytes.some((byte) => byte !== 0))
+  if (mime !== 'image/jpeg' && mime !== 'application/pdf' && !bytes.equals(Buffer.alloc(bytes.length)))
     return refused(null, 'There are bytes after the end of the image');
   return undefined;
 }
