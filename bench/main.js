@@ -28,14 +28,17 @@ const WARM_UP = { uploads: 8, chunks: 256 };
  */
 export async function load(target, task) {
   await run('sync');
-  const before = [await cpuMs(target.pid), await postgresCpuMs(target)];
+  const [cpuBefore, postgresBefore] = [await cpuMs(target.pid), await postgresCpuMs(target)];
   const { name, url, token } = target;
   const spec = JSON.stringify({ ...task, target: { name, url, token } });
   const { stdout } = await run(process.execPath, [join(HERE, 'load.js'), spec], {
     maxBuffer: 256 * MEGABYTE,
   });
-  const after = [await cpuMs(target.pid), await postgresCpuMs(target)];
-  return { ...JSON.parse(stdout), cpuMs: after[0] - before[0], postgresCpuMs: after[1] - before[1] };
+  return {
+    ...JSON.parse(stdout),
+    cpuMs: (await cpuMs(target.pid)) - cpuBefore,
+    postgresCpuMs: (await postgresCpuMs(target)) - postgresBefore,
+  };
 }
 
 /**

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SignJWT } from 'jose';
+import pg from 'pg';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const SECRET = randomBytes(32).toString('base64url');
@@ -132,4 +133,15 @@ export async function postgresCpuMs({ dir, name }) {
   const pids = [postmaster, ...(await childrenOf(postmaster)).map(({ pid }) => pid)];
   const times = await Promise.all(pids.map((pid) => processMs(pid).catch(() => 0)));
   return times.reduce((sum, time) => sum + time, 0);
+}
+
+/** A connection to the Postgres of a server, to be ended. @param {Target} target @returns {Promise<pg.Client>} */
+export async function postgresOf({ dir }) {
+  const client = new pg.Client({
+    host: join(dir, 'postgres-socket'),
+    user: 'mediadock',
+    database: 'postgres',
+  });
+  await client.connect();
+  return client;
 }

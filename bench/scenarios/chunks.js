@@ -1,0 +1,109 @@
+// @ts-check
+// What a chunk takes: side by side with peers, with a full table, in calls and syncs.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { paired, stopAll } from '../rounds.js';
+import { postgresOf } from '../servers.js';
+
+/** @typedef {import('../servers.js').Target} Target */
+/** @typedef {import('../scenarios.js').Row} Row */
+/** @typedef {import('../scenarios.js').Tools} Tools */
+/** @typedef {import('../scenarios.js').Outcome} Outcome */
+/** @typedef {import('../main.js').Compared} Compared */
+
+/** @param {Tools} tools @param {{ uploads: number, chunks: number }} task @returns {Promise<Outcome>} */
+export async function sideBySide({ starters, compare, rounds }, task) {
+  const targets = [await starters.mediadock(), await starters.tus(), await starters.floor()];
+  const compared = await compare(targets, rounds, task);
+  await stopAll(targets);
+  const [own, peer, least] = /** @type {[Compared, Compared, Compared]} */ (compared);
+  return {
+    rows: compared.map(({ row }) => row),
+    ratios: {
+      'p50 per chunk / @tus/server': paired(own, peer, 'p50 ms'),
+      'p50 per chunk / synced floor': paired(own, least, 'p50 ms'),
+      // Fair: all uploads get on at one pace.
+      'p99 / time per chunk of fair sharing':
+        (Number(own.row['p99 ms']) * Number(own.row['chunks/s'])) / (task.uploads * 1000),
+      'chunks/s / @tus/server': paired(own, peer, 'chunks/s'),
+      'server CPU per chunk / @tus/server': paired(own, peer, 'CPU ms/chunk'),
+    },
+  };
+}
+
+/** @param {Tools} tools @returns {Promise<Outcome>} */
+export async function manySessions({ starters, compare, rounds }) {
+  const counts = [1000, 100_000, 1_000_000];
+  const targets = [];
+  for (const count of counts) {
+    const target = await starters.mediadock();
+    await addSessions(target, count);
+    targets.push(target);
+  }
+  const compared = await compare(targets, rounds, { uploads: 1, chunks: 128 });
+  await stopAll(targets);
+  const [few, , many] = /** @type {[Compared, Compared, Compared]} */ (compared);
+  return {
+    rows: compared.map(({ row }, i) => ({ sessions: counts[i] ?? 0, ...row })),
+    ratios: { '1,000,000 / 1,000 sessions': paired(many, few, 'p50 ms') },
+  };
+}
+
+/** @param {Target} target @param {number} count */
+async function addSessions(target, count) {
+  const client = await postgresOf(target);
+  await client.query(
+    // All their bytes are there, or the disk would be too small for them.
+    `INSERT INTO upload_session (id, owner_id, total, "offset", key, expiry_slides, expires_at)
+     SELECT md5(i::text), (i % 1000)::text, 1000000, 1000000, md5('key' || i), true, now() + interval '1 day'
+     FROM generate_series((SELECT count(*) FROM upload_session), $1::bigint) i ON CONFLICT DO NOTHING`,
+    [count],
+  );
+  await client.query('VACUUM ANALYZE upload_session');
+  await client.end();
+}
+
+/** What one chunk asks of disk and database, counted in the server's system calls and the counters of Postgres. @param {Tools} tools @returns {Promise<Outcome>} */
+export async function costs({ starters, load }) {
+  const chunks = 100;
+  const target = await starters.mediadock();
+  await load(target, { uploads: 1, chunks });
+  const walBefore = await walSyncs(target);
+  const strace = spawn('strace', [
+    '-f',
+    '-y',
+    '-e',
+    'trace=pwrite64,fdatasync,fsync,write,writev',
+    '-p',
+    String(target.pid),
+  ]);
+  let log = '';
+  strace.stderr.on('data', (text) => (log += text));
+  while (!log.includes('attached')) await once(strace.stderr, 'data');
+  await load(target, { uploads: 1, chunks });
+  strace.kill('SIGINT');
+  await once(strace, 'close');
+  const wal = (await walSyncs(target)) - walBefore;
+  await target.stop();
+  const calls = (/** @type {RegExp} */ pattern) =>
+    log.split('\n').filter((line) => pattern.test(line)).length / chunks;
+  return {
+    rows: [
+      {
+        'synced writes of the file': calls(/pwrite64\(.*\/uploads\//),
+        'other syncs': calls(/f(data)?sync\(/),
+        'WAL syncs': wal / chunks,
+        'sends to Postgres': calls(/writev?\(\d+<(UNIX|socket)/),
+      },
+    ],
+    ratios: {},
+  };
+}
+
+/** @param {Target} target @returns {Promise<number>} */
+async function walSyncs(target) {
+  const client = await postgresOf(target);
+  const { rows } = await client.query(`SELECT sum(fsyncs) AS syncs FROM pg_stat_io WHERE object = 'wal'`);
+  await client.end();
+  return Number(rows[0].syncs);
+}

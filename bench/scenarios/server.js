@@ -1,0 +1,177 @@
+// @ts-check
+// The server as a whole: its start, its statuses, several processes, slow clients, ten minutes.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { median, percentile } from '../figures.js';
+import { paired, ratio, stopAll } from '../rounds.js';
+import { peakMb, residentMb } from '../servers.js';
+
+/** @typedef {import('../servers.js').Target} Target */
+/** @typedef {import('../scenarios.js').Row} Row */
+/** @typedef {import('../scenarios.js').Tools} Tools */
+/** @typedef {import('../scenarios.js').Outcome} Outcome */
+/** @typedef {import('../main.js').Compared} Compared */
+
+/** From the start of the process to its first answer: a fresh data directory, and one that is there. @param {Tools} tools @returns {Promise<Outcome>} */
+export async function start({ starters, rounds }) {
+  const dir = await mkdtemp(join(tmpdir(), 'mediadock-bench-start-'));
+  const [fresh, again] = [/** @type {number[]} */ ([]), /** @type {number[]} */ ([])];
+  for (let round = 0; round < rounds; round++) {
+    const settings = { DATA_DIR: join(dir, String(round)) };
+    for (const times of [fresh, again]) {
+      const at = performance.now();
+      const target = await starters.mediadock(settings);
+      await openUpload(target);
+      times.push(performance.now() - at);
+      await target.stop();
+    }
+  }
+  await rm(dir, { recursive: true });
+  return {
+    rows: [
+      { start: 'fresh', 'first 201 ms': median(fresh) },
+      { start: 'again', 'first 201 ms': median(again) },
+    ],
+    ratios: {},
+  };
+}
+
+/** @param {Tools} tools @returns {Promise<Outcome>} */
+export async function status({ starters, load, rounds }) {
+  const targets = [await starters.mediadock(), await starters.tus()];
+  /** @type {Row[]} */
+  const rows = [];
+  for (const target of targets) {
+    const url = await openUpload(target);
+    const times = [];
+    for (let round = 0; round < rounds; round++) {
+      times.push(
+        ...(
+          await load(target, {
+            url,
+            requests: 500,
+            headers: { 'x-method': 'HEAD', 'tus-resumable': '1.0.0' },
+          })
+        ).times,
+      );
+    }
+    rows.push({ server: target.name, 'p50 ms': median(times), 'p99 ms': percentile(times, 0.99) });
+  }
+  await stopAll(targets);
+  const [own, peer] = /** @type {[Row, Row]} */ (rows);
+  return { rows, ratios: { 'HEAD / @tus/server': ratio(own, peer, 'p50 ms') } };
+}
+
+/** @param {Target} target @returns {Promise<string>} the address of an upload that is open */
+async function openUpload({ name, url, token }) {
+  if (name !== 'mediadock') {
+    const created = await fetch(`${url}/files`, {
+      method: 'POST',
+      headers: { 'tus-resumable': '1.0.0', 'upload-length': '1000' },
+    });
+    return new URL(created.headers.get('location') ?? '', url).href;
+  }
+  const headers = { authorization: `Bearer ${token}`, 'content-range': 'bytes 0-8/1000' };
+  const opened = await fetch(`${url}/api/v2/media/upload/chunk/`, {
+    method: 'POST',
+    headers,
+    body: '%PDF-1.7\n',
+  });
+  return new URL(opened.headers.get('location') ?? '', url).href;
+}
+
+/**
+ * One server process and two. Chunks cost the load, the kernel and Postgres as much again, on the same processors; statuses
+ * cost the server alone. @param {Tools} tools @returns {Promise<Outcome>}
+ */
+export async function workers({ starters, compare, load, rounds }) {
+  const targets = [await starters.mediadock(), await starters.mediadock({ WORKERS: '2' })];
+  const [one, two] = /** @type {[Compared, Compared]} */ (
+    await compare(targets, rounds, { uploads: 16, chunks: 32 })
+  );
+  const statuses = targets.map(() => /** @type {number[]} */ ([]));
+  const headers = { 'x-method': 'HEAD' };
+  for (let round = 0; round <= rounds; round++) {
+    for (const [i, target] of targets.entries()) {
+      const url = await openUpload(target);
+      const { times, seconds } = await load(target, { url, headers, connections: 16, requests: 200 });
+      if (round > 0) statuses[i]?.push(times.length / seconds);
+    }
+  }
+  await stopAll(targets);
+  const [alone, both] = statuses.map(median);
+  return {
+    rows: [one, two].map(({ row }, i) => ({
+      workers: i + 1,
+      ...row,
+      'statuses/s': median(statuses[i] ?? []),
+    })),
+    ratios: {
+      'chunks/s of 2 / of 1': paired(two, one, 'chunks/s'),
+      'statuses/s of 2 / of 1': Number(both) / Number(alone),
+    },
+  };
+}
+
+/**
+ * Eight uploads, alone and beside a thousand sockets that trickle. A single refusal of theirs ends the run.
+ * @param {Tools} tools @returns {Promise<Outcome>}
+ */
+export async function slowSockets({ starters, load, rounds }) {
+  const target = await starters.mediadock();
+  const task = { uploads: 8, chunks: 64 };
+  await load(target, task);
+  const [alone, beside] = [/** @type {number[]} */ ([]), /** @type {number[]} */ ([])];
+  for (let round = 0; round < rounds; round++) {
+    alone.push(percentile((await load(target, task)).times, 0.99));
+    const crowd = await startCrowd(target, 1000);
+    beside.push(percentile((await load(target, task)).times, 0.99));
+    crowd.kill();
+  }
+  const memory = await peakMb(target.pid);
+  await target.stop();
+  return {
+    rows: [
+      { traffic: 'alone', 'p99 ms': median(alone), 'peak MB': '' },
+      { traffic: 'beside 1,000 slow sockets', 'p99 ms': median(beside), 'peak MB': memory },
+    ],
+    ratios: { 'p99 beside / alone': median(beside) / median(alone) },
+  };
+}
+
+/** @param {Target} target @param {number} trickling */
+async function startCrowd({ name, url, token }, trickling) {
+  const spec = JSON.stringify({ trickling, target: { name, url, token } });
+  const crowd = spawn(process.execPath, [join(import.meta.dirname, '..', 'load.js'), spec], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(crowd.stdout, 'data');
+  return crowd;
+}
+
+/** Ten minutes of finished uploads: does memory stay where it is? @param {Tools} tools @returns {Promise<Outcome>} */
+export async function soak({ starters, load }) {
+  const target = await starters.mediadock();
+  const end = Date.now() + 600_000;
+  /** @type {Row[]} */
+  const rows = [];
+  for (let uploads = 0; Date.now() < end;) {
+    const until = Date.now() + 60_000;
+    const memory = [];
+    while (Date.now() < until) {
+      uploads += (await load(target, { uploads: 8, chunks: 5, files: 10, complete: true })).urls.length;
+      memory.push(await residentMb(target.pid));
+    }
+    rows.push({ uploads, 'median MB': median(memory), 'peak MB': await peakMb(target.pid) });
+  }
+  await target.stop();
+  // The first minute fills caches and pools.
+  const [, second, last] = [rows[0], rows[1], rows.at(-1)];
+  return {
+    rows,
+    ratios: second && last ? { 'memory, last minute / second': ratio(last, second, 'median MB') } : {},
+  };
+}
