@@ -100,6 +100,7 @@ export const MUTANTS = [
     patches: [
       { file: SESSIONS, from: 'coalesce(writer, $9) = $9 AND', to: '$9::text IS NOT NULL AND' },
       { file: SESSIONS, from: 'move(`writer = $9`)', to: 'move(`$9::text IS NOT NULL`)' },
+      { file: SESSIONS, from: 'AND s.writer = $9', to: 'AND $9::text IS NOT NULL' },
     ],
     layers: [RACE],
   },

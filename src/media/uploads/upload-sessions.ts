@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 import { BEGUN, Database, type Queryable } from '../../database/database.js';
 import { FileStore } from '../../storage/file-store.js';
+import { Batches } from './batches.js';
 import type { ByteRange } from './content-range.js';
 import { UploadCancelled, UploadExpired, UploadNotFound, UploadRejected } from './upload.errors.js';
 
@@ -54,6 +55,12 @@ export interface Advanced {
   readonly mime: string | null;
 }
 
+/** From the start of a range to its end. */
+interface Move extends ByteRange {
+  readonly ownerId: string;
+  readonly id: string;
+}
+
 export interface PageRequest {
   readonly limit: number;
   readonly offset: number;
@@ -73,26 +80,36 @@ const COLUMNS = `
   s.id, s.owner_id, s.total, s."offset", s.key, coalesce(s.file, s.id) AS file, s.writer, s.file_name, s.mime, s.rejection, s.created_at, s.expires_at,
   s.media_id, CASE WHEN s.state = 'open' AND s.expires_at <= now() THEN 'expired' ELSE s.state END AS state`;
 
+// It is indexed, and a new value in an index makes every update dearer: it moves in steps.
+const EXPIRY = `CASE WHEN expiry_slides AND expires_at < now() + make_interval(secs => $8)
+  THEN least(now() + make_interval(secs => $6), created_at + make_interval(secs => $7))
+  ELSE expires_at END`;
+
 /** @param condition what else has to be so */
 const move = (condition: string) => `UPDATE upload_session
-  SET "offset" = $4,
-      expires_at = CASE WHEN expiry_slides AND expires_at < now() + make_interval(secs => $8)
-        THEN least(now() + make_interval(secs => $6), created_at + make_interval(secs => $7))
-        ELSE expires_at END
+  SET "offset" = $4, expires_at = ${EXPIRY}
   WHERE id = $1 AND owner_id = $2 AND "offset" = $3 AND total = $5 AND state = 'open' AND expires_at > now()
-    AND ${condition}
-  RETURNING expires_at, mime, coalesce(file, id) AS file, writer IS NOT NULL AS own`;
+    AND ${BEGUN} AND ${condition}
+  RETURNING id, expires_at, mime, coalesce(file, id) AS file, writer IS NOT NULL AS own`;
 
-// The expiry is indexed, and a new value in an index makes every update dearer: it moves in steps.
-const MOVE_LOCKED = move(`coalesce(writer, $9) = $9 AND ${BEGUN}`);
-const MOVE_LEASED = move(`writer = $9 AND ${BEGUN}`);
-const MOVE_WRITTEN = move(`writer = $9`);
+const MOVE_LOCKED = move(`coalesce(writer, $9) = $9`);
+const MOVE_LEASED = move(`writer = $9`);
+
+// A row that somebody has locked is left out, or all would wait for it.
+const SETTLE = `UPDATE upload_session s
+  SET "offset" = m.after, expires_at = ${EXPIRY}
+  FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) AS m (id, owner_id, before, after, total)
+  WHERE s.id = m.id AND s.owner_id = m.owner_id AND s."offset" = m.before AND s.total = m.total AND s.state = 'open'
+    AND s.expires_at > now() AND s.writer = $9
+    AND s.id IN (SELECT id FROM upload_session WHERE id = ANY ($1) FOR UPDATE SKIP LOCKED)
+  RETURNING s.id, s.expires_at, s.mime, coalesce(s.file, s.id) AS file, true AS own`;
 
 /** The statements on `upload_session`. A method that takes `db` belongs to the caller's transaction. */
 @Injectable()
 export class UploadSessions {
   /** Of this process, which may have died and come back: never the same twice. */
   private readonly writer = randomUUID();
+  private readonly settlements = new Batches((moves: readonly Move[]) => this.settleAll(moves));
 
   constructor(
     private readonly config: Config,
@@ -177,9 +194,26 @@ export class UploadSessions {
     return await this.move(db, MOVE_LEASED, ownerId, id, range);
   }
 
-  /** As `advance`, for bytes that this process has written already; a transaction of its own. */
+  /**
+   * As `advance`, for bytes that this process has written already: a transaction of its own, which those share who come at
+   * the same time. Undefined too when somebody else has the row's lock.
+   */
   async settle(ownerId: string, id: string, range: ByteRange): Promise<Advanced | undefined> {
-    return await this.move(this.db, MOVE_WRITTEN, ownerId, id, range);
+    return await this.settlements.add({ ownerId, id, ...range });
+  }
+
+  private async settleAll(moves: readonly Move[]): Promise<(Advanced | undefined)[]> {
+    const { rows } = await this.db.query<Moved>(SETTLE, [
+      moves.map(({ id }) => id),
+      moves.map(({ ownerId }) => ownerId),
+      moves.map(({ start }) => start),
+      moves.map(({ end }) => end + 1),
+      moves.map(({ total }) => total),
+      ...this.expiry(),
+      this.writer,
+    ]);
+    const moved = new Map(rows.map((row) => [row.id, toAdvanced(row)]));
+    return moves.map(({ id }) => moved.get(id));
   }
 
   private async move(
@@ -190,20 +224,15 @@ export class UploadSessions {
     { start, end, total }: ByteRange,
   ): Promise<Advanced | undefined> {
     if (!isUploadId(id)) return undefined;
+    const values = [id, ownerId, start, end + 1, total, ...this.expiry(), this.writer];
+    const { rows } = await db.query<Moved>(statement, values);
+    return rows[0] && toAdvanced(rows[0]);
+  }
+
+  /** In seconds: from now, from the first chunk, and how near an expiry is that is worth a move. */
+  private expiry(): [number, number, number] {
     const { ttlSeconds, maxTtlSeconds } = this.config.uploads;
-    const { rows } = await db.query<Pick<Row, 'file' | 'expires_at' | 'mime'> & { own: boolean }>(statement, [
-      id,
-      ownerId,
-      start,
-      end + 1,
-      total,
-      ttlSeconds,
-      maxTtlSeconds,
-      ttlSeconds - Math.min(EXPIRY_STEP_SECONDS, ttlSeconds / 10),
-      this.writer,
-    ]);
-    const [row] = rows;
-    return row && { file: row.file, own: row.own, expiresAt: row.expires_at, mime: row.mime };
+    return [ttlSeconds, maxTtlSeconds, ttlSeconds - Math.min(EXPIRY_STEP_SECONDS, ttlSeconds / 10)];
   }
 
   /**
@@ -307,6 +336,13 @@ interface Row {
   readonly created_at: Date;
   readonly expires_at: Date;
   readonly media_id: number | null;
+}
+
+/** What a move of the offset gives back. */
+type Moved = Pick<Row, 'id' | 'file' | 'expires_at' | 'mime'> & { readonly own: boolean };
+
+function toAdvanced({ file, own, expires_at: expiresAt, mime }: Moved): Advanced {
+  return { file, own, expiresAt, mime };
 }
 
 function toSession(row: Row, writer: string): UploadSession {

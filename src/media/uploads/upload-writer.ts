@@ -77,8 +77,8 @@ export class UploadWriter {
   }
 
   /**
-   * In company the bytes first, then one statement, its own COMMIT: the least work. Alone both at once, and COMMIT when both
-   * are done: a statement more, and the answer comes sooner (decisions/005).
+   * In company the bytes first, then one statement for all who have written meanwhile: the least work. Alone both at once,
+   * and COMMIT when both are done: two statements more, and the answer comes sooner (decisions/005).
    */
   private async moveLeased(
     ownerId: string,
