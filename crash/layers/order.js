@@ -325,7 +325,7 @@ function statementFaults({ statements }) {
 
 /** @param {string} text */
 function isMove(text) {
-  return /^(UPDATE upload_session (s )?SET "offset"|INSERT INTO upload_session )/.test(text);
+  return /^(UPDATE upload_session SET "offset"|INSERT INTO upload_session )/.test(text);
 }
 
 /** Whether `first` had ended before each of `next` began. @param {string} what @param {readonly (Call | undefined)[]} next @param {Call | undefined} first @param {string} then */
