@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { jest } from '@jest/globals';
-import { jpeg, pdf } from '../setup/samples.js';
+import { harbour } from '../setup/pictures.js';
+import { pdf } from '../setup/samples.js';
 import { launch } from './chromium.js';
 import { Server } from './server.js';
 
@@ -77,7 +78,7 @@ async function sessions(): Promise<number> {
 }
 
 it('a photo and a PDF arrive, with a thumbnail, and can be opened, and deleted', async () => {
-  const photo = { name: 'harbour.jpg', mimeType: 'image/jpeg', buffer: await jpeg(800, 600) };
+  const photo = { name: 'harbour.jpg', mimeType: 'image/jpeg', buffer: await harbour() };
   await pick(photo, paper('report.pdf', 3_000_000));
   await media('harbour.jpg').waitFor();
   await media('report.pdf').waitFor();

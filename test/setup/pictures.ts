@@ -19,6 +19,28 @@ export const animatedWebp = async () =>
     .webp({ delay: [100, 100, 100] })
     .toBuffer();
 
+const HARBOUR =
+  Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" width="1600" height="1200" viewBox="0 0 1600 1200">
+  <defs><linearGradient id="dusk" x2="0" y2="1">
+    <stop stop-color="#f7b267"/><stop offset=".55" stop-color="#f25c54"/><stop offset="1" stop-color="#1b3a57"/>
+  </linearGradient></defs>
+  <rect width="1600" height="1200" fill="url(#dusk)"/><circle cx="1120" cy="450" r="130" fill="#ffe8c2"/>
+  <path d="M0 800 320 560 610 785 920 500 1600 840V1200H0Z" fill="#16324a"/>
+  <path d="M0 960 480 760 960 970 1360 800 1600 920V1200H0Z" fill="#0d2233"/>
+</svg>`);
+
+/** A photo that a person may look at, as large as one of a phone of some years ago. */
+export async function harbour(): Promise<Buffer> {
+  const grain = noise(1600 * 1200 * 3, 'grain').map((byte) => 112 + byte / 8);
+  const input = await sharp(grain, { raw: { width: 1600, height: 1200, channels: 3 } })
+    .png()
+    .toBuffer();
+  return await sharp(HARBOUR)
+    .composite([{ input, blend: 'soft-light' }])
+    .jpeg({ quality: 92 })
+    .toBuffer();
+}
+
 /** As a phone takes it: turned, and with the place in its EXIF. */
 export async function photo(width: number, height: number, orientation: number): Promise<Buffer> {
   return await sharp(noise(width * height * 3, 'photo'), { raw: { width, height, channels: 3 } })
