@@ -105,7 +105,8 @@ async function childrenOf(pid) {
   return await Promise.all(
     pids.map(async (child) => ({
       pid: Number(child),
-      name: (await readFile(`/proc/${child}/comm`, 'utf8')).trim(),
+      // It may have ended meanwhile, as workers of Postgres do.
+      name: (await readFile(`/proc/${child}/comm`, 'utf8').catch(() => '')).trim(),
     })),
   );
 }
