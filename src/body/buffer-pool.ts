@@ -7,9 +7,11 @@ const MOST_FREE = 64;
 /** A body that takes longer has to give way when there is no other memory: a whole chunk at 100 kB/s takes two seconds. */
 const PATIENCE_MS = 2000;
 
-/** Who holds a block while a body comes in. */
-interface Reading {
+/** A body that comes in. */
+export interface Reading {
+  /** When its first byte was waited for, by `performance.now()`. */
   readonly since: number;
+  /** Others need the memory more: nothing may be written to it from now on. */
   readonly giveWay: () => void;
 }
 
@@ -20,7 +22,7 @@ interface Reading {
 @Injectable()
 export class BufferPool {
   private readonly free: ArrayBuffer[] = [];
-  /** In the order in which they were taken; undefined once the body is whole. */
+  /** And for whom, until the body is whole. */
   private readonly taken = new Map<ArrayBufferLike, Reading | undefined>();
   private readonly blockBytes: number;
   private readonly most: number;
@@ -32,19 +34,18 @@ export class BufferPool {
 
   /** @throws ServerBusy when `take` would */
   check(): void {
-    if (this.taken.size >= this.most && !this.slowest()) throw new ServerBusy();
+    if (this.taken.size >= this.most && !this.slow()) throw new ServerBusy();
   }
 
   /**
    * A buffer of `length` bytes, at most those of a block, with whatever an earlier body left in them. Must be given back.
-   * @param giveWay called when others need the memory more: nothing may be written to it from then on
    * @throws ServerBusy when as many are out as there may be, and none of them is slow
    */
-  take(length: number, giveWay: () => void): Buffer {
+  take(length: number, reading: Reading): Buffer {
     this.check();
     if (this.taken.size >= this.most) this.evict();
     const block = this.free.pop() ?? new ArrayBuffer(this.blockBytes);
-    this.taken.set(block, { since: performance.now(), giveWay });
+    this.taken.set(block, reading);
     return Buffer.from(block, 0, length);
   }
 
@@ -63,18 +64,15 @@ export class BufferPool {
 
   /** The block itself goes to the garbage collector, since its holder will give it back once more. */
   private evict(): void {
-    const [block, reading] = this.slowest() ?? [];
+    const [block, reading] = this.slow() ?? [];
     if (!block || !reading) return;
     this.taken.delete(block);
     reading.giveWay();
   }
 
-  private slowest(): [ArrayBufferLike, Reading] | undefined {
+  private slow(): [ArrayBufferLike, Reading] | undefined {
     const latest = performance.now() - PATIENCE_MS;
-    for (const [block, reading] of this.taken) {
-      if (!reading) continue;
-      return reading.since < latest ? [block, reading] : undefined;
-    }
+    for (const [block, reading] of this.taken) if (reading && reading.since < latest) return [block, reading];
     return undefined;
   }
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { ClientGone } from '../errors/client-gone.js';
 import { BodyTooLarge, BodyTooSlow, ServerBusy, UnsupportedBody } from './body.errors.js';
-import type { BufferPool } from './buffer-pool.js';
+import type { BufferPool, Reading } from './buffer-pool.js';
 
 /** What is read and thrown away so that a client gets its 413 and no reset connection. */
 const POLITE_BYTES = 8 * 1024 * 1024;
@@ -43,9 +43,9 @@ export async function readBody(
 }
 
 /** A body as it comes in: first in pieces, then in a block. */
-class Body {
+class Body implements Reading {
+  readonly since = performance.now();
   length = 0;
-  /** Ends the reading when the memory goes to somebody else. */
   giveWay: () => void = () => undefined;
   private pieces: Buffer[] = [];
   private block: Buffer | undefined;
@@ -75,7 +75,7 @@ class Body {
   }
 
   private move(pool: BufferPool): void {
-    this.block = pool.take(this.maxBytes, this.giveWay);
+    this.block = pool.take(this.maxBytes, this);
     let at = 0;
     for (const piece of this.pieces) at += piece.copy(this.block, at);
     this.pieces = [];

@@ -95,13 +95,14 @@ const move = (condition: string) => `UPDATE upload_session
 const MOVE_LOCKED = move(`coalesce(writer, $9) = $9`);
 const MOVE_LEASED = move(`writer = $9`);
 
-// A row that somebody has locked is left out, or all would wait for it.
+// Each row is looked up by its key, whatever the planner thinks of the size of the table, which may have been empty when it
+// made the plan. One that somebody has locked is left out, or all would wait for it.
 const SETTLE = `UPDATE upload_session s
   SET "offset" = m.after, expires_at = ${EXPIRY}
   FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) AS m (id, owner_id, before, after, total)
-  WHERE s.id = m.id AND s.owner_id = m.owner_id AND s."offset" = m.before AND s.total = m.total AND s.state = 'open'
+    CROSS JOIN LATERAL (SELECT ctid AS place FROM upload_session WHERE id = m.id FOR UPDATE SKIP LOCKED) AS locked
+  WHERE s.ctid = locked.place AND s.owner_id = m.owner_id AND s."offset" = m.before AND s.total = m.total AND s.state = 'open'
     AND s.expires_at > now() AND s.writer = $9
-    AND s.id IN (SELECT id FROM upload_session WHERE id = ANY ($1) FOR UPDATE SKIP LOCKED)
   RETURNING s.id, s.expires_at, s.mime, coalesce(s.file, s.id) AS file, true AS own`;
 
 /** The statements on `upload_session`. A method that takes `db` belongs to the caller's transaction. */
