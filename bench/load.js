@@ -156,11 +156,11 @@ async function run({ target, uploads, chunks, files = 1, complete = false }) {
   };
 }
 
-/** @param {{ target: Target, url: string, headers?: Record<string, string>, requests: number, connections?: number }} task */
+/** @param {{ target: Target, url: string, headers?: Record<string, string>, requests: number }} task */
 async function fetchAll(task) {
   const at = performance.now();
-  const results = await Promise.all(Array.from({ length: task.connections ?? 1 }, () => fetchMany(task)));
-  return { seconds: (performance.now() - at) / 1000, times: results.flat() };
+  const times = await fetchMany(task);
+  return { seconds: (performance.now() - at) / 1000, times };
 }
 
 /** One after the other. @param {{ target: Target, url: string, headers?: Record<string, string>, requests: number }} task */

@@ -1,13 +1,17 @@
 // @ts-check
 // The server as a whole: its start, its statuses, several processes, slow clients, ten minutes.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { median, percentile } from '../figures.js';
 import { paired, ratio, stopAll } from '../rounds.js';
 import { peakMb, residentMb } from '../servers.js';
+
+const run = promisify(execFile);
 
 /** @typedef {import('../servers.js').Target} Target */
 /** @typedef {import('../scenarios.js').Row} Row */
@@ -84,36 +88,53 @@ async function openUpload({ name, url, token }) {
 }
 
 /**
- * One server process and two. Chunks cost the load, the kernel and Postgres as much again, on the same processors; statuses
- * cost the server alone. @param {Tools} tools @returns {Promise<Outcome>}
+ * One server process and two. Chunks cost the load, the kernel and Postgres as much again, on the same processors; so do
+ * statuses, but for a client that costs next to nothing: wrk, where it is installed. @param {Tools} tools @returns {Promise<Outcome>}
  */
-export async function workers({ starters, compare, load, rounds }) {
+export async function workers({ starters, compare, rounds }) {
   const targets = [await starters.mediadock(), await starters.mediadock({ WORKERS: '2' })];
   const [one, two] = /** @type {[Compared, Compared]} */ (
     await compare(targets, rounds, { uploads: 16, chunks: 32 })
   );
-  const statuses = targets.map(() => /** @type {number[]} */ ([]));
-  const headers = { 'x-method': 'HEAD' };
-  for (let round = 0; round <= rounds; round++) {
-    for (const [i, target] of targets.entries()) {
-      const url = await openUpload(target);
-      const { times, seconds } = await load(target, { url, headers, connections: 16, requests: 200 });
-      if (round > 0) statuses[i]?.push(times.length / seconds);
-    }
-  }
+  const answers = existsSync(WRK) ? await answersOf(targets, rounds) : undefined;
   await stopAll(targets);
-  const [alone, both] = statuses.map(median);
   return {
     rows: [one, two].map(({ row }, i) => ({
       workers: i + 1,
       ...row,
-      'statuses/s': median(statuses[i] ?? []),
+      ...(answers && { 'statuses/s': answers.statuses[i] ?? 0, 'small answers/s': answers.small[i] ?? 0 }),
     })),
     ratios: {
       'chunks/s of 2 / of 1': paired(two, one, 'chunks/s'),
-      'statuses/s of 2 / of 1': Number(both) / Number(alone),
+      ...(answers && {
+        'statuses/s of 2 / of 1': Number(answers.statuses[1]) / Number(answers.statuses[0]),
+        'small answers/s of 2 / of 1': Number(answers.small[1]) / Number(answers.small[0]),
+      }),
     },
   };
+}
+
+const WRK = '/usr/bin/wrk';
+
+/** Of each server, answers in a second: with a look at Postgres, and without. @param {Target[]} targets @param {number} rounds */
+async function answersOf(targets, rounds) {
+  const [statuses, small] = [
+    targets.map(() => /** @type {number[]} */ ([])),
+    targets.map(() => /** @type {number[]} */ ([])),
+  ];
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, target] of targets.entries()) {
+      statuses[i]?.push(await perSecond(target, await openUpload(target)));
+      small[i]?.push(await perSecond(target, `${target.url}/health/live`));
+    }
+  }
+  return { statuses: statuses.map(median), small: small.map(median) };
+}
+
+/** @param {Target} target @param {string} url @returns {Promise<number>} */
+async function perSecond({ token }, url) {
+  const { stdout } = await run(WRK, ['-t1', '-c16', '-d3s', '-H', `Authorization: Bearer ${token}`, url]);
+  return Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]);
 }
 
 /**
