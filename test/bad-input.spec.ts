@@ -393,6 +393,109 @@ describe('requests that are none', () => {
   });
 });
 
+describe('a completion', () => {
+  const id = '0'.repeat(32);
+  const right = '0'.repeat(32);
+
+  it.each<[object, string]>([
+    [{}, 'upload_id'],
+    [{ md5: right }, 'upload_id'],
+    [{ upload_id: '', md5: right }, 'upload_id'],
+    [{ upload_id: null, md5: right }, 'upload_id'],
+    [{ upload_id: 7, md5: right }, 'upload_id'],
+    [{ upload_id: true, md5: right }, 'upload_id'],
+    [{ upload_id: [id], md5: right }, 'upload_id'],
+    [{ upload_id: { id }, md5: right }, 'upload_id'],
+    [{ upload_id: id }, 'md5'],
+    [{ upload_id: id, md5: '' }, 'md5'],
+    [{ upload_id: id, md5: null }, 'md5'],
+    [{ upload_id: id, md5: 7 }, 'md5'],
+    [{ upload_id: id, md5: [right] }, 'md5'],
+    [{ upload_id: id, md5: { right } }, 'md5'],
+    [{ upload_id: id, md5: '0'.repeat(31) }, 'md5'],
+    [{ upload_id: id, md5: '0'.repeat(33) }, 'md5'],
+    [{ upload_id: id, md5: 'g'.repeat(32) }, 'md5'],
+    [{ upload_id: id, md5: ` ${'0'.repeat(31)}` }, 'md5'],
+    [{ upload_id: id, md5: `${right}\n` }, 'md5'],
+    [{ upload_id: id, md5: '٠'.repeat(32) }, 'md5'],
+  ])('of %j is refused', async (fields, field) => {
+    const { status, body } = await complete(JSON.stringify(fields));
+    expect([status, body.errors[0].field]).toEqual([400, field]);
+  });
+
+  it.each([
+    ['null', 400, 'malformed-body'],
+    ['[]', 400, 'malformed-body'],
+    ['"x"', 400, 'malformed-body'],
+    ['1', 400, 'malformed-body'],
+    ['{', 400, 'malformed-body'],
+    ['{"upload_id":"x",}', 400, 'malformed-body'],
+    ["{'upload_id':'x'}", 400, 'malformed-body'],
+    [`{"upload_id":"${id}","md5":"${right}"}`, 404, 'upload-not-found'],
+    [`{"upload_id":"../../etc/passwd","md5":"${right}"}`, 404, 'upload-not-found'],
+    [`{"upload_id":"a\\u0000b","md5":"${right}"}`, 404, 'upload-not-found'],
+    [`{"upload_id":"' OR 1=1 --","md5":"${right}"}`, 404, 'upload-not-found'],
+    [' '.repeat(70_000), 413, 'body-too-large'],
+  ])('by the body %j is refused', async (text, status, code) => {
+    const answer = await complete(text);
+    expect([answer.status, answer.body.code]).toEqual([status, code]);
+  });
+
+  async function complete(body: string) {
+    const headers = { 'content-type': 'application/json' };
+    return await client.send('POST', '/api/v2/media/upload/complete/', { headers, body });
+  }
+});
+
+describe('addresses', () => {
+  it.each([
+    'upload/?limit=0',
+    'upload/?limit=-1',
+    'upload/?limit=x',
+    'upload/?limit=1.5',
+    'upload/?limit=1001',
+    'upload/?limit=1&limit=2',
+    'upload/?offset=-1',
+    'upload/?offset=x',
+    'upload/?offset=1e400',
+    '?limit=0',
+    '?limit=%00',
+    '?offset=99999999999999999999',
+    '?type=video',
+    '?type=image&type=doc',
+    '?search=%00',
+  ])('%s is refused', async (path) => {
+    const { status, body } = await client.send('GET', `/api/v2/media/${path}`);
+    expect([status, body.action]).toEqual([400, 'fix-request']);
+  });
+
+  it.each([
+    'upload/0/',
+    `upload/${'0'.repeat(31)}/`,
+    `upload/${'0'.repeat(33)}/`,
+    `upload/${'A'.repeat(32)}/`,
+    `upload/${'%00'.repeat(32)}/`,
+    '0/',
+    '-1/',
+    'x/',
+    '1e3/',
+    '01/',
+    '9999999999999999999999/',
+    '%2e%2e/',
+  ])('%s names nothing', async (path) => {
+    expect((await client.send('GET', `/api/v2/media/${path}`)).status).toBe(404);
+  });
+});
+
+describe('Idempotency-Key', () => {
+  it.each(['a b', 'a, b', 'x'.repeat(256), 'sch\u00f6n', 'tab\there'])('%j is no key', async (key) => {
+    const { status, body } = await client.slice(file, 0, 500, undefined, {
+      headers: { 'idempotency-key': key },
+    });
+    expect([status, body.errors[0].field]).toEqual([400, 'Idempotency-Key']);
+  });
+});
+
 describe('JSON that nests without end', () => {
   it.each(['/api/v2/media/upload/complete/', '/api/v2/dev/token/'])('is refused at %s', async (path) => {
     const body = `{"user_id":${'['.repeat(9000)}${']'.repeat(9000)},"x":${'['.repeat(9000)}${']'.repeat(9000)}}`;
