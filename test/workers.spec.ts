@@ -70,7 +70,8 @@ let dataDir: string;
 let primary: ChildProcess;
 
 afterEach(async () => {
-  primary.kill('SIGKILL');
+  // Asked to stop, it is gone when its Postgres is; killed, Postgres would still be writing to what is removed.
+  if (primary.exitCode === null && primary.kill('SIGTERM')) await once(primary, 'exit');
   await rm(dataDir, { recursive: true });
 });
 
