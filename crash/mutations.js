@@ -35,6 +35,7 @@ const committedFirst = (work) => `await db.query('COMMIT'); ${work} await db.que
 
 const NO_LOCK = { file: SESSIONS, from: ' FOR UPDATE OF s`', to: '`' };
 const NO_COMPARISON = { file: SESSIONS, from: 'AND "offset" = $3 AND', to: 'AND $3::bigint >= 0 AND' };
+const NO_COMPARISON_TOGETHER = { file: SESSIONS, from: 'AND s."offset" = m.before AND', to: 'AND' };
 
 const KILL = 'kill --runs 2';
 const POWER = 'power --runs 4';
@@ -74,12 +75,12 @@ export const MUTANTS = [
   },
   {
     name: 'no compare-and-set',
-    patches: [NO_COMPARISON],
+    patches: [NO_COMPARISON, NO_COMPARISON_TOGETHER],
     layers: ['order', RACE],
   },
   {
     name: 'no lock, no compare-and-set',
-    patches: [NO_LOCK, NO_COMPARISON],
+    patches: [NO_LOCK, NO_COMPARISON, NO_COMPARISON_TOGETHER],
     layers: ['order', RACE],
   },
   {

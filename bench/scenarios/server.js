@@ -149,8 +149,11 @@ export async function slowSockets({ starters, load, rounds }) {
   for (let round = 0; round < rounds; round++) {
     alone.push(percentile((await load(target, task)).times, 0.99));
     const crowd = await startCrowd(target, 1000);
-    beside.push(percentile((await load(target, task)).times, 0.99));
-    crowd.kill();
+    try {
+      beside.push(percentile((await load(target, task)).times, 0.99));
+    } finally {
+      crowd.kill();
+    }
   }
   const memory = await peakMb(target.pid);
   await target.stop();

@@ -4,13 +4,15 @@ import { ServerBusy } from './body.errors.js';
 
 /** Blocks that wait for their next use; what is more is left to the garbage collector. */
 const MOST_FREE = 64;
-/** A body that takes longer has to give way when there is no other memory: a whole chunk at 100 kB/s takes two seconds. */
-const PATIENCE_MS = 2000;
+/** A body that takes longer than a whole one at this rate has to give way when there is no other memory. */
+const PATIENT_BYTES_PER_SECOND = 200_000;
 
 /** A body that comes in. */
 export interface Reading {
   /** When its first byte was waited for, by `performance.now()`. */
   readonly since: number;
+  /** Bytes that have come. */
+  readonly length: number;
   /** Others need the memory more: nothing may be written to it from now on. */
   readonly giveWay: () => void;
 }
@@ -70,9 +72,17 @@ export class BufferPool {
     reading.giveWay();
   }
 
+  /** Of the bodies that have taken too long, the one that comes in at the lowest rate. */
   private slow(): [ArrayBufferLike, Reading] | undefined {
-    const latest = performance.now() - PATIENCE_MS;
-    for (const [block, reading] of this.taken) if (reading && reading.since < latest) return [block, reading];
-    return undefined;
+    const now = performance.now();
+    const patienceMs = (this.blockBytes / PATIENT_BYTES_PER_SECOND) * 1000;
+    let slowest: [ArrayBufferLike, Reading] | undefined;
+    let lowest = Infinity;
+    for (const [block, reading] of this.taken) {
+      if (!reading || now - reading.since < patienceMs) continue;
+      const rate = reading.length / (now - reading.since);
+      if (rate < lowest) [lowest, slowest] = [rate, [block, reading]];
+    }
+    return slowest;
   }
 }

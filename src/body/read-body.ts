@@ -70,8 +70,11 @@ class Body implements Reading {
     return this.block.subarray(0, this.length);
   }
 
+  /** Holds nothing from then on: the request and its listeners may stay for as long as the client likes. */
   discard(): void {
     if (this.block) this.pool?.giveBack(this.block);
+    this.block = undefined;
+    this.pieces = [];
   }
 
   private move(pool: BufferPool): void {
