@@ -280,9 +280,11 @@ describe('a server that is restarted in mid-upload', () => {
     back.open();
     const media = await running.media;
     const response = await fetch(new URL(new URL(media.url!).pathname, server.url));
-    expect(Buffer.from(await response.arrayBuffer()).equals(file)).toBe(true);
-    expect(stage.ranges().filter((range) => range.startsWith('614400-'))).toHaveLength(4);
+    const stored = Buffer.from(await response.arrayBuffer());
     await server.stop();
+    expect(stored.equals(file)).toBe(true);
+    // One more where the restart breaks a connection that was kept.
+    expect(stage.ranges().filter((range) => range.startsWith('614400-')).length).toBeGreaterThanOrEqual(4);
   });
 });
 
