@@ -36,7 +36,7 @@ export class BufferPool {
 
   /** @throws ServerBusy when `take` would */
   check(): void {
-    if (this.taken.size >= this.most && !this.slow()) throw new ServerBusy();
+    this.victim();
   }
 
   /**
@@ -44,8 +44,8 @@ export class BufferPool {
    * @throws ServerBusy when as many are out as there may be, and none of them is slow
    */
   take(length: number, reading: Reading): Buffer {
-    this.check();
-    if (this.taken.size >= this.most) this.evict();
+    const victim = this.victim();
+    if (victim) this.evict(...victim);
     const block = this.free.pop() ?? new ArrayBuffer(this.blockBytes);
     this.taken.set(block, reading);
     return Buffer.from(block, 0, length);
@@ -64,16 +64,22 @@ export class BufferPool {
     if (this.taken.delete(buffer) && this.free.length < MOST_FREE) this.free.push(buffer as ArrayBuffer);
   }
 
+  /** Who would have to give way to another; undefined while there is room. @throws ServerBusy */
+  private victim(): [ArrayBufferLike, Reading] | undefined {
+    if (this.taken.size < this.most) return undefined;
+    const slowest = this.slowest();
+    if (!slowest) throw new ServerBusy();
+    return slowest;
+  }
+
   /** The block itself goes to the garbage collector, since its holder will give it back once more. */
-  private evict(): void {
-    const [block, reading] = this.slow() ?? [];
-    if (!block || !reading) return;
+  private evict(block: ArrayBufferLike, reading: Reading): void {
     this.taken.delete(block);
     reading.giveWay();
   }
 
   /** Of the bodies that have taken too long, the one that comes in at the lowest rate. */
-  private slow(): [ArrayBufferLike, Reading] | undefined {
+  private slowest(): [ArrayBufferLike, Reading] | undefined {
     const now = performance.now();
     const patienceMs = (this.blockBytes / PATIENT_BYTES_PER_SECOND) * 1000;
     let slowest: [ArrayBufferLike, Reading] | undefined;

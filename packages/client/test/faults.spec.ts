@@ -284,7 +284,7 @@ describe('a server that is restarted in mid-upload', () => {
     await server.stop();
     expect(stored.equals(file)).toBe(true);
     // One more where the restart breaks a connection that was kept.
-    expect(stage.ranges().filter((range) => range.startsWith('614400-')).length).toBeGreaterThanOrEqual(4);
+    expect([4, 5]).toContain(stage.ranges().filter((range) => range.startsWith('614400-')).length);
   });
 });
 
