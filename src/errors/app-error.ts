@@ -29,8 +29,17 @@ export class AppError extends Error {
 
 /** Something the server needs is away for a moment; the request may be sent again as it is. */
 export class ServiceUnavailable extends AppError {
-  constructor(detail = 'The server cannot answer at the moment', cause?: unknown) {
-    super('service-unavailable', 503, detail, { action: 'wait', headers: { 'Retry-After': '1' }, cause });
+  constructor(
+    detail = 'The server cannot answer at the moment',
+    cause?: unknown,
+    members?: Record<string, unknown>,
+  ) {
+    super('service-unavailable', 503, detail, {
+      action: 'wait',
+      headers: { 'Retry-After': '1' },
+      ...(members && { members }),
+      cause,
+    });
   }
 }
 

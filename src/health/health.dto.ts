@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { AppError } from '../errors/app-error.js';
+import { ServiceUnavailable } from '../errors/app-error.js';
 
 export type Checks = Readonly<Record<string, { readonly status: 'up' | 'down' }>>;
 
@@ -21,12 +21,8 @@ export class HealthDto {
 }
 
 /** Something that uploads need is not there; `checks` says what. */
-export class NotReady extends AppError {
+export class NotReady extends ServiceUnavailable {
   constructor(checks: Checks) {
-    super('service-unavailable', 503, 'The server cannot answer at the moment', {
-      action: 'wait',
-      headers: { 'Retry-After': '1' },
-      members: { checks },
-    });
+    super(undefined, undefined, { checks });
   }
 }
