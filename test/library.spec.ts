@@ -4,6 +4,7 @@ import { get, type IncomingMessage } from 'node:http';
 import { jpeg, pdf, text } from './setup/samples.js';
 import { Client, md5 } from './setup/client.js';
 import { TestApp } from './setup/test-app.js';
+import { until } from './setup/until.js';
 
 let app: TestApp;
 let client: Client;
@@ -104,7 +105,11 @@ describe('the list of media', () => {
   });
 
   it('is one of Media', async () => {
-    const [one] = (await lister.send('GET', PATH)).body.results;
+    // Its thumbnail comes in its own time.
+    const [one] = await until(
+      async () => (await lister.send('GET', PATH)).body.results,
+      ([first]) => first.image_thumbnail,
+    );
     expect((await lister.send('GET', `${PATH}${one.id}/`)).body).toEqual(one);
   });
 
@@ -428,7 +433,7 @@ describe('a file', () => {
     // 20 × 30 MB, of which nobody reads more than the beginning.
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(60_000_000);
     for (const one of downloads) one.destroy();
-    await until(async () => (await openFiles()).length === 0);
+    await until(openFiles, ({ length }) => length === 0);
   });
 
   it.each(['x', '0'.repeat(32), `${'0'.repeat(32)}.pdf`, '..%2f..%2fjwt-secret', '%00', '%ff'])(
@@ -445,12 +450,4 @@ describe('a file', () => {
 async function download(url: string): Promise<IncomingMessage> {
   const [response] = (await once(get(url, { agent: false }), 'response')) as [IncomingMessage];
   return response.on('error', () => undefined);
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 4000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error('It never came true');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }

@@ -1,5 +1,4 @@
 import { readdir, rm, writeFile } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { Thumbnails } from '../src/media/images/thumbnails.js';
 import { Fsck } from '../src/media/upkeep/fsck.js';
@@ -8,6 +7,7 @@ import { Client, md5 } from './setup/client.js';
 import { animation, pngChunk, quarters } from './setup/images.js';
 import { jpeg, noise, pdf } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';
+import { until } from './setup/until.js';
 
 let app: TestApp;
 let client: Client;
@@ -21,15 +21,6 @@ afterEach(() => app.stop());
 async function complete(file: Buffer, more: Record<string, unknown> = {}) {
   const { body } = await client.complete(await client.upload(file), md5(file), more);
   return body;
-}
-
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-async function until<T>(what: () => Promise<T>, holds: (value: T) => any): Promise<T> {
-  for (const deadline = Date.now() + 10_000; ; await sleep(20)) {
-    const value = await what();
-    if (holds(value)) return value;
-    if (Date.now() > deadline) throw new Error(`Still ${JSON.stringify(value)}`);
-  }
 }
 
 const media = async (id: number) => (await client.send('GET', `/api/v2/media/${id}/`)).body;

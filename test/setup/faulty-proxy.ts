@@ -96,8 +96,9 @@ export class FaultyProxy {
     const turn = this.exchanges.filter((one) => one.method === method && one.path === path).length;
     const answers: ServerAnswer[] = [];
     this.exchanges.push({ method, path, turn, headers, body, answers });
-    const carrier = new Carrier(this.target, { method, url, headers, body }, answers);
     const fate = await this.plan({ method, path, turn });
+    // Only now: a request may have been held until another server was there.
+    const carrier = new Carrier(this.target, { method, url, headers, body }, answers);
     const answer = typeof fate === 'object' ? fate : await carrier.carry(fate).catch(() => undefined);
     if (!answer) return void response.destroy();
     response.writeHead(answer.status, answer.headers).end(answer.body);

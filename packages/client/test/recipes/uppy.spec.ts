@@ -1,6 +1,7 @@
 import Uppy, { type BasePlugin, type Body, type Meta, type PluginOpts } from '@uppy/core';
 import { pdf } from '../../../../test/setup/samples.js';
 import { TestApp } from '../../../../test/setup/test-app.js';
+import { until } from '../../../../test/setup/until.js';
 import type { Media } from '../../src/node.js';
 import { recipe } from '../setup/recipe.js';
 import { CHUNK_PATH, gate, Stage } from '../setup/stage.js';
@@ -111,9 +112,11 @@ describe('the recipe for Uppy', () => {
     remove(core, id);
     await done;
     release();
-    const deadline = Date.now() + 5000;
-    while ((await stage.openUploads()).length > 0 && Date.now() < deadline);
-    expect([errors, await stage.openUploads()]).toEqual([[], []]);
+    await until(
+      () => stage.openUploads(),
+      ({ length }) => length === 0,
+    );
+    expect(errors).toEqual([]);
   });
 
   it('uploads nothing once it is taken out', async () => {
