@@ -9,7 +9,9 @@ import {
   readdir,
   readFile,
   realpath,
+  rename,
   rm,
+  rmdir,
   stat,
   symlink,
   writeFile,
@@ -131,8 +133,7 @@ describe('EmbeddedPostgres', () => {
     const holder = await start(shared);
     const killed = await pidOf(holder);
     process.kill(killed, 'SIGKILL');
-    await until(() => processes().length === 0);
-    expect(existsSync(join(shared, 'postgres', 'postmaster.pid'))).toBe(true);
+    await until(() => !processes().some(({ pid }) => pid === killed));
     expect(await pidOf(await start(shared))).not.toBe(killed);
     expect(await query(holder, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
@@ -145,6 +146,18 @@ describe('EmbeddedPostgres', () => {
     expect(await query(first, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
     await first.stop();
     expect(await query(second, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  });
+
+  it('is not kept running by a start that failed', async () => {
+    const server = await start(shared);
+    const lock = join(shared, 'postgres', 'postmaster.pid');
+    await rename(lock, `${lock}.aside`);
+    await mkdir(lock);
+    await expect(start(shared)).rejects.toMatchObject({ cause: { code: 'EISDIR' } });
+    await rmdir(lock);
+    await rename(`${lock}.aside`, lock);
+    await server.stop();
+    expect(processes()).toEqual([]);
   });
 
   it('is not fooled by a lock whose process id now is of another program', async () => {

@@ -111,7 +111,10 @@ async function acquire(server: PostgresServer, settings: Settings): Promise<Hold
     const joined = server.guard.join();
     const descriptor = joined ?? (await server.launch(settings));
     if (descriptor === undefined) continue;
-    const postmaster = await untilReady(server);
+    const postmaster = await untilReady(server).catch((error: unknown) => {
+      closeSync(descriptor);
+      throw error;
+    });
     if (postmaster) return { postmaster, descriptor };
     closeSync(descriptor);
     const hopeless = joined === undefined && !OCCUPIED.test(server.lastWords());

@@ -6,7 +6,7 @@ import { mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { EmbeddedPostgresError } from './postgres-error.js';
+import { EmbeddedPostgresError, hasCode } from './postgres-error.js';
 import { ENVIRONMENT, type PostgresUser } from './postgres-user.js';
 
 const INITDB = ['--auth=trust', '--username=mediadock', '--encoding=UTF8', '--locale=C', '--data-checksums'];
@@ -126,8 +126,14 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
+/** A lock file; undefined if there is none, which Postgres may see to at any moment. */
 function read(path: string): string | undefined {
-  return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
 }
 
 function syncDirectory(path: string): void {

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { closeSync, constants, existsSync, openSync, readSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { hasCode } from './postgres-error.js';
 import { ENVIRONMENT, type PostgresUser } from './postgres-user.js';
 
 const { O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
@@ -53,14 +54,20 @@ export class PostgresGuard {
     const hold = openSync(this.fifo, O_WRONLY | O_NONBLOCK);
     const stdin = openSync(this.fifo, O_RDONLY);
     closeSync(opener);
-    const child = user.spawn('/bin/sh', ['-c', GUARD, 'sh', ...command], {
-      detached: true,
-      stdio: [stdin, log, log],
-    });
-    child.on('error', () => undefined); // No guard, no reader: seen by whoever waits for Postgres.
-    child.unref();
-    closeSync(stdin);
-    return hold;
+    try {
+      const child = user.spawn('/bin/sh', ['-c', GUARD, 'sh', ...command], {
+        detached: true,
+        stdio: [stdin, log, log],
+      });
+      child.on('error', () => undefined); // No guard, no reader: seen by whoever waits for Postgres.
+      child.unref();
+      return hold;
+    } catch (error) {
+      closeSync(hold);
+      throw error;
+    } finally {
+      closeSync(stdin);
+    }
   }
 
   /** Whether a guard is keeping its Postgres running. */
@@ -90,8 +97,4 @@ async function makeFifo(path: string): Promise<void> {
   } catch (error) {
     if (!existsSync(path)) throw error;
   }
-}
-
-export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return codes.includes(String((error as NodeJS.ErrnoException).code));
 }
