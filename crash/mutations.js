@@ -11,6 +11,7 @@ const STORE = 'storage/file-store.js';
 const OPEN = 'storage/open-uploads.js';
 const UPLOADS = 'media/uploads/upload.service.js';
 const WRITER = 'media/uploads/upload-writer.js';
+const READER = 'media/uploads/upload-reader.js';
 const SESSIONS = 'media/uploads/upload-sessions.js';
 const COMPLETION = 'media/uploads/completion.service.js';
 const DATABASE = 'database/database.js';
@@ -22,6 +23,7 @@ const WRITE_FIRST = 'await this.store.write(created.file, 0, bytes);';
 const WRITE_NEXT = 'await this.store.write(advanced.file, range.start, bytes);';
 const WRITE_LEASED = 'await this.store.write(file, range.start, bytes);';
 const WRITE_BESIDE = 'const written = this.store.write(file, range.start, bytes);';
+const BOTH = 'const [advanced] = await settled(announced, written);';
 const SETTLE = 'await this.sessions.settle(ownerId, uploadId, range)';
 const KEEP = 'const receipt = await this.keep(caller, request);';
 const CLOSE_FAILED = `await file.close().catch(() => undefined);
@@ -34,8 +36,11 @@ const COMPLETE =
 const committedFirst = (work) => `await db.query('COMMIT'); ${work} await db.query('BEGIN');`;
 
 const NO_LOCK = { file: SESSIONS, from: ' FOR UPDATE OF s`', to: '`' };
-const NO_COMPARISON = { file: SESSIONS, from: 'AND "offset" = $3 AND', to: 'AND $3::bigint >= 0 AND' };
-const NO_COMPARISON_TOGETHER = { file: SESSIONS, from: 'AND s."offset" = m.before AND', to: 'AND' };
+const NO_COMPARISON = [
+  { file: SESSIONS, from: '"offset" = $3 AND tail_end IS NULL AND', to: '$3::bigint >= 0 AND' },
+  { file: SESSIONS, from: 'coalesce(tail_end, "offset") = $3 AND', to: '$3::bigint >= 0 AND' },
+  { file: SESSIONS, from: 'AND coalesce(s.tail_end, s."offset") = m.before', to: '' },
+];
 
 const KILL = 'kill --runs 2';
 const POWER = 'power --runs 4';
@@ -75,12 +80,12 @@ export const MUTANTS = [
   },
   {
     name: 'no compare-and-set',
-    patches: [NO_COMPARISON, NO_COMPARISON_TOGETHER],
+    patches: NO_COMPARISON,
     layers: ['order', RACE],
   },
   {
     name: 'no lock, no compare-and-set',
-    patches: [NO_LOCK, NO_COMPARISON, NO_COMPARISON_TOGETHER],
+    patches: [NO_LOCK, ...NO_COMPARISON],
     layers: ['order', RACE],
   },
   {
@@ -99,8 +104,8 @@ export const MUTANTS = [
   {
     name: 'a lease of two',
     patches: [
-      { file: SESSIONS, from: 'move(`coalesce(writer, $9) = $9`)', to: 'move(`$9::text IS NOT NULL`)' },
-      { file: SESSIONS, from: 'move(`writer = $9`)', to: 'move(`$9::text IS NOT NULL`)' },
+      { file: SESSIONS, from: 'AND coalesce(writer, $9) = $9', to: 'AND $9::text IS NOT NULL' },
+      { file: SESSIONS, from: '= $3 AND writer = $9`', to: '= $3 AND $9::text IS NOT NULL`' },
       { file: SESSIONS, from: 'AND s.writer = $9', to: 'AND $9::text IS NOT NULL' },
     ],
     layers: [RACE],
@@ -110,8 +115,8 @@ export const MUTANTS = [
     patches: [
       {
         file: WRITER,
-        from: 'const copy = await this.store.copy(id, file, offset);',
-        to: 'const copy = file;',
+        from: 'const copy = await this.store.copy(id, file, offset, tail);',
+        to: 'const copy = { file, size: tail?.end ?? offset };',
       },
       { file: WRITER, from: 'await this.store.discard(left);', to: 'return;' },
     ],
@@ -170,13 +175,60 @@ export const MUTANTS = [
     layers: ['postgres --runs 3'],
   },
   {
-    name: 'offset committed before the bytes beside it',
+    name: 'answer before the bytes beside it',
     patches: [
-      { file: WRITER, from: WRITE_BESIDE, to: 'const written = Promise.resolve();' },
-      { file: WRITER, from: 'async (_, advanced) => {', to: 'async (db, advanced) => {' },
-      { file: WRITER, from: 'await written;', to: committedFirst(WRITE_LEASED) },
+      {
+        file: WRITER,
+        from: BOTH,
+        to: 'written.catch(() => undefined); const advanced = await announced;',
+      },
     ],
     layers: ['order', 'syscalls'],
+  },
+  {
+    name: 'answer before the announcement',
+    patches: [
+      {
+        file: WRITER,
+        from: BOTH,
+        to: `announced.catch(() => undefined); await written;
+            const advanced = { own: true, file, expiresAt: new Date(), mime: '' };`,
+      },
+    ],
+    layers: ['order', 'postgres --runs 3'],
+  },
+  {
+    name: 'a tail is believed',
+    patches: [
+      { file: STORE, from: `&& crc32(bytes) === crc ? bytes : undefined`, to: '? bytes : undefined' },
+    ],
+    layers: ['syscalls', 'race --runs 1'],
+  },
+  {
+    name: 'a tail is forgotten',
+    patches: [{ file: STORE, from: '(await readTail(file, size, tail)) ? tail.end : size', to: 'size' }],
+    layers: [KILL],
+  },
+  {
+    name: 'a tail is not told of',
+    patches: [{ file: READER, from: 'kept ? tail.end : offset', to: 'offset' }],
+    layers: [KILL],
+  },
+  {
+    name: 'no look for the fence',
+    patches: [
+      {
+        file: WRITER,
+        from: 'return this.store.isUnfenced(file) ? advanced : undefined;',
+        to: 'return advanced;',
+      },
+    ],
+    layers: ['order', 'race --runs 1'],
+  },
+  {
+    name: 'no fence',
+    patches: [{ file: STORE, from: 'chmod(from, FILE_MODE | FENCED)', to: 'chmod(from, FILE_MODE)' }],
+    layers: ['race --runs 1'],
   },
   {
     name: 'offset without BEGIN',

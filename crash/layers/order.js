@@ -6,7 +6,7 @@ import { descriptorOf, noStrace, openFlags, pathsOf, predictable, Trace } from '
 import { plainUpload } from '../upload.js';
 
 const FILES =
-  'openat,pwrite64,pwritev,write,writev,ftruncate,fdatasync,fsync,rename,renameat,renameat2,unlink,unlinkat,close';
+  'openat,statx,pwrite64,pwritev,write,writev,ftruncate,fdatasync,fsync,rename,renameat,renameat2,unlink,unlinkat,close';
 const SOCKETS = 'sendto,sendmsg,read,recvfrom,recvmsg';
 const SENDS = /^(write|writev|sendto|sendmsg)$/;
 const RECEIVES = /^(read|recvfrom|recvmsg)$/;
@@ -17,7 +17,8 @@ const TOTAL_BYTES = 4 * CHUNK_BYTES;
 /**
  * What a power cut would show, without one: in the log of the system calls of two uploads, everything that an answer
  * promises is durable before its COMMIT is sent, its COMMIT is confirmed before the answer is, and nothing touches a
- * file before its row is locked, but for the next chunk of an upload that its process alone writes to.
+ * file before its row is locked. But for the next chunk of an upload that its process alone writes to: its bytes and its
+ * announcement are durable before the answer, in any order, and the fence is looked for in between.
  * @param {import('../report.js').Options} options
  */
 export async function* order({ checkout, seed, runs = 1 }) {
@@ -69,7 +70,7 @@ function uploadOf(name) {
 
 /**
  * @typedef {import('../trace.js').Call} Call
- * @typedef {'first' | 'next' | 'leased' | 'overlap' | 'completion' | 'repetition' | 'cancellation'} Kind
+ * @typedef {'first' | 'next' | 'leased' | 'repeat' | 'overlap' | 'completion' | 'repetition' | 'cancellation'} Kind
  * @typedef {{ kind: Kind, status: number, upload: number, start: number, end: number }} Step of `start` to `end` the bytes that are new
  */
 
@@ -87,6 +88,8 @@ async function drive(target, [whole, cancelled], steps) {
   // With its id in the query it goes the long way, through Express and Nest.
   whole.raw = true;
   await append('leased');
+  whole.offset -= CHUNK_BYTES;
+  await append('repeat');
   whole.offset -= CHUNK_BYTES / 2;
   await append('overlap');
   await append('next');
@@ -138,12 +141,16 @@ class Answer {
     return this.all(/^p?writev?(64)?$/, `<${path}>`);
   }
 
-  /** Prepared statements that were executed on the connection of its COMMIT. @returns {{ call: Call, text: string }[]} */
+  /** Prepared statements that were executed on the connection of its COMMIT. */
   get statements() {
     const { commit } = this;
-    if (!commit) return [];
+    return commit ? this.executed((call) => descriptorOf(call) === descriptorOf(commit)) : [];
+  }
+
+  /** @param {(call: Call) => boolean} of @returns {{ call: Call, text: string }[]} */
+  executed(of = () => true) {
     return this.calls
-      .filter((call) => SENDS.test(call.name) && descriptorOf(call) === descriptorOf(commit))
+      .filter((call) => SENDS.test(call.name) && of(call))
       .flatMap((call) =>
         [...call.text.matchAll(/(mediadock_\d+)\\0\\0/g)].map(([, name = '']) => ({
           call,
@@ -203,8 +210,12 @@ function faults(answer, step, paths) {
   if (step.kind === 'repetition') return general;
   return [
     ...general,
-    ...follows('COMMIT is sent', [committed], commit, 'it is confirmed'),
-    ...follows('COMMIT is confirmed', [last], committed, 'the answer'),
+    ...(step.kind === 'leased'
+      ? []
+      : [
+          ...follows('COMMIT is sent', [committed], commit, 'it is confirmed'),
+          ...follows('COMMIT is confirmed', [last], committed, 'the answer'),
+        ]),
     ...KINDS[step.kind](answer, paths, step),
     ...statementFaults(answer),
   ];
@@ -218,6 +229,10 @@ const KINDS = {
     ...chunkFaults(answer, paths, step),
   ],
   leased: leasedFaults,
+  repeat: (answer, paths) => [
+    ...lockFaults(answer, answer.writes(paths[2] ?? '')),
+    ...durabilityFaults(answer, answer.writes(paths[2] ?? '')),
+  ],
   overlap: (answer, paths, step) => [
     ...lockFaults(answer, answer.writes(paths[2] ?? '')),
     ...chunkFaults(answer, paths, step),
@@ -243,9 +258,7 @@ function chunkFaults(answer, [, , upload = ''], { start, end }) {
   const moved = answer.reply(moving, 'UPDATE 1\\0') ?? answer.reply(moving, 'INSERT 0 1\\0');
   return [
     ...follows('the offset is moved and its row locked', writes, moved, 'the bytes are written'),
-    ...writes.flatMap((write) =>
-      follows('the bytes are durable', [answer.commit], answer.durable(write), 'COMMIT'),
-    ),
+    ...durabilityFaults(answer, writes),
     ...(covers(writes, start, end) ? [] : [`not: exactly the bytes ${start} to ${end} are written`]),
     ...(writes.some((write) => answer.flags.get(write)?.includes('O_APPEND'))
       ? ['the file is opened for appending']
@@ -253,22 +266,35 @@ function chunkFaults(answer, [, , upload = ''], { start, end }) {
   ];
 }
 
-/** Of an upload that its process alone writes to: the offset is moved while the bytes are written. @param {Answer} answer @param {readonly string[]} paths @param {Step} step */
+/** Of an upload that its process alone writes to. @param {Answer} answer @param {readonly string[]} paths @param {Step} step */
 function leasedFaults(answer, [, , upload = ''], { start, end }) {
+  const { last } = answer;
   const writes = answer.writes(upload);
-  const [moving, ...others] = answer.statements;
+  const [moving, ...others] = answer.executed();
   const moved = answer.reply(moving, 'UPDATE 1\\0');
+  const looks = answer.all(/^statx$/, `<${upload}>`);
   return [
-    ...(moving && others.length === 0 && isMove(moving.text)
+    ...(moving && others.length === 0 && / SET "offset" = \$3, tail_end = \$4, /.test(moving.text)
       ? []
-      : ['not: one statement, which moves the offset']),
-    ...(/ writer = \$9 /.test(moving?.text ?? '') ? [] : ['the offset is moved whoever writes']),
+      : ['not: one statement, which announces the bytes']),
+    ...(/ AND writer = \$9 /.test(moving?.text ?? '') ? [] : ['the bytes are announced whoever writes']),
+    ...(/ coalesce\(tail_end, "offset"\) = \$3 /.test(moving?.text ?? '')
+      ? []
+      : ['the bytes are announced wherever the upload stands']),
     ...(covers(writes, start, end) ? [] : [`not: exactly the bytes ${start} to ${end} are written`]),
-    ...follows('the offset is moved', [answer.commit], moved, 'COMMIT'),
-    ...writes.flatMap((write) =>
-      follows('the bytes are durable', [answer.commit], answer.durable(write), 'COMMIT'),
-    ),
+    ...follows('the bytes are announced', [last], moved, 'the answer'),
+    ...writes.flatMap((write) => [
+      ...follows('the bytes are durable', [last], answer.durable(write), 'the answer'),
+      ...follows('the bytes are there', [looks.at(-1)], write, 'the fence is looked for'),
+    ]),
   ];
+}
+
+/** @param {Answer} answer @param {readonly Call[]} writes */
+function durabilityFaults(answer, writes) {
+  return writes.flatMap((write) =>
+    follows('the bytes are durable', [answer.commit], answer.durable(write), 'COMMIT'),
+  );
 }
 
 /** Whether the writes, one after the other, make up this range. @param {readonly Call[]} writes @param {number} start @param {number} end */
@@ -325,7 +351,7 @@ function statementFaults({ statements }) {
 
 /** @param {string} text */
 function isMove(text) {
-  return /^(UPDATE upload_session SET "offset"|INSERT INTO upload_session )/.test(text);
+  return /^(UPDATE upload_session SET "offset" = \$4|INSERT INTO upload_session )/.test(text);
 }
 
 /** Whether `first` had ended before each of `next` began. @param {string} what @param {readonly (Call | undefined)[]} next @param {Call | undefined} first @param {string} then */

@@ -7,6 +7,7 @@ import { send, sendChunk, sendComplete } from '../http.js';
 import { inPlace } from '../place.js';
 import { contentOf, digest, Random } from '../random.js';
 import { figures } from '../report.js';
+import { noStrace, Trace } from '../trace.js';
 import { lastLook } from './kill.js';
 
 const CHUNKS = 6;
@@ -15,27 +16,43 @@ const COMPLETIONS = 8;
 
 /** @typedef {import('../http.js').Answer & { variant: number }} RivalAnswer */
 
-/** Two server processes on one database and one directory, and requests that all want the same. @param {import('../report.js').Options} options */
+/** So long that the other server takes an upload over while a chunk of it is being written. */
+const SLOW_WRITES = ['-e', 'trace=pwrite64', '-e', 'inject=pwrite64:delay_enter=20000'];
+
+/**
+ * Two server processes on one database and one directory, and requests that all want the same; in the end on a disk that
+ * is slow to one of them. @param {import('../report.js').Options} options
+ */
 export async function* race({ checkout, seed, runs = 10, short }) {
   yield* inPlace(checkout, async function* (place) {
     const servers = [await place.startServer(), await place.startServer()];
-    for (let run = 0; run < runs; run++) {
-      const start = performance.now();
-      const racing = new Racing(servers, new Random(`${seed}-race-${run}`));
-      await racing.sessions(short ? 12 : 100);
-      await racing.compareWithDisk(place);
-      const seconds = Math.round((performance.now() - start) / 100) / 10;
+    const count = short ? 12 : 100;
+    for (let run = 0; run < runs; run++)
+      yield { layer: 'race', run, ...(await raceOnce(place, servers, `${seed}-race-${run}`, count, 3)) };
+    const skipped = noStrace();
+    if (skipped) yield { layer: 'race', slow: true, skipped };
+    else {
+      const pid = /** @type {import('../server.js').Server} */ (servers[0]).pid;
+      const trace = await Trace.attach(pid, SLOW_WRITES, join(place.root, 'race.log'));
       yield {
         layer: 'race',
-        run,
-        seed: racing.random.seed,
-        ...racing.counts,
-        ...countsOf(racing.violations),
-        seconds,
+        slow: true,
+        ...(await raceOnce(place, servers, `${seed}-race-slow`, count / 2, 1)),
       };
+      await trace.detach();
     }
     yield { layer: 'race', last: true, ...countsOf(await lastLook(place, [])) };
   });
+}
+
+/** @param {import('../place.js').Place} place @param {readonly import('../server.js').Server[]} servers @param {string} seed @param {number} count of uploads @param {number} atOnce */
+async function raceOnce(place, servers, seed, count, atOnce) {
+  const start = performance.now();
+  const racing = new Racing(servers, new Random(seed));
+  await racing.sessions(count, atOnce);
+  await racing.compareWithDisk(place);
+  const seconds = Math.round((performance.now() - start) / 100) / 10;
+  return { seed, ...racing.counts, ...countsOf(racing.violations), seconds };
 }
 
 /** @param {import('../oracles.js').Violation[]} all */
@@ -66,11 +83,11 @@ class Racing {
     this.finished = new Map();
   }
 
-  /** @param {number} count */
-  async sessions(count) {
+  /** @param {number} count @param {number} atOnce */
+  async sessions(count, atOnce) {
     const names = Array.from({ length: count }, (_, index) => `${this.random.seed}-${index}.pdf`);
     await Promise.all(
-      Array.from({ length: 3 }, async () => {
+      Array.from({ length: atOnce }, async () => {
         for (let name = names.shift(); name && this.violations.length === 0; name = names.shift())
           await this.session(name);
       }),
@@ -122,7 +139,9 @@ class Racing {
     return await request(this.random.pick(servers));
   }
 
-  /** One appends; the same bytes are recognised, other bytes refused. @param {string} where @param {readonly RivalAnswer[]} answers */
+  /**
+   * One appends; the same bytes are recognised, other bytes refused. All may be told that the bytes are there: they are, when
+   * the one that wrote them was taken over meanwhile, and had to look like the others. @param {string} where @param {readonly RivalAnswer[]} answers */
   judge(where, answers) {
     const accepted = answers.filter(({ status }) => status === 201);
     const appended = accepted.filter(({ headers }) => !('upload-replayed' in headers));
@@ -131,12 +150,12 @@ class Racing {
     this.counts.replays += accepted.length - appended.length;
     this.counts.conflicts += conflicts.length;
     this.counts.waits += answers.filter(({ status }) => status === 503).length;
-    const [winner] = appended;
+    const winner = appended[0] ?? accepted[0];
     const odd = answers.filter(({ status }) => ![201, 409, 503].includes(status));
     for (const { status, body } of odd)
       this.violate('refused', `${where}: ${status} ${JSON.stringify(body)}`);
     if (appended.length > 1) this.violate('doubled', `${where}: ${appended.length} appended`);
-    if (!winner && accepted.length + conflicts.length > 0) this.violate('lost', `${where}: nobody appended`);
+    if (!winner && conflicts.length > 0) this.violate('lost', `${where}: nobody appended`);
     if (accepted.some(({ variant }) => variant !== winner?.variant))
       this.violate('wrong', `${where}: two contents accepted`);
     if (conflicts.some(({ variant }) => variant === winner?.variant))

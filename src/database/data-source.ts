@@ -4,6 +4,7 @@ import { Thumbnails1763900000000 } from '../../migrations/1763900000000-thumbnai
 import { ClicksAndLimits1763910000000 } from '../../migrations/1763910000000-clicks-and-limits.js';
 import { IdempotencyKeys1763920000000 } from '../../migrations/1763920000000-idempotency-keys.js';
 import { Writers1763930000000 } from '../../migrations/1763930000000-writers.js';
+import { Tails1763940000000 } from '../../migrations/1763940000000-tails.js';
 import { Media } from '../media/library/media.entity.js';
 
 /** Where Postgres is: a URL, or the socket of the embedded one. */
@@ -79,6 +80,7 @@ function options(
       ClicksAndLimits1763910000000,
       IdempotencyKeys1763920000000,
       Writers1763930000000,
+      Tails1763940000000,
     ],
     migrationsTableName: 'migration',
     poolSize,

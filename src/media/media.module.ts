@@ -15,6 +15,7 @@ import { DiskSpace } from './uploads/disk-space.js';
 import { PublicUrlPipe } from './public-url.pipe.js';
 import { Rates } from './uploads/rates.js';
 import { UploadController } from './uploads/upload.controller.js';
+import { UploadReader } from './uploads/upload-reader.js';
 import { UploadService } from './uploads/upload.service.js';
 import { UploadSessions } from './uploads/upload-sessions.js';
 import { UploadWriter } from './uploads/upload-writer.js';
@@ -30,6 +31,7 @@ import { Sweeper } from './upkeep/sweeper.js';
     BufferPool,
     ChunkFastPath,
     UploadSessions,
+    UploadReader,
     UploadWriter,
     UploadService,
     CompletionService,

@@ -1,5 +1,8 @@
 import { open, type FileHandle } from 'node:fs/promises';
 
+/** Of files that hold what users uploaded. */
+export const FILE_MODE = 0o640;
+
 /** Makes the entries of a directory (a created, renamed or removed file) survive a power cut. */
 export async function syncDirectory(path: string): Promise<void> {
   await withFile(path, 'r', (directory) => directory.sync());
@@ -11,7 +14,7 @@ export async function withFile<T>(
   flags: string | number,
   work: (file: FileHandle) => Promise<T>,
 ): Promise<T> {
-  return await closeAfter(await open(path, flags, 0o640), work);
+  return await closeAfter(await open(path, flags, FILE_MODE), work);
 }
 
 export async function closeAfter<T>(file: FileHandle, work: (file: FileHandle) => Promise<T>): Promise<T> {

@@ -1,15 +1,41 @@
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { copyFile, mkdir, open, readFile, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises';
+import { constants, fstatSync } from 'node:fs';
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+  stat,
+  statfs,
+  type FileHandle,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { Config } from '../config/config.js';
 import { ServiceUnavailable } from '../errors/app-error.js';
 import { settled } from '../settled.js';
 import { oldFiles, sizeOf, unlessAbsent } from './directory.js';
-import { closeAfter, readAt, syncDirectory, withFile, writeAt } from './durable.js';
+import { closeAfter, FILE_MODE, readAt, syncDirectory, withFile, writeAt } from './durable.js';
 import { OpenUploads } from './open-uploads.js';
 import { storing } from './storage.errors.js';
+
+/** A chunk at the end of what is known to be there. */
+interface Tail {
+  readonly end: number;
+  /** CRC-32. */
+  readonly crc: number;
+}
+
+/** What another process goes on with. */
+export interface Copy {
+  readonly file: string;
+  /** Bytes of it that count. */
+  readonly size: number;
+}
 
 /** What the bytes of one session are called. */
 export interface Names {
@@ -27,6 +53,12 @@ export interface Names {
 const SYNCS_ITSELF = process.platform === 'linux';
 const SYNCED = SYNCS_ITSELF ? constants.O_RDWR | constants.O_DSYNC : constants.O_RDWR;
 
+/**
+ * Says to whoever has a file open that another process goes on with a copy of it. A mark that does nothing else: no one runs
+ * these files.
+ */
+const FENCED = constants.S_IXUSR;
+
 /** Of the disk within a minute, before the server calls itself not ready. */
 const TOLERATED_FAILURES = 5;
 
@@ -40,6 +72,7 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
   readonly files: string;
   private readonly open = new OpenUploads();
   private failures: readonly number[] = [];
+  private marks = false;
 
   constructor({ dataDir }: Config) {
     this.uploads = join(dataDir, 'uploads');
@@ -49,6 +82,7 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
   async onModuleInit(): Promise<void> {
     await mkdir(this.uploads, { recursive: true });
     await mkdir(this.files, { recursive: true });
+    this.marks = await keepsMarks(this.uploads);
     const dataDir = dirname(this.uploads);
     await syncDirectory(dataDir);
     // The data directory may be as new as these. A parent that may not be read is not one that we made.
@@ -83,30 +117,68 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
 
   /** Whether the next write finds its file open. */
   isOpen(name: string): boolean {
-    return this.open.has(this.uploadPath(name));
+    return this.open.fileOf(this.uploadPath(name)) !== undefined;
   }
 
   /**
-   * Copies the first `size` bytes of an upload into a file of a name of its own, which is given back; undefined when there
-   * is no such upload.
+   * Whether a file that was just written to was not fenced off before. Then whoever fences it, from now on, finds all that was
+   * written: the writer writes and looks for the fence, the other one sets the fence and looks for what is written.
    */
-  async copy(id: string, name: string, size: number): Promise<string | undefined> {
+  isUnfenced(name: string): boolean {
+    const file = this.open.fileOf(this.uploadPath(name));
+    return this.marks && file !== undefined && (fstatSync(file.fd).mode & FENCED) === 0;
+  }
+
+  /**
+   * Fences off an upload and copies it into a file of a name of its own: the first `size` bytes, and the tail if all of it is
+   * there. Undefined when there is no such upload.
+   */
+  async copy(id: string, name: string, size: number, tail: Tail | undefined): Promise<Copy | undefined> {
     const copied = besides(id);
     return await this.guarded(async () => {
-      const path = this.uploadPath(copied);
+      const [from, to] = [this.uploadPath(name), this.uploadPath(copied)];
       const flags = constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE;
-      const found = await unlessAbsent(copyFile(this.uploadPath(name), path, flags).then(() => true));
+      const fenced = chmod(from, FILE_MODE | FENCED).then(() => copyFile(from, to, flags));
+      const found = await unlessAbsent(fenced.then(() => true));
       if (!found) return undefined;
-      await withFile(path, constants.O_RDWR, async (file) => {
+      await chmod(to, FILE_MODE);
+      return await withFile(to, constants.O_RDWR, async (file) => {
         const { size: length } = await file.stat();
         if (length < size)
           throw new Error(`An upload has ${length} bytes on disk, ${size} were acknowledged`);
-        await file.truncate(size);
+        const counted = tail && (await readTail(file, size, tail)) ? tail.end : size;
+        await file.truncate(counted);
         await file.sync();
+        await syncDirectory(this.uploads);
+        return { file: copied, size: counted };
       });
-      await syncDirectory(this.uploads);
-      return copied;
     });
+  }
+
+  /** Whether all of a tail is there, and from now on durable; undefined when there is no such upload. */
+  async keeps(name: string, offset: number, tail: Tail): Promise<boolean | undefined> {
+    return await this.guarded(() =>
+      unlessAbsent(
+        withFile(this.uploadPath(name), 'r', async (file) => {
+          if (!(await readTail(file, offset, tail))) return false;
+          await file.datasync();
+          return true;
+        }),
+      ),
+    );
+  }
+
+  /**
+   * Writes a tail once more, if all of it is there: its first write may have failed after its bytes had reached the memory
+   * of the system, where they look well, and a sync says so. False when it is not there.
+   * @see https://wiki.postgresql.org/wiki/Fsync_Errors
+   */
+  async rewrite(name: string, offset: number, tail: Tail): Promise<boolean> {
+    const bytes = await this.guarded(() =>
+      withFile(this.uploadPath(name), 'r', (file) => readTail(file, offset, tail)),
+    );
+    if (bytes) await this.write(name, offset, bytes);
+    return bytes !== undefined;
   }
 
   /**
@@ -258,6 +330,23 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
   private uploadPath(name: string): string {
     return join(this.uploads, name);
   }
+}
+
+/** Undefined unless all of it is there. */
+async function readTail(file: FileHandle, offset: number, { end, crc }: Tail): Promise<Buffer | undefined> {
+  const bytes = await readAt(file, end - offset, offset);
+  return bytes.length === end - offset && crc32(bytes) === crc ? bytes : undefined;
+}
+
+/** Whether a file there can be fenced off. Some file systems, those of other systems above all, have no such modes. */
+async function keepsMarks(directory: string): Promise<boolean> {
+  const path = join(directory, besides('probe'));
+  return await withFile(path, 'wx', async (file) => {
+    await file.chmod(FILE_MODE);
+    const before = (await file.stat()).mode & FENCED;
+    await chmod(path, FILE_MODE | FENCED);
+    return before === 0 && ((await file.stat()).mode & FENCED) !== 0;
+  }).finally(() => rm(path, { force: true }));
 }
 
 /** A name in `uploads/` that no other call has, and that tells whose it is. */

@@ -1,4 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises';
+import { FILE_MODE } from './durable.js';
 
 /** Beyond these the longest unused one is closed. Well below the 1024 descriptors that systems give by default. */
 const MOST = 256;
@@ -19,7 +20,7 @@ export class OpenUploads {
 
   /** Opens `path` or takes the open one. After a failure it is closed for good: a failed sync must not be tried again. */
   async use(path: string, flags: number, work: (file: FileHandle) => Promise<void>): Promise<void> {
-    const file = this.take(path) ?? (await open(path, flags, 0o640));
+    const file = this.take(path) ?? (await open(path, flags, FILE_MODE));
     try {
       await work(file);
     } catch (error) {
@@ -29,9 +30,9 @@ export class OpenUploads {
     await this.keep(path, file);
   }
 
-  /** Whether the next use finds it open. */
-  has(path: string): boolean {
-    return this.idle.has(path);
+  /** What the next use finds open. */
+  fileOf(path: string): FileHandle | undefined {
+    return this.idle.get(path)?.file;
   }
 
   /** Before the file is renamed or removed. */

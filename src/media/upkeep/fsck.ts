@@ -149,7 +149,8 @@ export class Fsck {
       remedy: 'set the offset back to what is there; the client sends the rest again',
       fix: async () => {
         await this.db.query(
-          `UPDATE upload_session SET "offset" = $2 WHERE id = $1 AND state = 'open' AND "offset" = $3`,
+          `UPDATE upload_session SET "offset" = $2, tail_end = NULL, tail_crc = NULL
+           WHERE id = $1 AND state = 'open' AND "offset" = $3`,
           [id, length, offset],
         );
       },

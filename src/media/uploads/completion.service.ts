@@ -12,6 +12,7 @@ import { PublicImages } from '../images/public-images.js';
 import { Thumbnails } from '../images/thumbnails.js';
 import type { Media, MediaType } from '../library/media.entity.js';
 import { MediaService } from '../library/media.service.js';
+import { UploadReader } from './upload-reader.js';
 import { alive, UploadSessions, type UploadSession } from './upload-sessions.js';
 import { ChecksumMismatch, UploadIncomplete } from './upload.errors.js';
 
@@ -49,6 +50,7 @@ export class CompletionService {
   constructor(
     private readonly db: Database,
     private readonly sessions: UploadSessions,
+    private readonly reader: UploadReader,
     private readonly store: FileStore,
     private readonly digester: Digester,
     private readonly content: ContentInspector,
@@ -60,7 +62,7 @@ export class CompletionService {
 
   async complete(caller: Caller, request: CompletionRequest): Promise<Completion> {
     const { id: ownerId } = caller;
-    const session = alive(await this.sessions.find(this.db, ownerId, request.uploadId));
+    const session = alive(await this.reader.find(ownerId, request.uploadId));
     if (session.mediaId !== null) return await this.repeat(session.mediaId, session, request);
     if (session.offset < session.total) throw new UploadIncomplete(session.offset);
     try {
@@ -76,7 +78,7 @@ export class CompletionService {
     } catch (error) {
       if (isRefusal(error)) throw error;
       // Another request may have completed or cancelled the upload meanwhile: its bytes are gone, or not those uploaded.
-      const now = alive(await this.sessions.find(this.db, ownerId, request.uploadId));
+      const now = alive(await this.reader.find(ownerId, request.uploadId));
       if (now.mediaId === null) throw error;
       return await this.repeat(now.mediaId, now, request);
     }

@@ -2,7 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 import { BEGUN, Database, type Queryable } from '../../database/database.js';
-import { FileStore } from '../../storage/file-store.js';
+import { FileStore, type Copy } from '../../storage/file-store.js';
 import { Batches } from './batches.js';
 import type { ByteRange } from './content-range.js';
 import { UploadCancelled, UploadExpired, UploadNotFound, UploadRejected } from './upload.errors.js';
@@ -15,8 +15,10 @@ export interface UploadSession {
   readonly ownerId: string;
   readonly state: UploadState;
   readonly total: number;
-  /** Bytes that are acknowledged and on disk; what lies beyond does not exist. */
+  /** Bytes that are acknowledged and on disk; but for a tail, what lies beyond does not exist. */
   readonly offset: number;
+  /** What its writer announced last: acknowledged if it is there. */
+  readonly tail: Tail | undefined;
   readonly key: string;
   /** Name of the bytes until there is a media. */
   readonly file: string;
@@ -28,6 +30,13 @@ export interface UploadSession {
   readonly createdAt: Date;
   readonly expiresAt: Date;
   readonly mediaId: number | null;
+}
+
+/** The chunk that begins at the offset, announced while its bytes were being written. */
+export interface Tail {
+  readonly end: number;
+  /** CRC-32 of its bytes. */
+  readonly crc: number;
 }
 
 export interface Rejection {
@@ -77,7 +86,7 @@ const EXPIRY_STEP_SECONDS = 60;
 
 // `state` tells an open session past its time as expired: it ends by the clock of Postgres, not by the sweeper's round.
 const COLUMNS = `
-  s.id, s.owner_id, s.total, s."offset", s.key, coalesce(s.file, s.id) AS file, s.writer, s.file_name, s.mime, s.rejection, s.created_at, s.expires_at,
+  s.id, s.owner_id, s.total, s."offset", s.tail_end, s.tail_crc, s.key, coalesce(s.file, s.id) AS file, s.writer, s.file_name, s.mime, s.rejection, s.created_at, s.expires_at,
   s.media_id, CASE WHEN s.state = 'open' AND s.expires_at <= now() THEN 'expired' ELSE s.state END AS state`;
 
 // It is indexed, and a new value in an index makes every update dearer: it moves in steps.
@@ -85,24 +94,32 @@ const EXPIRY = `CASE WHEN expiry_slides AND expires_at < now() + make_interval(s
   THEN least(now() + make_interval(secs => $6), created_at + make_interval(secs => $7))
   ELSE expires_at END`;
 
-/** @param condition what else has to be so */
-const move = (condition: string) => `UPDATE upload_session
-  SET "offset" = $4, expires_at = ${EXPIRY}
-  WHERE id = $1 AND owner_id = $2 AND "offset" = $3 AND total = $5 AND state = 'open' AND expires_at > now()
-    AND ${BEGUN} AND ${condition}
+/**
+ * @param changes to the row, besides its expiry
+ * @param condition what else has to be so
+ */
+const move = (changes: string, condition: string) => `UPDATE upload_session
+  SET ${changes}, expires_at = ${EXPIRY}
+  WHERE id = $1 AND owner_id = $2 AND total = $5 AND state = 'open' AND expires_at > now() AND ${condition}
   RETURNING id, expires_at, mime, coalesce(file, id) AS file, writer IS NOT NULL AS own`;
 
-const MOVE_LOCKED = move(`coalesce(writer, $9) = $9`);
-const MOVE_LEASED = move(`writer = $9`);
+const MOVE = move(
+  `"offset" = $4`,
+  `"offset" = $3 AND tail_end IS NULL AND coalesce(writer, $9) = $9 AND ${BEGUN}`,
+);
+const ANNOUNCE = move(
+  `"offset" = $3, tail_end = $4, tail_crc = $10`,
+  `coalesce(tail_end, "offset") = $3 AND writer = $9`,
+);
 
 // Each row is looked up by its key, whatever the planner thinks of the size of the table, which may have been empty when it
 // made the plan. One that somebody has locked is left out, or all would wait for it.
 const SETTLE = `UPDATE upload_session s
-  SET "offset" = m.after, expires_at = ${EXPIRY}
+  SET "offset" = m.after, tail_end = NULL, tail_crc = NULL, expires_at = ${EXPIRY}
   FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) AS m (id, owner_id, before, after, total)
     CROSS JOIN LATERAL (SELECT ctid AS place FROM upload_session WHERE id = m.id FOR UPDATE SKIP LOCKED) AS locked
-  WHERE s.ctid = locked.place AND s.owner_id = m.owner_id AND s."offset" = m.before AND s.total = m.total AND s.state = 'open'
-    AND s.expires_at > now() AND s.writer = $9
+  WHERE s.ctid = locked.place AND s.owner_id = m.owner_id AND coalesce(s.tail_end, s."offset") = m.before
+    AND s.total = m.total AND s.state = 'open' AND s.expires_at > now() AND s.writer = $9
   RETURNING s.id, s.expires_at, s.mime, coalesce(s.file, s.id) AS file, true AS own`;
 
 /** The statements on `upload_session`. A method that takes `db` belongs to the caller's transaction. */
@@ -182,17 +199,15 @@ export class UploadSessions {
    * also takes the row's lock. Undefined when the session stands elsewhere, or nowhere, or has a writer elsewhere.
    */
   async advance(db: Queryable, ownerId: string, id: string, range: ByteRange): Promise<Advanced | undefined> {
-    return await this.move(db, MOVE_LOCKED, ownerId, id, range);
+    return await this.move(db, MOVE, this.values(ownerId, id, range));
   }
 
-  /** As `advance`, for bytes that this process writes at the same time, and commits when they are written. */
-  async advanceLeased(
-    db: Queryable,
-    ownerId: string,
-    id: string,
-    range: ByteRange,
-  ): Promise<Advanced | undefined> {
-    return await this.move(db, MOVE_LEASED, ownerId, id, range);
+  /**
+   * Commits that this process is writing the bytes of `range`, of that CRC-32, after all that it wrote before. Until the next
+   * chunk, the offset stays where they begin, and they are the tail.
+   */
+  async announce(ownerId: string, id: string, range: ByteRange, crc: number): Promise<Advanced | undefined> {
+    return await this.move(this.db, ANNOUNCE, [...this.values(ownerId, id, range), crc]);
   }
 
   /**
@@ -217,17 +232,14 @@ export class UploadSessions {
     return moves.map(({ id }) => moved.get(id));
   }
 
-  private async move(
-    db: Queryable,
-    statement: string,
-    ownerId: string,
-    id: string,
-    { start, end, total }: ByteRange,
-  ): Promise<Advanced | undefined> {
-    if (!isUploadId(id)) return undefined;
-    const values = [id, ownerId, start, end + 1, total, ...this.expiry(), this.writer];
+  private async move(db: Queryable, statement: string, values: unknown[]): Promise<Advanced | undefined> {
+    if (!isUploadId(String(values[0]))) return undefined;
     const { rows } = await db.query<Moved>(statement, values);
     return rows[0] && toAdvanced(rows[0]);
+  }
+
+  private values(ownerId: string, id: string, { start, end, total }: ByteRange): unknown[] {
+    return [id, ownerId, start, end + 1, total, ...this.expiry(), this.writer];
   }
 
   /** In seconds: from now, from the first chunk, and how near an expiry is that is worth a move. */
@@ -239,10 +251,22 @@ export class UploadSessions {
   /**
    * From now on any process writes to the upload, under the lock of its row, and to another file: the writer that was may
    * be dead, or only slow and about to write.
-   * @param file a copy of all that the session has
+   * @param copy all that the session has
    */
-  async share(db: Queryable, id: string, file: string): Promise<void> {
-    await db.query(`UPDATE upload_session SET writer = NULL, file = $2 WHERE id = $1`, [id, file]);
+  async share(db: Queryable, id: string, { file, size }: Copy): Promise<void> {
+    await db.query(
+      `UPDATE upload_session SET writer = NULL, file = $2, "offset" = $3, tail_end = NULL, tail_crc = NULL
+       WHERE id = $1`,
+      [id, file, size],
+    );
+  }
+
+  /** Makes an end of a tail: the upload has `offset` bytes, with it or without. */
+  async resolve(db: Queryable, id: string, offset: number): Promise<void> {
+    await db.query(
+      `UPDATE upload_session SET "offset" = $2, tail_end = NULL, tail_crc = NULL WHERE id = $1`,
+      [id, offset],
+    );
   }
 
   /** Notes what the first bytes have told at last. */
@@ -328,6 +352,8 @@ interface Row {
   readonly state: UploadState;
   readonly total: string;
   readonly offset: string;
+  readonly tail_end: string | null;
+  readonly tail_crc: string | null;
   readonly key: string;
   readonly file: string;
   readonly writer: string | null;
@@ -353,6 +379,7 @@ function toSession(row: Row, writer: string): UploadSession {
     state: row.state,
     total: Number(row.total),
     offset: Number(row.offset),
+    tail: row.tail_end === null ? undefined : { end: Number(row.tail_end), crc: Number(row.tail_crc) },
     key: row.key,
     file: row.file,
     foreign: row.writer !== null && row.writer !== writer,

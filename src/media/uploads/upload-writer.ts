@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import { Injectable } from '@nestjs/common';
 import { Audit, type Caller } from '../../audit/audit.js';
 import { Database, type Queryable } from '../../database/database.js';
@@ -78,27 +79,23 @@ export class UploadWriter {
 
   /**
    * In company the bytes first, then one statement for all who have written meanwhile: the least work. Alone both at once,
-   * and COMMIT when both are done: two statements more, and the answer comes sooner (decisions/005).
+   * each durable by itself, and the answer comes sooner (decisions/005). The last chunk leaves no tail behind.
    */
   private async moveLeased(
     ownerId: string,
     { uploadId, range, bytes }: Chunk & { uploadId: string },
     file: string,
   ): Promise<Advanced | undefined> {
-    if (this.leased > 1) {
+    if (this.leased > 1 || range.end + 1 === range.total || !this.store.isUnfenced(file)) {
       await this.store.write(file, range.start, bytes);
       return await this.sessions.settle(ownerId, uploadId, range);
     }
-    // Begun before a connection is taken: it is what takes the longest.
+    // Begun before its sum is taken: it is what takes the longest.
     const written = this.store.write(file, range.start, bytes);
-    const moved = this.db.transaction(
-      (db) => this.sessions.advanceLeased(db, ownerId, uploadId, range),
-      async (_, advanced) => {
-        await written;
-        return advanced;
-      },
-    );
-    return (await settled(moved, written))[0];
+    const announced = this.sessions.announce(ownerId, uploadId, range, crc32(bytes));
+    const [advanced] = await settled(announced, written);
+    // One who fenced the file before the bytes were there may have missed them, and asks Postgres with us.
+    return this.store.isUnfenced(file) ? advanced : undefined;
   }
 
   /**
@@ -140,10 +137,12 @@ export class UploadWriter {
   /** A chunk that repeats bytes, all or some, or fits nowhere. */
   private async place(
     db: Queryable,
-    session: UploadSession,
+    found: UploadSession,
     chunk: Chunk & { uploadId: string },
   ): Promise<Receipt | AppError | typeof FOREIGN> {
     const { range, bytes } = chunk;
+    if (found.foreign && found.tail) return FOREIGN;
+    const session = await this.resolve(db, found);
     const overlap = overlapOf(session, range);
     if (overlap > 0) await this.compare(session, range.start, bytes.subarray(0, overlap));
     if (overlap === bytes.length) return { ...session, replayed: true, asked: false };
@@ -154,25 +153,35 @@ export class UploadWriter {
     return await this.write(db, session.ownerId, rest, advanced);
   }
 
+  /** Makes an end of a tail of this process, which is writing nothing now: a failure has left it, or a fence. */
+  private async resolve(db: Queryable, session: UploadSession): Promise<UploadSession> {
+    const { id, file, tail } = session;
+    if (!tail) return session;
+    const offset = (await this.store.rewrite(file, session.offset, tail)) ? tail.end : session.offset;
+    await this.sessions.resolve(db, id, offset);
+    return { ...session, offset, tail: undefined };
+  }
+
   /**
    * Lets this process, and from then on any, write to an upload that another one has opened. That one may be dead, or only
    * slow and about to write: so the bytes go on in a copy, and what it still writes is lost on nobody.
    */
   private async takeOver(ownerId: string, id: string): Promise<void> {
-    const { file, offset } = alive(await this.sessions.find(this.db, ownerId, id));
+    const { file, offset, tail } = alive(await this.sessions.find(this.db, ownerId, id));
     // Before the lock, since it takes a while. Bytes below the offset never change.
-    const copy = await this.store.copy(id, file, offset);
+    const copy = await this.store.copy(id, file, offset, tail);
     const taken = await this.db.transaction(
       (db) => this.sessions.lock(db, ownerId, id),
       async (db, current) => {
         // Else it was taken over or ended meanwhile, or its writer lives and went on: the chunk is judged again.
         if (current?.state !== 'open' || current.file !== file || current.offset !== offset) return false;
+        if (current.tail?.end !== tail?.end) return false;
         if (copy === undefined) throw new ServiceUnavailable('The bytes are out of reach');
         await this.sessions.share(db, id, copy);
         return true;
       },
     );
-    const left = taken ? file : copy;
+    const left = taken ? file : copy?.file;
     if (left !== undefined) await this.store.discard(left);
   }
 

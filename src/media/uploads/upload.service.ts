@@ -12,6 +12,7 @@ import type { Chunk, ChunkQuery } from './chunk.js';
 import { DiskSpace } from './disk-space.js';
 import { Rates } from './rates.js';
 import type { Receipt } from './receipt.js';
+import { UploadReader } from './upload-reader.js';
 import { UploadWriter } from './upload-writer.js';
 import {
   alive,
@@ -36,6 +37,7 @@ export class UploadService {
   constructor(
     private readonly db: Database,
     private readonly sessions: UploadSessions,
+    private readonly reader: UploadReader,
     private readonly writer: UploadWriter,
     private readonly store: FileStore,
     private readonly content: ContentInspector,
@@ -84,19 +86,19 @@ export class UploadService {
 
   /** Where an upload of `total` bytes stands. Changes nothing. */
   async query(ownerId: string, { uploadId, total }: ChunkQuery): Promise<Receipt> {
-    const session = alive(await this.sessions.find(this.db, ownerId, uploadId));
+    const session = alive(await this.reader.find(ownerId, uploadId));
     if (session.total !== total) throw new InconsistentLength(session.total);
     return { ...session, replayed: false, asked: true };
   }
 
   /** The session of an upload: open, complete or rejected. */
   async status(ownerId: string, id: string): Promise<UploadSession> {
-    const session = await this.sessions.find(this.db, ownerId, id);
+    const session = await this.reader.find(ownerId, id);
     return session?.state === 'rejected' ? session : alive(session);
   }
 
   async page(ownerId: string, page: PageRequest): Promise<SessionPage> {
-    return await this.sessions.page(this.db, ownerId, page);
+    return await this.reader.page(ownerId, page);
   }
 
   /** Ends an upload and removes its bytes. Well if that was done before. */
