@@ -1,6 +1,7 @@
 // @ts-check
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { digest } from './random.js';
 
@@ -10,7 +11,7 @@ const SWEEP_MS = 15_000;
  * @typedef {{ kind: 'lost' | 'wrong' | 'doubled' | 'orphan' | 'refused' | 'stuck', what: string }} Violation
  * @typedef {{ postgres: import('./postgres.js').Postgres, dataDir: string, deaths: Violation[] }} Place
  * @typedef {{ id: string, key: string, file: string, state: string, total: number, offset: number, name: string,
- *   media: number | null, media_key: string | null, media_size: number | null, media_sha256: string | null }} Row
+ *   tail_end: number | null, tail_crc: number | null, media: number | null, media_key: string | null, media_size: number | null, media_sha256: string | null }} Row
  */
 
 /**
@@ -22,7 +23,9 @@ export async function inspect(place, uploads) {
   const known = uploads
     .filter(({ id }) => id !== undefined)
     .map(({ id, acked, mediaId }) => ({ id, acked, mediaId }));
-  const rows = await readRows(place, uploads);
+  const rows = await Promise.all(
+    (await readRows(place, uploads)).map(async (row) => ({ ...row, offset: await standing(place, row) })),
+  );
   const byId = new Map(rows.map((row) => [row.id, row]));
   const byName = new Map(uploads.map((upload) => [upload.name, upload]));
   const lost = known.flatMap((client) => compareWithClient(client, byId.get(client.id ?? '')));
@@ -35,11 +38,19 @@ export async function inspect(place, uploads) {
 /** @param {Place} place @param {readonly import('./upload.js').Upload[]} uploads @returns {Promise<Row[]>} */
 async function readRows({ postgres }, uploads) {
   return await postgres.query(
-    `SELECT s.id, s.key, coalesce(s.file, s.id) AS file, s.state, s.total::float8 AS total, s."offset"::float8 AS "offset", s.file_name AS name,
+    `SELECT s.id, s.key, coalesce(s.file, s.id) AS file, s.state, s.total::float8 AS total, s."offset"::float8 AS "offset", s.tail_end::float8 AS tail_end,
+            s.tail_crc::float8 AS tail_crc, s.file_name AS name,
             m.id AS media, m.key AS media_key, m.size::float8 AS media_size, m.sha256 AS media_sha256
      FROM upload_session s LEFT JOIN media m ON m.upload_id = s.id WHERE s.file_name = ANY($1)`,
     [uploads.map(({ name }) => name)],
   );
+}
+
+/** A tail counts if its bytes are there. @param {Place} place @param {Row} row */
+async function standing({ dataDir }, { offset, tail_end, tail_crc, file, key }) {
+  if (tail_end === null) return offset;
+  const tail = (await readStored(dataDir, { file, key }))?.subarray(offset, tail_end);
+  return tail?.length === tail_end - offset && crc32(tail) === tail_crc ? tail_end : offset;
 }
 
 /** @param {{ id: string | undefined, acked: number, mediaId: number | undefined }} client @param {Row | undefined} row @returns {Violation[]} */
@@ -74,7 +85,7 @@ async function compareMedia(dataDir, { media, media_key, media_size, media_sha25
     : [{ kind: 'wrong', what: `media ${media} of ${content.length} bytes: file ${stored?.length}` }];
 }
 
-/** A completion that crashed may have renamed it, or does so just now. @param {string} dataDir @param {Row} row */
+/** A completion that crashed may have renamed it, or does so just now. @param {string} dataDir @param {Pick<Row, 'file' | 'key'>} row */
 async function readStored(dataDir, { file, key }) {
   return (await read(join(dataDir, 'uploads', file))) ?? (await read(join(dataDir, 'files', key)));
 }

@@ -126,7 +126,7 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
    */
   isUnfenced(name: string): boolean {
     const file = this.open.fileOf(this.uploadPath(name));
-    return this.marks && file !== undefined && (fstatSync(file.fd).mode & FENCED) === 0;
+    return this.marks && file !== undefined && (modeOf(file) & FENCED) === 0;
   }
 
   /**
@@ -329,6 +329,15 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
 
   private uploadPath(name: string): string {
     return join(this.uploads, name);
+  }
+}
+
+/** Of an open file, without a trip to the thread pool: the system has it in memory. All of it, where it is not to be had. */
+function modeOf({ fd }: FileHandle): number {
+  try {
+    return fstatSync(fd).mode;
+  } catch {
+    return 0o777;
   }
 }
 

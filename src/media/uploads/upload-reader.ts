@@ -32,7 +32,8 @@ export class UploadReader {
     return { count, sessions: await Promise.all(found) };
   }
 
-  private async count(session: UploadSession): Promise<UploadSession | 'gone'> {
+  /** The session without its tail, which is counted if it is there. Gone: its file has another name by now, or none. */
+  async count(session: UploadSession): Promise<UploadSession | 'gone'> {
     const { file, offset, tail } = session;
     if (!tail || session.state !== 'open') return session;
     const kept = await this.store.keeps(file, offset, tail);

@@ -14,6 +14,7 @@ import { Leases, type Lease } from './leases.js';
 import { overlapOf } from './overlap.js';
 import type { Receipt } from './receipt.js';
 import { Turns } from './turns.js';
+import { UploadReader } from './upload-reader.js';
 import { alive, UploadSessions, type Advanced, type UploadSession } from './upload-sessions.js';
 import { ChunkConflict, UploadComplete } from './upload.errors.js';
 
@@ -31,6 +32,7 @@ export class UploadWriter {
   constructor(
     private readonly db: Database,
     private readonly sessions: UploadSessions,
+    private readonly reader: UploadReader,
     private readonly store: FileStore,
     private readonly content: ContentInspector,
     private readonly audit: Audit,
@@ -141,8 +143,8 @@ export class UploadWriter {
     chunk: Chunk & { uploadId: string },
   ): Promise<Receipt | AppError | typeof FOREIGN> {
     const { range, bytes } = chunk;
-    if (found.foreign && found.tail) return FOREIGN;
-    const session = await this.resolve(db, found);
+    const session = found.foreign ? await this.reader.count(found) : await this.resolve(db, found);
+    if (session === 'gone') return FOREIGN;
     const overlap = overlapOf(session, range);
     if (overlap > 0) await this.compare(session, range.start, bytes.subarray(0, overlap));
     if (overlap === bytes.length) return { ...session, replayed: true, asked: false };
