@@ -350,12 +350,12 @@ async function readTail(file: FileHandle, offset: number, { end, crc }: Tail): P
 /** Whether a file there can be fenced off. Some file systems, those of other systems above all, have no such modes. */
 async function keepsMarks(directory: string): Promise<boolean> {
   const path = join(directory, besides('probe'));
-  return await withFile(path, 'wx', async (file) => {
-    await file.chmod(FILE_MODE);
-    const before = (await file.stat()).mode & FENCED;
+  const probe = withFile(path, 'wx', async (file) => {
+    const unmarked = ((await file.stat()).mode & FENCED) === 0;
     await chmod(path, FILE_MODE | FENCED);
-    return before === 0 && ((await file.stat()).mode & FENCED) !== 0;
-  }).finally(() => rm(path, { force: true }));
+    return unmarked && ((await file.stat()).mode & FENCED) !== 0;
+  });
+  return await probe.finally(() => rm(path, { force: true })).catch(() => false);
 }
 
 /** A name in `uploads/` that no other call has, and that tells whose it is. */
