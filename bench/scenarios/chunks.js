@@ -63,19 +63,18 @@ async function addSessions(target, count) {
   await client.end();
 }
 
-/** What one chunk asks of disk and database, counted in the server's system calls and the counters of Postgres. @param {Tools} tools @returns {Promise<Outcome>} */
+/** What one chunk asks of disk and database, counted in the system calls of the server and of its Postgres. @param {Tools} tools @returns {Promise<Outcome>} */
 export async function costs({ starters, load }) {
   const chunks = 100;
   const target = await starters.mediadock();
   await load(target, { uploads: 1, chunks });
-  const walBefore = await walSyncs(target);
+  const watched = [target.pid, ...(await postgresProcesses(target))].flatMap((pid) => ['-p', String(pid)]);
   const strace = spawn('strace', [
     '-f',
     '-y',
     '-e',
     'trace=pwrite64,fdatasync,fsync,write,writev',
-    '-p',
-    String(target.pid),
+    ...watched,
   ]);
   let log = '';
   strace.stderr.on('data', (text) => (log += text));
@@ -83,27 +82,27 @@ export async function costs({ starters, load }) {
   await load(target, { uploads: 1, chunks });
   strace.kill('SIGINT');
   await once(strace, 'close');
-  const wal = (await walSyncs(target)) - walBefore;
   await target.stop();
   const calls = (/** @type {RegExp} */ pattern) =>
     log.split('\n').filter((line) => pattern.test(line)).length / chunks;
+  const wal = calls(/f(data)?sync\(.*\/pg_wal\//);
   return {
     rows: [
       {
         'synced writes of the file': calls(/pwrite64\(.*\/uploads\//),
-        'other syncs': calls(/f(data)?sync\(/),
-        'WAL syncs': wal / chunks,
-        'sends to Postgres': calls(/writev?\(\d+<(UNIX|socket)/),
+        'WAL syncs': wal,
+        'other syncs': calls(/f(data)?sync\(/) - wal,
+        'sends to Postgres': calls(/writev?\(\d+<(UNIX|socket)(?!.*"HTTP)/),
       },
     ],
     ratios: {},
   };
 }
 
-/** @param {Target} target @returns {Promise<number>} */
-async function walSyncs(target) {
+/** Backends and helpers that are there now. @param {Target} target @returns {Promise<number[]>} */
+async function postgresProcesses(target) {
   const client = await postgresOf(target);
-  const { rows } = await client.query(`SELECT sum(fsyncs) AS syncs FROM pg_stat_io WHERE object = 'wal'`);
+  const { rows } = await client.query(`SELECT pid FROM pg_stat_activity`);
   await client.end();
-  return Number(rows[0].syncs);
+  return rows.map(({ pid }) => pid);
 }
