@@ -42,6 +42,12 @@ const NO_COMPARISON = [
   { file: SESSIONS, from: 'AND coalesce(s.tail_end, s."offset") = m.before', to: '' },
 ];
 
+const LOOK = {
+  file: WRITER,
+  from: 'return this.store.isUnfenced(file) ? advanced : undefined;',
+  to: 'return advanced;',
+};
+
 const KILL = 'kill --runs 2';
 const POWER = 'power --runs 4';
 const RACE = 'race --runs 3';
@@ -182,6 +188,7 @@ export const MUTANTS = [
         from: BOTH,
         to: 'written.catch(() => undefined); const advanced = await announced;',
       },
+      LOOK,
     ],
     layers: ['order', 'syscalls'],
   },
@@ -206,7 +213,7 @@ export const MUTANTS = [
   },
   {
     name: 'a tail is forgotten',
-    patches: [{ file: STORE, from: '(await readTail(file, size, tail)) ? tail.end : size', to: 'size' }],
+    patches: [{ file: STORE, from: 'bytes ? size + bytes.length : size', to: 'size' }],
     layers: [KILL],
   },
   {
@@ -216,18 +223,12 @@ export const MUTANTS = [
   },
   {
     name: 'no look for the fence',
-    patches: [
-      {
-        file: WRITER,
-        from: 'return this.store.isUnfenced(file) ? advanced : undefined;',
-        to: 'return advanced;',
-      },
-    ],
+    patches: [LOOK],
     layers: ['order', 'race --runs 1'],
   },
   {
     name: 'no fence',
-    patches: [{ file: STORE, from: 'chmod(from, FILE_MODE | FENCED)', to: 'chmod(from, FILE_MODE)' }],
+    patches: [{ file: STORE, from: 'await fence(from);', to: ';' }],
     layers: ['race --runs 1'],
   },
   {

@@ -19,7 +19,7 @@ import { Config } from '../config/config.js';
 import { ServiceUnavailable } from '../errors/app-error.js';
 import { settled } from '../settled.js';
 import { oldFiles, sizeOf, unlessAbsent } from './directory.js';
-import { closeAfter, FILE_MODE, readAt, syncDirectory, withFile, writeAt } from './durable.js';
+import { closeAfter, readAt, syncDirectory, withFile, writeAt } from './durable.js';
 import { OpenUploads } from './open-uploads.js';
 import { storing } from './storage.errors.js';
 
@@ -130,23 +130,23 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
   }
 
   /**
-   * Fences off an upload and copies it into a file of a name of its own: the first `size` bytes, and the tail if all of it is
-   * there. Undefined when there is no such upload.
+   * Copies an upload into a file of a name of its own: the first `size` bytes, and the tail if all of it is there, which
+   * its writer may be writing still, and is fenced off from. Undefined when there is no such upload.
    */
   async copy(id: string, name: string, size: number, tail: Tail | undefined): Promise<Copy | undefined> {
     const copied = besides(id);
     return await this.guarded(async () => {
-      const [from, to] = [this.uploadPath(name), this.uploadPath(copied)];
-      const flags = constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE;
-      const fenced = chmod(from, FILE_MODE | FENCED).then(() => copyFile(from, to, flags));
-      const found = await unlessAbsent(fenced.then(() => true));
+      const to = this.uploadPath(copied);
+      const found = await unlessAbsent(duplicate(this.uploadPath(name), to, size, tail));
       if (!found) return undefined;
-      await chmod(to, FILE_MODE);
       return await withFile(to, constants.O_RDWR, async (file) => {
-        const { size: length } = await file.stat();
+        const { size: length, mode } = await file.stat();
         if (length < size)
           throw new Error(`An upload has ${length} bytes on disk, ${size} were acknowledged`);
-        const counted = tail && (await readTail(file, size, tail)) ? tail.end : size;
+        if (mode & FENCED) await file.chmod(mode & 0o777 & ~FENCED);
+        const { bytes } = found;
+        const counted = bytes ? size + bytes.length : size;
+        if (bytes) await writeAt(file, bytes, size);
         await file.truncate(counted);
         await file.sync();
         await syncDirectory(this.uploads);
@@ -155,9 +155,9 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
     });
   }
 
-  /** Whether all of a tail is there, and from now on durable; undefined when there is no such upload. */
-  async keeps(name: string, offset: number, tail: Tail): Promise<boolean | undefined> {
-    return await this.guarded(() =>
+  /** Whether all of a tail is there, and from now on durable. */
+  async keeps(name: string, offset: number, tail: Tail): Promise<boolean> {
+    const kept = await this.guarded(() =>
       unlessAbsent(
         withFile(this.uploadPath(name), 'r', async (file) => {
           if (!(await readTail(file, offset, tail))) return false;
@@ -166,6 +166,12 @@ export class FileStore implements OnModuleInit, OnModuleDestroy {
         }),
       ),
     );
+    return kept ?? false;
+  }
+
+  /** Whether there is an upload of this name. */
+  async exists(name: string): Promise<boolean> {
+    return (await this.guarded(() => sizeOf(this.uploadPath(name)))) !== undefined;
   }
 
   /**
@@ -341,6 +347,23 @@ function modeOf({ fd }: FileHandle): number {
   }
 }
 
+/** @returns the tail, as the system has it: a clone may have only what was on the disk */
+async function duplicate(
+  from: string,
+  to: string,
+  size: number,
+  tail: Tail | undefined,
+): Promise<{ bytes: Buffer | undefined }> {
+  if (tail) await fence(from);
+  await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  return { bytes: tail && (await withFile(from, 'r', (file) => readTail(file, size, tail))) };
+}
+
+async function fence(path: string): Promise<void> {
+  const { mode } = await stat(path);
+  await chmod(path, (mode & 0o777) | FENCED);
+}
+
 /** Undefined unless all of it is there. */
 async function readTail(file: FileHandle, offset: number, { end, crc }: Tail): Promise<Buffer | undefined> {
   const bytes = await readAt(file, end - offset, offset);
@@ -352,7 +375,7 @@ async function keepsMarks(directory: string): Promise<boolean> {
   const path = join(directory, besides('probe'));
   const probe = withFile(path, 'wx', async (file) => {
     const unmarked = ((await file.stat()).mode & FENCED) === 0;
-    await chmod(path, FILE_MODE | FENCED);
+    await fence(path);
     return unmarked && ((await file.stat()).mode & FENCED) !== 0;
   });
   return await probe.finally(() => rm(path, { force: true })).catch(() => false);

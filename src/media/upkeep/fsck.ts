@@ -136,12 +136,13 @@ export class Fsck {
       '',
     )) {
       const length = (await this.store.lengthOf(upload)) ?? 0;
-      const still = await this.db.query(`${columns} AND id = $1`, [upload.id]);
-      if (length < Number(upload.offset) && still.rowCount === 1) yield this.short(upload, length);
+      const { rows } = await this.db.query<UploadRow>(`${columns} AND id = $1`, [upload.id]);
+      const still = rows.some(({ file, offset }) => file === upload.file && offset === upload.offset);
+      if (length < Number(upload.offset) && still) yield this.short(upload, length);
     }
   }
 
-  private short({ id, offset }: UploadRow, length: number): Finding {
+  private short({ id, file, offset }: UploadRow, length: number): Finding {
     return {
       fault: 'upload-short',
       subject: `upload ${id.slice(0, 8)}…`,
@@ -150,8 +151,8 @@ export class Fsck {
       fix: async () => {
         await this.db.query(
           `UPDATE upload_session SET "offset" = $2, tail_end = NULL, tail_crc = NULL
-           WHERE id = $1 AND state = 'open' AND "offset" = $3`,
-          [id, length, offset],
+           WHERE id = $1 AND state = 'open' AND "offset" = $3 AND coalesce(file, id) = $4`,
+          [id, length, offset, file],
         );
       },
     };

@@ -261,6 +261,15 @@ export class UploadSessions {
     );
   }
 
+  /** Takes back what this process announced, as its bytes cannot be trusted. */
+  async retract(id: string, { start, end }: ByteRange): Promise<void> {
+    await this.db.query(
+      `UPDATE upload_session SET tail_end = NULL, tail_crc = NULL
+       WHERE id = $1 AND writer = $2 AND "offset" = $3 AND tail_end = $4`,
+      [id, this.writer, start, end + 1],
+    );
+  }
+
   /** Makes an end of a tail: the upload has `offset` bytes, with it or without. */
   async resolve(db: Queryable, id: string, offset: number): Promise<void> {
     await db.query(

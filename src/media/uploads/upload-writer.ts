@@ -5,7 +5,7 @@ import { Database, type Queryable } from '../../database/database.js';
 import { AppError, ServiceUnavailable } from '../../errors/app-error.js';
 import { settled } from '../../settled.js';
 import { readAt } from '../../storage/durable.js';
-import { FileStore } from '../../storage/file-store.js';
+import { FileStore, type Copy } from '../../storage/file-store.js';
 import { ContentInspector } from '../content/content-inspector.js';
 import { isRefusal } from '../content/content.errors.js';
 import type { Chunk } from './chunk.js';
@@ -95,9 +95,15 @@ export class UploadWriter {
     // Begun before its sum is taken: it is what takes the longest.
     const written = this.store.write(file, range.start, bytes);
     const announced = this.sessions.announce(ownerId, uploadId, range, crc32(bytes));
-    const [advanced] = await settled(announced, written);
-    // One who fenced the file before the bytes were there may have missed them, and asks Postgres with us.
-    return this.store.isUnfenced(file) ? advanced : undefined;
+    try {
+      const [advanced] = await settled(announced, written);
+      // One who fenced the file before the bytes were there may have missed them, and asks Postgres with us.
+      return this.store.isUnfenced(file) ? advanced : undefined;
+    } catch (error) {
+      // Bytes whose sync failed look well in the memory of the system: they are not to be found and counted.
+      await written.catch(() => this.sessions.retract(uploadId, range)).catch(() => undefined);
+      throw error;
+    }
   }
 
   /**
@@ -144,7 +150,6 @@ export class UploadWriter {
   ): Promise<Receipt | AppError | typeof FOREIGN> {
     const { range, bytes } = chunk;
     const session = found.foreign ? await this.reader.count(found) : await this.resolve(db, found);
-    if (session === 'gone') return FOREIGN;
     const overlap = overlapOf(session, range);
     if (overlap > 0) await this.compare(session, range.start, bytes.subarray(0, overlap));
     if (overlap === bytes.length) return { ...session, replayed: true, asked: false };
@@ -179,12 +184,19 @@ export class UploadWriter {
         if (current?.state !== 'open' || current.file !== file || current.offset !== offset) return false;
         if (current.tail?.end !== tail?.end) return false;
         if (copy === undefined) throw new ServiceUnavailable('The bytes are out of reach');
+        // Else its tail came after the copy, and somebody may have counted it; or the copy was swept, so long it took.
+        if (!(await this.isWhole(copy, current))) return false;
         await this.sessions.share(db, id, copy);
         return true;
       },
     );
     const left = taken ? file : copy?.file;
     if (left !== undefined) await this.store.discard(left);
+  }
+
+  private async isWhole(copy: Copy, { file, offset, tail }: UploadSession): Promise<boolean> {
+    if (!(await this.store.exists(copy.file))) return false;
+    return !tail || copy.size === tail.end || !(await this.store.keeps(file, offset, tail));
   }
 
   /** Returns a refusal, instead of throwing it, where the transaction has to commit what became of the session. */

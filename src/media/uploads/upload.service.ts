@@ -148,10 +148,11 @@ export class UploadService {
         (db) => settled(this.sessions.create(db, session), this.limits.redeem(db, claim)),
         async (_, [created]) => {
           await this.store.write(created.file, 0, bytes);
+          // Before COMMIT, when nobody knows the id: later, another chunk might have moved the upload on.
+          this.writer.keepLease(ownerId, created.id, range, { ...created, own: true });
           return { ...created, replayed: false, asked: false };
         },
       );
-      this.writer.keepLease(ownerId, created.id, range, { ...created, own: true });
       this.audit.record('upload.created', caller, { upload: created.id, bytes: total });
       return created;
     } catch (error) {
