@@ -23,10 +23,10 @@ import { closeAfter, readAt, syncDirectory, withFile, writeAt } from './durable.
 import { OpenUploads } from './open-uploads.js';
 import { storing } from './storage.errors.js';
 
-/** A chunk at the end of what is known to be there. */
-interface Tail {
+/** The chunk that begins where an upload stands, announced while its bytes were being written: they may be there or not. */
+export interface Tail {
   readonly end: number;
-  /** CRC-32. */
+  /** CRC-32 of its bytes. */
   readonly crc: number;
 }
 

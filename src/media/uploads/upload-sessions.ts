@@ -2,7 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 import { BEGUN, Database, type Queryable } from '../../database/database.js';
-import { FileStore, type Copy } from '../../storage/file-store.js';
+import { FileStore, type Copy, type Tail } from '../../storage/file-store.js';
 import { Batches } from './batches.js';
 import type { ByteRange } from './content-range.js';
 import { UploadCancelled, UploadExpired, UploadNotFound, UploadRejected } from './upload.errors.js';
@@ -30,13 +30,6 @@ export interface UploadSession {
   readonly createdAt: Date;
   readonly expiresAt: Date;
   readonly mediaId: number | null;
-}
-
-/** The chunk that begins at the offset, announced while its bytes were being written. */
-export interface Tail {
-  readonly end: number;
-  /** CRC-32 of its bytes. */
-  readonly crc: number;
 }
 
 export interface Rejection {
@@ -199,6 +192,7 @@ export class UploadSessions {
    * also takes the row's lock. Undefined when the session stands elsewhere, or nowhere, or has a writer elsewhere.
    */
   async advance(db: Queryable, ownerId: string, id: string, range: ByteRange): Promise<Advanced | undefined> {
+    if (!isUploadId(id)) return undefined;
     return await this.move(db, MOVE, this.values(ownerId, id, range));
   }
 
@@ -233,7 +227,6 @@ export class UploadSessions {
   }
 
   private async move(db: Queryable, statement: string, values: unknown[]): Promise<Advanced | undefined> {
-    if (!isUploadId(String(values[0]))) return undefined;
     const { rows } = await db.query<Moved>(statement, values);
     return rows[0] && toAdvanced(rows[0]);
   }

@@ -135,7 +135,7 @@ export class UploadWriter {
     return outcome;
   }
 
-  /** After COMMIT: a chunk may be written before Postgres is asked only where it is sure to be the next one. */
+  /** A chunk may be written before Postgres is asked only where it is sure to be the next one. */
   keepLease(ownerId: string, id: string, { end, total }: ByteRange, { own, file, mime }: Advanced): void {
     const offset = end + 1;
     if (own && !this.content.mayTellMore({ mime, offset }))
