@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { SwaggerModule } from '@nestjs/swagger';
 import cors from 'cors';
 import helmet from 'helmet';
 import type { DataSource } from 'typeorm';
@@ -17,6 +18,7 @@ import { behindProxies, type Trust } from './http/proxies.js';
 import { serveSwagger } from './http/swagger.js';
 import { requestMetrics } from './metrics/request-metrics.js';
 import { ChunkFastPath } from './media/uploads/chunk-fast-path.js';
+import metadata from './metadata.js';
 
 /** The app over an open database, mounted and ready to listen. Closing it closes the database. */
 export async function createApp(config: Config, source: DataSource): Promise<NestExpressApplication> {
@@ -31,6 +33,7 @@ export async function createApp(config: Config, source: DataSource): Promise<Nes
   // A weak hash of every answer: files bring an ETag of their own, nothing else is worth one.
   app.disable('etag');
   app.set('trust proxy', config.trustProxy);
+  await SwaggerModule.loadPluginMetadata(metadata);
   serveSwagger(app);
   servePages(app);
   const server: Server = app.getHttpServer();

@@ -1,10 +1,12 @@
 import 'reflect-metadata';
 import { readFile, writeFile } from 'node:fs/promises';
 import { NestFactory } from '@nestjs/core';
+import { SwaggerModule } from '@nestjs/swagger';
 import { DataSource } from 'typeorm';
 import { AppModule } from './app.module.js';
 import { loadConfig } from './config/config.js';
 import { openApiDocument } from './http/swagger.js';
+import metadata from './metadata.js';
 
 const FILE = 'openapi.json';
 
@@ -12,6 +14,7 @@ const FILE = 'openapi.json';
 const config = loadConfig({ JWT_SECRET: 'unused-while-a-document-is-written' });
 const module = AppModule.with(config, new DataSource({ type: 'postgres' }));
 const app = await NestFactory.create(module, { preview: true, logger: false, abortOnError: false });
+await SwaggerModule.loadPluginMetadata(metadata);
 const fresh = `${JSON.stringify(openApiDocument(app), null, 2)}\n`;
 
 if (!process.argv.includes('--check')) {

@@ -73,7 +73,7 @@ export interface MediaDto {
   readonly id: number;
   readonly added_at: string;
   /** `eimage` is an image whose client said so at completion; `doc` is everything that is no image. */
-  readonly type: 'image' | 'doc' | 'eimage';
+  readonly type: 'image' | 'eimage' | 'doc';
   /** The cleaned file name; null when the client sent none. */
   readonly title: string | null;
   readonly description: string | null;
@@ -110,7 +110,7 @@ export interface UploadDto {
   readonly expires: string;
   /** Size of the whole file in bytes, as a string. */
   readonly total: string;
-  readonly state: 'rejected' | 'open' | 'complete' | 'cancelled' | 'expired';
+  readonly state: 'open' | 'complete' | 'cancelled' | 'expired' | 'rejected';
   /** The cleaned file name; null when the client sent none. */
   readonly title: string | null;
   readonly created_at: string;

@@ -1,0 +1,77 @@
+// @ts-check
+// `npm run build`: compiles the server and the client, each into its dist/, unless what is there was made of the same sources.
+// Types are not checked here: `npm run types` does that.
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+
+/** @typedef {{ root: string, folders: string[], out: string }} Target */
+/** @typedef {Map<string, string>} Texts by path */
+
+/** @type {Target[]} */
+const TARGETS = [
+  { root: '.', folders: ['src', 'migrations'], out: 'dist' },
+  { root: 'packages/client/src', folders: ['.'], out: 'packages/client/dist' },
+];
+/** With the sources they decide what comes out; the lockfile says which compiler it is. */
+const SETTINGS = ['.swcrc', 'package-lock.json', 'scripts/build.js'];
+const STAMP = '.stamp';
+
+process.chdir(join(import.meta.dirname, '..'));
+await Promise.all(TARGETS.map(build));
+
+/** @param {Target} target */
+async function build({ root, folders, out }) {
+  const found = await Promise.all(folders.map((folder) => filesIn(join(root, folder))));
+  const sources = await read(found.flat().filter((path) => !path.endsWith('.spec.ts')));
+  const stamp = hashOf(await read(SETTINGS), sources);
+  if ((await readFile(join(out, STAMP), 'utf8').catch(() => '')) === stamp) return;
+
+  const outputs = await compile(sources, (path) => join(out, relative(root, path)));
+  await removeOthers(out, outputs);
+  for (const [path, text] of outputs) await write(path, text);
+  await writeFile(join(out, STAMP), stamp);
+}
+
+/** @param {string} folder */
+async function filesIn(folder) {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+}
+
+/** @param {readonly string[]} paths @returns {Promise<Texts>} */
+async function read(paths) {
+  const texts = paths.map(async (path) => /** @type {const} */ ([path, await readFile(path, 'utf8')]));
+  return new Map(await Promise.all(texts));
+}
+
+/** @param {Texts[]} all */
+function hashOf(...all) {
+  const files = all.flatMap((texts) => [...texts]).sort(([a], [b]) => (a < b ? -1 : 1));
+  return createHash('sha256').update(JSON.stringify(files)).digest('hex');
+}
+
+/** @param {Texts} sources @param {(path: string) => string} placeOf @returns {Promise<Texts>} */
+async function compile(sources, placeOf) {
+  // Loaded when it is needed: what was built also starts after `npm prune --omit=dev`.
+  const { transform } = await import('@swc/core');
+  const outputs = [...sources].map(async ([path, text]) => {
+    if (!path.endsWith('.ts')) return /** @type {const} */ ([placeOf(path), text]);
+    const { code } = await transform(text, { filename: path });
+    return /** @type {const} */ ([placeOf(path).replace(/ts$/, 'js'), code]);
+  });
+  return new Map(await Promise.all(outputs));
+}
+
+/** The stamp goes with what has no source any more: a build that is cut short has none. @param {string} out @param {Texts} outputs */
+async function removeOthers(out, outputs) {
+  const present = await filesIn(out).catch(() => []);
+  await Promise.all(present.filter((path) => !outputs.has(path)).map((path) => rm(path, { force: true })));
+}
+
+/** In place, and only what differs: a server that runs from here may still load a file. @param {string} path @param {string} text */
+async function write(path, text) {
+  if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return;
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
+}
