@@ -62,7 +62,7 @@ export class Server {
       (SELECT count(*)::int FROM upload_session WHERE state = 'open') AS open,
       (SELECT count(*)::int FROM media) AS media,
       (SELECT count(*)::int FROM media_click) AS clicks,
-      (SELECT count(*)::int FROM upload_claim) AS claims`);
+      (SELECT count(*)::int FROM upload_part) AS parts`);
     const folders = ['uploads', 'files', 'thumbnails'].map((name) => readdir(join(this.dir, name)));
     const files = (await Promise.all(folders)).flat().length;
     return { ...rows[0], files, descriptors: (await readdir(`/proc/${this.pid}/fd`)).length };

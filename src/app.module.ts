@@ -1,9 +1,9 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
-import type { DataSource } from 'typeorm';
 import { AuthModule } from './auth/auth.module.js';
 import { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
+import type { Connection } from './database/data-source.js';
 import { DatabaseModule } from './database/database.module.js';
 import { DemoModule } from './demo/demo.module.js';
 import { ProblemFilter } from './errors/problem.filter.js';
@@ -14,12 +14,12 @@ import { StorageModule } from './storage/storage.module.js';
 /** The whole app. */
 @Module({})
 export class AppModule {
-  static with(config: Config, source: DataSource): DynamicModule {
+  static with(config: Config, connection: Connection): DynamicModule {
     return {
       module: AppModule,
       imports: [
         ConfigModule.with(config),
-        DatabaseModule.with(source),
+        DatabaseModule.with(connection),
         StorageModule,
         AuthModule.with(config),
         MediaModule,

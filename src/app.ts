@@ -4,9 +4,9 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SwaggerModule } from '@nestjs/swagger';
 import cors from 'cors';
 import helmet from 'helmet';
-import type { DataSource } from 'typeorm';
 import { AppModule } from './app.module.js';
 import type { Config } from './config/config.js';
+import type { Connection } from './database/data-source.js';
 import { answerClientError } from './http/client-error.js';
 import { servePages } from './demo/pages.js';
 import { faults } from './http/faults.js';
@@ -17,13 +17,13 @@ import { expectationsAsRequests, strictHead } from './http/strict-head.js';
 import { behindProxies, type Trust } from './http/proxies.js';
 import { serveSwagger } from './http/swagger.js';
 import { requestMetrics } from './metrics/request-metrics.js';
-import { ChunkFastPath } from './media/uploads/chunk-fast-path.js';
+import { ChunkFastPath } from './media/uploads/chunks/chunk-fast-path.js';
 import metadata from './metadata.js';
 
-/** The app over an open database, mounted and ready to listen. Closing it closes the database. */
-export async function createApp(config: Config, source: DataSource): Promise<NestExpressApplication> {
+/** The app over a database whose schema is up to date, mounted and ready to listen. Closing it closes its connections. */
+export async function createApp(config: Config, connection: Connection): Promise<NestExpressApplication> {
   const logger = createLogger(config.logLevel);
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.with(config, source), {
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.with(config, connection), {
     // Bodies are read behind the guard, by the pipes that know their limits.
     bodyParser: false,
     logger: new NestLogger(logger),

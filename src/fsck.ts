@@ -1,9 +1,10 @@
 import 'reflect-metadata';
 import { parseArgs } from 'node:util';
 import { NestFactory } from '@nestjs/core';
+import { DataSource } from 'typeorm';
 import { AppModule } from './app.module.js';
 import { loadConfig } from './config/config.js';
-import { migrate, openDatabase } from './database/data-source.js';
+import { migrate } from './database/data-source.js';
 import { EmbeddedPostgres } from './database/embedded-postgres.js';
 import { Fsck } from './media/upkeep/fsck.js';
 import { pair } from './media/upkeep/pairing.js';
@@ -14,9 +15,8 @@ const config = loadConfig();
 const postgres = config.database.url ? undefined : await EmbeddedPostgres.start({ dataDir: config.dataDir });
 const connection = postgres?.connection ?? { url: config.database.url ?? '' };
 await migrate(connection);
-const source = await openDatabase(connection, config.database.poolSize);
-await pair(source, config.dataDir);
-const app = await NestFactory.createApplicationContext(AppModule.with(config, source), { logger: false });
+const app = await NestFactory.createApplicationContext(AppModule.with(config, connection), { logger: false });
+await pair(app.get(DataSource), config.dataDir);
 
 let found = 0;
 for await (const { fault, subject, detail, remedy, fix } of app.get(Fsck).check()) {

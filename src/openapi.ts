@@ -2,7 +2,6 @@ import 'reflect-metadata';
 import { readFile, writeFile } from 'node:fs/promises';
 import { NestFactory } from '@nestjs/core';
 import { SwaggerModule } from '@nestjs/swagger';
-import { DataSource } from 'typeorm';
 import { AppModule } from './app.module.js';
 import { loadConfig } from './config/config.js';
 import { openApiDocument } from './http/swagger.js';
@@ -12,7 +11,7 @@ const FILE = 'openapi.json';
 
 // Writes openapi.json, or with --check fails when it is not what the code says. Needs no database: nothing is started.
 const config = loadConfig({ JWT_SECRET: 'unused-while-a-document-is-written' });
-const module = AppModule.with(config, new DataSource({ type: 'postgres' }));
+const module = AppModule.with(config, { url: '' });
 const app = await NestFactory.create(module, { preview: true, logger: false, abortOnError: false });
 await SwaggerModule.loadPluginMetadata(metadata);
 const fresh = `${JSON.stringify(openApiDocument(app), null, 2)}\n`;

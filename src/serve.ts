@@ -1,9 +1,10 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Logger } from '@nestjs/common';
+import { DataSource } from 'typeorm';
 import { createApp } from './app.js';
 import type { Config } from './config/config.js';
-import { migrate, openDatabase, unsafeSettings, type Connection } from './database/data-source.js';
+import { migrate, unsafeSettings, type Connection } from './database/data-source.js';
 import { drain } from './http/drain.js';
 import { collectProcessMetrics } from './metrics/metrics-server.js';
 import { Thumbnails } from './media/images/thumbnails.js';
@@ -20,11 +21,10 @@ export interface Serving {
 /** Brings the schema up to date and listens. */
 export async function serve(config: Config, connection: Connection): Promise<Serving> {
   await migrate(connection);
-  const source = await openDatabase(connection, config.database.poolSize);
+  const app = await createApp(config, connection);
+  const source = app.get(DataSource);
   await pair(source, config.dataDir);
-  const unsafe = await unsafeSettings(source);
-  const app = await createApp(config, source);
-  for (const name of unsafe) {
+  for (const name of await unsafeSettings(source)) {
     new Logger('Database').error(`${name} is off in Postgres: a power cut WILL LOSE acknowledged uploads`);
   }
   if (config.metricsPort !== undefined) collectProcessMetrics();

@@ -1,5 +1,5 @@
 import { rename } from 'node:fs/promises';
-import { FileStore } from '../src/storage/file-store.js';
+import { BlobStorage } from '../src/storage/blob-storage.js';
 import { noise, pdf } from './setup/samples.js';
 import { Client, md5, type Answer } from './setup/client.js';
 import { TestApp } from './setup/test-app.js';
@@ -10,10 +10,7 @@ const SMALL = { IMAGE_MAX_BYTES: '10000', DOCUMENT_MAX_BYTES: '10000' };
 let app: TestApp;
 let users = 0;
 afterEach(async () => {
-  const claims = await app.sql(`SELECT 1 FROM upload_claim`);
   await app.stop();
-  // Each has become an upload or was given back.
-  expect(claims).toEqual([]);
 });
 
 async function start(settings: Record<string, string>): Promise<Client> {
@@ -83,18 +80,9 @@ describe('open uploads of one user', () => {
     expect(await app.sql(`SELECT 1 FROM upload_session`)).toHaveLength(10);
   });
 
-  it('count with those that a server is about to open, until it must have crashed', async () => {
-    const client = await start({ USER_MAX_OPEN_UPLOADS: '1' });
-    const claim = `INSERT INTO upload_claim VALUES ('x', 'user ${users}', 1, now() + $1::interval)`;
-    await app.sql(claim, ['1 minute']);
-    expect(told(await first(client))).toEqual([429, 'too-many-uploads', 'wait', '30']);
-    await app.sql(`UPDATE upload_claim SET expires_at = now()`);
-    expect((await first(client)).status).toBe(201);
-  });
-
   it('that could not be stored do not count', async () => {
     const client = await start({ USER_MAX_OPEN_UPLOADS: '1' });
-    const { uploads } = app.app.get(FileStore);
+    const uploads = `${app.config.dataDir}/uploads`;
     await rename(uploads, `${uploads}.away`);
     expect((await first(client)).status).toBe(503);
     await rename(`${uploads}.away`, uploads);
@@ -165,7 +153,7 @@ describe('bytes that one user has stored', () => {
 describe('the disk', () => {
   /** What the file system says, which a test cannot wish for otherwise. */
   const free = (bytes: number) =>
-    Object.assign(app.app.get(FileStore), { space: async () => ({ free: bytes, total: bytes }) });
+    Object.assign(app.app.get(BlobStorage), { space: async () => ({ free: bytes, total: bytes }) });
 
   it('takes no new uploads beyond its reserve, and those under way to their end', async () => {
     const client = await start({ DISK_RESERVE_BYTES: '1000000' });
@@ -189,7 +177,7 @@ describe('the disk', () => {
     const client = await start({ DISK_RESERVE_BYTES: '1000000' });
     await first(client);
     const twin = await app.twin({ DISK_RESERVE_BYTES: '1000000' });
-    Object.assign(twin.app.get(FileStore), {
+    Object.assign(twin.app.get(BlobStorage), {
       space: async () => ({ free: 1_000_000 + 14_000, total: 2_000_000 }),
     });
     expect((await first(new Client(twin.url, client.token))).status).toBe(507);

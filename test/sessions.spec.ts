@@ -1,5 +1,3 @@
-import { Database } from '../src/database/database.js';
-import { UploadSessions } from '../src/media/uploads/upload-sessions.js';
 import { pdf, text } from './setup/samples.js';
 import { Client, md5 } from './setup/client.js';
 import { TestApp } from './setup/test-app.js';
@@ -168,26 +166,4 @@ describe("somebody else's upload", () => {
       expect((await client.complete(decodeURIComponent(id), md5(text(1)))).status).toBe(404);
     },
   );
-});
-
-describe('a statement that travels with BEGIN', () => {
-  it('changes nothing when BEGIN did not get there', async () => {
-    const id = await open();
-    const sessions = app.app.get(UploadSessions);
-    const alone = app.app.get(Database);
-    const before = await app.state();
-    const moved = await sessions.advance(alone, '7', id, { start: 4000, end: 4999, total: 10_000 });
-    expect(moved).toBeUndefined();
-    const session = {
-      ownerId: '7',
-      total: 9,
-      offset: 4,
-      fileName: null,
-      mime: null,
-      expires: undefined,
-      idempotencyKey: undefined,
-    };
-    await expect(sessions.create(alone, session)).rejects.toThrow('Expected one row');
-    expect(await app.state()).toEqual(before);
-  });
 });

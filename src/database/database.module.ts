@@ -1,16 +1,22 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { Config } from '../config/config.js';
+import { databaseOptions, type Connection } from './data-source.js';
 import { Database } from './database.js';
 
 @Global()
 @Module({ providers: [Database], exports: [Database] })
 export class DatabaseModule {
-  /** Over a data source that is open; closed with the app. */
-  static with(source: DataSource): DynamicModule {
+  /** The database opens with the app and closes with it, after everybody who uses it has stopped. */
+  static with(connection: Connection): DynamicModule {
     return {
       module: DatabaseModule,
-      providers: [{ provide: DataSource, useValue: source }],
-      exports: [DataSource],
+      imports: [
+        TypeOrmModule.forRootAsync({
+          inject: [Config],
+          useFactory: ({ database }: Config) => databaseOptions(connection, database.poolSize),
+        }),
+      ],
     };
   }
 }

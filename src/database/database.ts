@@ -1,43 +1,36 @@
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
-import { settled } from '../settled.js';
 
-/** What runs SQL: the pool, or one client within a transaction. Statements are constant texts, values apart. */
+/** Runs SQL on the pool or in a transaction. Values are always parameters. */
 export interface Queryable {
   query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<Row>>;
 }
 
-/**
- * For the WHERE of a statement that travels with BEGIN: should BEGIN fail, cancelled for example, Postgres goes on with
- * what follows it, and commits that at once. DEFERRABLE is only a mark here: it counts for no transaction that may write.
- */
-export const BEGUN = `current_setting('transaction_deferrable') = 'on'`;
+export type Statement = readonly [text: string, values: unknown[]];
 
-/** Plain SQL on the pool that TypeORM opened, for statements that must be read as they run. */
+/** Plain SQL on the pool that TypeORM opened, for statements that must be read as they run (decisions/003). */
 @Injectable()
-export class Database implements Queryable, OnApplicationShutdown {
+export class Database implements Queryable {
   private readonly pool: Pool;
 
-  constructor(private readonly source: DataSource) {
+  constructor(source: DataSource) {
     this.pool = (source.driver as unknown as { master: Pool }).master;
-    // Without a listener, the end of Postgres while a client is out would be the end of this process. It has to be there
-    // when the pool takes its own one off: the bad news may be in the same packet as the answer that freed the client.
+    // Without a listener, the end of Postgres while a client is out would end this process. It has to be there when the pool
+    // takes its own one off: the bad news may be in the same packet as the answer that freed the client.
     this.pool.on('acquire', (client) => client.off('error', ignore).on('error', ignore));
-  }
-
-  /** After everybody has stopped who asks. */
-  async onApplicationShutdown(): Promise<void> {
-    if (this.source.isInitialized) await this.source.destroy();
   }
 
   async query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<Row>> {
     return await this.pool.query<Row>(prepared(text, values));
   }
 
-  /** Sends a whole transaction in one round trip, so that its locks are short. Resolves to the last statement's result. */
-  async together<Row extends QueryResultRow>(
-    ...statements: readonly (readonly [text: string, values: unknown[]])[]
+  /**
+   * Sends a whole transaction in one round trip. Resolves to the result of the last statement. Should BEGIN fail, Postgres
+   * runs each statement on its own: use this only where that does no harm.
+   */
+  async pipelineTransaction<Row extends QueryResultRow>(
+    ...statements: readonly Statement[]
   ): Promise<QueryResult<Row>> {
     const client = await this.pool.connect();
     const begun = client.query('BEGIN');
@@ -52,21 +45,12 @@ export class Database implements Queryable, OnApplicationShutdown {
     return last;
   }
 
-  /**
-   * Resolves once committed; whatever is thrown rolls everything back.
-   * @param opening the first statement, which travels with BEGIN in one round trip, before anybody knows that BEGIN
-   *   went well: a lock, or a change that asks for BEGUN
-   * @param work the rest, given what `opening` resolved to
-   */
-  async transaction<A, B>(
-    opening: (db: Queryable) => Promise<A>,
-    work: (db: Queryable, opened: A) => Promise<B>,
-  ): Promise<B> {
+  /** Commits when `work` resolves; rolls back when it throws. */
+  async withTransaction<T>(work: (db: Queryable) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
-    const db: Queryable = { query: (text, values) => client.query(prepared(text, values)) };
     try {
-      const [, opened] = await settled(client.query('BEGIN DEFERRABLE'), opening(db));
-      const result = await work(db, opened);
+      await client.query('BEGIN');
+      const result = await work({ query: (text, values) => client.query(prepared(text, values)) });
       await commit(client);
       client.release();
       return result;
@@ -80,7 +64,7 @@ export class Database implements Queryable, OnApplicationShutdown {
   }
 }
 
-/** Statements are parsed and planned once for each connection; their number is that of the texts in the source. */
+/** Statements are parsed and planned once per connection; there are as many as texts in the source. */
 const names = new Map<string, string>();
 
 function prepared(text: string, values: unknown[] | undefined) {

@@ -1,12 +1,10 @@
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
 import { Controller, Get, type OnModuleDestroy } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { DataSource } from 'typeorm';
 import { Public } from '../auth/bearer.guard.js';
 import { ApiProblems } from '../errors/api-problems.js';
 import { ServiceUnavailable } from '../errors/app-error.js';
-import { FileStore } from '../storage/file-store.js';
+import { BlobStorage } from '../storage/blob-storage.js';
 import { HealthDto, NotReady, type Checks } from './health.dto.js';
 
 @ApiTags('Health')
@@ -17,7 +15,7 @@ export class HealthController implements OnModuleDestroy {
 
   constructor(
     private readonly source: DataSource,
-    private readonly store: FileStore,
+    private readonly storage: BlobStorage,
   ) {}
 
   /** From the moment a stop is asked for, so that load balancers look elsewhere while running chunks finish. */
@@ -43,15 +41,10 @@ export class HealthController implements OnModuleDestroy {
       running: () => Promise.resolve(!this.stopping),
       database: () => this.source.query('SELECT 1').then(() => true),
       migrations: async () => !(await this.source.showMigrations()),
-      storage: () => this.writable(),
+      storage: () => this.storage.isHealthy(),
     });
     if (Object.values(details).some(({ status }) => status === 'down')) throw new NotReady(details);
     return { status: 'ok', details };
-  }
-
-  private async writable(): Promise<boolean> {
-    await Promise.all([this.store.uploads, this.store.files].map((path) => access(path, constants.W_OK)));
-    return !this.store.failing;
   }
 }
 

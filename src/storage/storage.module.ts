@@ -1,8 +1,11 @@
 import { Global, Module } from '@nestjs/common';
+import { BlobStorage } from './blob-storage.js';
 import { Digester } from './digester.js';
-import { FileStore } from './file-store.js';
-import { ThumbnailStore } from './thumbnail-store.js';
+import { LocalStorage } from './local/local-storage.js';
 
 @Global()
-@Module({ providers: [FileStore, ThumbnailStore, Digester], exports: [FileStore, ThumbnailStore, Digester] })
+@Module({
+  providers: [{ provide: BlobStorage, useClass: LocalStorage }, Digester],
+  exports: [BlobStorage, Digester],
+})
 export class StorageModule {}

@@ -8,7 +8,6 @@ import pg from 'pg';
 import { createApp } from '../../src/app.js';
 import { signToken } from '../../src/auth/token.js';
 import { loadConfig, type Config } from '../../src/config/config.js';
-import { openDatabase } from '../../src/database/data-source.js';
 import { testServer } from './test-server.js';
 
 export const JWT_SECRET = 'a secret that only the tests know, 32+';
@@ -45,8 +44,7 @@ export class TestApp {
       DATA_DIR: dataDir,
       ...settings,
     });
-    const source = await openDatabase({ ...testServer().connection, database }, config.database.poolSize);
-    const app = await createApp(config, source);
+    const app = await createApp(config, { ...testServer().connection, database });
     await app.listen(0, '127.0.0.1');
     const { port } = app.getHttpServer().address() as AddressInfo;
     return new TestApp(app, `http://127.0.0.1:${port}`, config, database);
@@ -83,6 +81,7 @@ export class TestApp {
   /** All that a request could have changed: rows and files. */
   async state(): Promise<unknown> {
     const sessions = await this.sql(`SELECT * FROM upload_session ORDER BY id`);
+    const parts = await this.sql(`SELECT * FROM upload_part ORDER BY upload_id, start`);
     // Without thumbnails, which come in their own time.
     const media = await this.sql(
       `SELECT to_jsonb(m) - array(SELECT column_name FROM information_schema.columns
@@ -91,7 +90,7 @@ export class TestApp {
     const files = await Promise.all(
       ['uploads', 'files'].map((name) => readdir(join(this.config.dataDir, name))),
     );
-    return { sessions, media, files };
+    return { sessions, parts, media, files };
   }
 
   /** Files of the data directory that are open in this process; 0 where the system does not tell. */

@@ -4,7 +4,7 @@ import type { Sharp } from 'sharp';
 import { Config } from '../../config/config.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
 import { UnreadableImage } from '../content/content.errors.js';
-import { Gate } from './gate.js';
+import { Semaphore } from '../../concurrency/semaphore.js';
 import { dissect, type Anatomy } from './image-parts.js';
 import { orientationOf, TURNS, type Orientation } from './orientation.js';
 
@@ -41,12 +41,12 @@ const QUALITY = { image: 90, thumbnail: 80 };
  */
 @Injectable()
 export class ImageCodec {
-  private readonly gate: Gate;
+  private readonly gate: Semaphore;
   private loaded: ReturnType<typeof loadSharp> | undefined;
 
   constructor(private readonly config: Config) {
     const cores = Math.floor(availableParallelism() / config.workers);
-    this.gate = new Gate(Math.min(Math.max(cores, 1), MOST_AT_A_TIME));
+    this.gate = new Semaphore(Math.min(Math.max(cores, 1), MOST_AT_A_TIME));
   }
 
   /** Reads only the structure and the header. @throws UnreadableImage for bytes that cannot be shown after all */

@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';
-import { FileStore } from '../../storage/file-store.js';
-import { ThumbnailStore } from '../../storage/thumbnail-store.js';
+import { BlobStorage } from '../../storage/blob-storage.js';
 import { ImageCodec } from './image-codec.js';
 
 /** For what another process left behind, or what is to be tried again. */
@@ -14,6 +13,8 @@ const ATTEMPTS = 5;
 interface Job {
   readonly id: number;
   readonly key: string;
+  /** In bytes, as text. */
+  readonly size: string;
 }
 
 /**
@@ -31,8 +32,7 @@ export class Thumbnails implements OnModuleDestroy {
   constructor(
     private readonly config: Config,
     private readonly db: Database,
-    private readonly files: FileStore,
-    private readonly thumbnails: ThumbnailStore,
+    private readonly storage: BlobStorage,
     private readonly codec: ImageCodec,
   ) {}
 
@@ -83,7 +83,7 @@ export class Thumbnails implements OnModuleDestroy {
              THEN now() + interval '1 minute' * 5 ^ thumbnail_attempts END
        WHERE id = (
          SELECT id FROM media WHERE thumbnail_due <= now() ORDER BY thumbnail_due LIMIT 1 FOR UPDATE SKIP LOCKED)
-       RETURNING id, key`,
+       RETURNING id, key, size`,
     );
     return rows[0];
   }
@@ -96,15 +96,15 @@ export class Thumbnails implements OnModuleDestroy {
     }
   }
 
-  private async make({ id, key }: Job): Promise<void> {
-    const image = await this.files.readWhole(key);
+  private async make({ id, key, size }: Job): Promise<void> {
+    const image = await this.storage.read('files', key, 0, Number(size));
     if (!image) return;
     const { bytes, width, height, color } = await this.codec.thumbnail(
       image,
       this.config.images.thumbnailMaxSide,
     );
     const thumbnail = randomBytes(16).toString('hex');
-    await this.thumbnails.write(thumbnail, bytes);
+    await this.storage.put('thumbnails', thumbnail, bytes);
     const { rowCount } = await this.db.query(
       `UPDATE media
        SET thumbnail_key = $2, thumbnail_width = $3, thumbnail_height = $4, thumbnail_color = $5, thumbnail_due = NULL
@@ -112,6 +112,6 @@ export class Thumbnails implements OnModuleDestroy {
       [id, thumbnail, width, height, color],
     );
     // Deleted meanwhile, or this took so long that another process has tried again.
-    if (rowCount === 0) await this.thumbnails.remove(thumbnail);
+    if (rowCount === 0) await this.storage.remove('thumbnails', thumbnail);
   }
 }

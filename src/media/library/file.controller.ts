@@ -12,7 +12,7 @@ import type { Response } from 'express';
 import { Public } from '../../auth/bearer.guard.js';
 import { ApiProblems } from '../../errors/api-problems.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
-import { FileStore } from '../../storage/file-store.js';
+import { BlobStorage } from '../../storage/blob-storage.js';
 import { fileHeaders } from './file-headers.js';
 import { FileUrls, type SignedQuery } from './file-urls.js';
 import {
@@ -30,7 +30,7 @@ import { sendFile } from './send-file.js';
 export class FileController {
   constructor(
     private readonly media: MediaService,
-    private readonly store: FileStore,
+    private readonly storage: BlobStorage,
     private readonly urls: FileUrls,
   ) {}
 
@@ -74,6 +74,6 @@ export class FileController {
   ): Promise<void> {
     const secondsLeft = this.urls.secondsLeft(`/files/${name}`, query);
     const media = await this.media.getByFileName(name);
-    await sendFile(response, this.store.filePath(media.key), fileHeaders(media, secondsLeft));
+    await sendFile(response, this.storage.path('files', media.key), fileHeaders(media, secondsLeft));
   }
 }

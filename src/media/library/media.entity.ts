@@ -1,9 +1,7 @@
+import { bigintColumn } from '../../database/bigint-column.js';
 import { Column, CreateDateColumn, Entity, PrimaryGeneratedColumn } from 'typeorm';
 
 export type MediaType = 'image' | 'eimage' | 'doc';
-
-// node-postgres gives bigint as text, since it may pass 2^53. No size here does.
-const bytes = { to: (value: number) => value, from: (value: string) => Number(value) };
 
 /** A finished file: whole, verified, durable. `migrations/` owns the schema. */
 @Entity('media')
@@ -36,7 +34,7 @@ export class Media {
   @Column({ type: 'text' })
   readonly mime!: string;
 
-  @Column({ type: 'bigint', transformer: bytes })
+  @Column(bigintColumn)
   readonly size!: number;
 
   /** Of the file as it was uploaded; `size` and `sha256` are of the one that is published. */

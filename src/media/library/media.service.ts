@@ -1,10 +1,10 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { DataSource, type Repository } from 'typeorm';
+import { InjectRepository } from '@nestjs/typeorm';
+import type { Repository } from 'typeorm';
 import { Audit, type Caller } from '../../audit/audit.js';
 import { Database, type Queryable } from '../../database/database.js';
 import type { Digest } from '../../storage/digester.js';
-import { FileStore } from '../../storage/file-store.js';
-import { ThumbnailStore } from '../../storage/thumbnail-store.js';
+import { BlobStorage } from '../../storage/blob-storage.js';
 import type { Content } from '../content/content-inspector.js';
 import { Media, type MediaType } from './media.entity.js';
 import { FileNotFound, MediaNotFound } from './media.errors.js';
@@ -51,17 +51,12 @@ const SEARCH = `
 export class MediaService {
   private readonly logger = new Logger('Media');
 
-  private readonly media: Repository<Media>;
-
   constructor(
-    source: DataSource,
+    @InjectRepository(Media) private readonly media: Repository<Media>,
     private readonly db: Database,
-    private readonly store: FileStore,
-    private readonly thumbnails: ThumbnailStore,
+    private readonly storage: BlobStorage,
     private readonly audit: Audit,
-  ) {
-    this.media = source.getRepository(Media);
-  }
+  ) {}
 
   /** Adds the row of a file that is in place, within the transaction that completes its upload. Returns the id. */
   async create(db: Queryable, { session, type, digest, content }: NewMedia): Promise<number> {
@@ -146,7 +141,7 @@ export class MediaService {
     // The session goes along, at the end of the statement. It may have been forgotten long before.
     const { rows } = await this.db.query<DeletedRow>(
       `DELETE FROM media WHERE id = $1 AND owner_id = $2
-       RETURNING key, thumbnail_key, (SELECT coalesce(file, id) FROM upload_session WHERE id = media.upload_id) AS upload`,
+       RETURNING key, thumbnail_key, array(SELECT name FROM upload_part WHERE upload_id = media.upload_id) AS parts`,
       [id, caller.id],
     );
     const [row] = rows;
@@ -157,18 +152,18 @@ export class MediaService {
     );
   }
 
-  private async removeFiles({ key, thumbnail_key, upload }: DeletedRow): Promise<void> {
-    await this.store.remove(key);
-    if (thumbnail_key !== null) await this.thumbnails.remove(thumbnail_key);
-    if (upload !== null) await this.store.discard(upload);
+  private async removeFiles({ key, thumbnail_key, parts }: DeletedRow): Promise<void> {
+    await this.storage.remove('files', key);
+    if (thumbnail_key !== null) await this.storage.remove('thumbnails', thumbnail_key);
+    for (const name of parts) await this.storage.remove('uploads', name);
   }
 }
 
 interface DeletedRow {
   readonly key: string;
   readonly thumbnail_key: string | null;
-  /** Name of what was uploaded, which may still be there. */
-  readonly upload: string | null;
+  /** What was uploaded, if it is still there. */
+  readonly parts: readonly string[];
 }
 
 /** Of `<key>.<extension>`; undefined for what cannot be such a name. */

@@ -3,7 +3,7 @@ import { ApiOperation, ApiParam, ApiProduces, ApiResponse, ApiTags } from '@nest
 import type { Response } from 'express';
 import { Public } from '../../auth/bearer.guard.js';
 import { ApiProblems } from '../../errors/api-problems.js';
-import { ThumbnailStore } from '../../storage/thumbnail-store.js';
+import { BlobStorage } from '../../storage/blob-storage.js';
 import { thumbnailHeaders } from './file-headers.js';
 import { FileUrls, type SignedQuery } from './file-urls.js';
 import { ExpiredUrl, FileNotFound, InvalidSignature } from './media.errors.js';
@@ -15,7 +15,7 @@ import { sendFile } from './send-file.js';
 export class ThumbnailController {
   constructor(
     private readonly media: MediaService,
-    private readonly store: ThumbnailStore,
+    private readonly storage: BlobStorage,
     private readonly urls: FileUrls,
   ) {}
 
@@ -35,6 +35,6 @@ export class ThumbnailController {
   ): Promise<void> {
     const secondsLeft = this.urls.secondsLeft(`/thumbnails/${name}`, query);
     const key = await this.media.thumbnailKey(name);
-    await sendFile(response, this.store.path(key), thumbnailHeaders(key, secondsLeft));
+    await sendFile(response, this.storage.path('thumbnails', key), thumbnailHeaders(key, secondsLeft));
   }
 }

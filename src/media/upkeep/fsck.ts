@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import { Digester } from '../../storage/digester.js';
-import { FileStore } from '../../storage/file-store.js';
-import { ThumbnailStore } from '../../storage/thumbnail-store.js';
+import { withFile } from '../../storage/local/durable.js';
+import { BlobStorage } from '../../storage/blob-storage.js';
+import type { UploadSession } from '../uploads/sessions/upload-session.entity.js';
+import { extentsOf, UploadStore } from '../uploads/sessions/upload-store.js';
 import { Orphans, type Orphan } from './orphans.js';
 
 /** Something that is not as the promise says. */
@@ -34,13 +36,6 @@ interface ThumbnailRow {
   readonly thumbnail_key: string;
 }
 
-interface UploadRow {
-  readonly id: string;
-  readonly file: string;
-  readonly key: string;
-  readonly offset: string;
-}
-
 const BATCH = 500;
 
 /**
@@ -51,8 +46,8 @@ const BATCH = 500;
 export class Fsck {
   constructor(
     private readonly db: Database,
-    private readonly store: FileStore,
-    private readonly thumbnails: ThumbnailStore,
+    private readonly storage: BlobStorage,
+    private readonly uploads: UploadStore,
     private readonly digester: Digester,
     private readonly orphans: Orphans,
   ) {}
@@ -78,11 +73,13 @@ export class Fsck {
     size,
     sha256,
   }: MediaRow): Promise<Pick<Finding, 'fault' | 'detail'> | undefined> {
-    const length = await this.store.lengthOf({ key });
+    const length = await this.storage.size('files', key);
     if (length === undefined) return { fault: 'media-missing', detail: 'the file is not there' };
     if (length !== Number(size))
       return { fault: 'media-wrong-size', detail: `${length} bytes instead of ${size}` };
-    const digest = await this.store.readFile(key, (file) => this.digester.digest(file, length));
+    const digest = await withFile(this.storage.path('files', key), 'r', (file) =>
+      this.digester.digest(file, length),
+    );
     if (digest.sha256 === sha256) return undefined;
     return { fault: 'media-wrong-hash', detail: `SHA-256 is ${digest.sha256} instead of ${sha256}` };
   }
@@ -94,7 +91,7 @@ export class Fsck {
       remedy: 'delete the row, set what is left of the file aside in quarantine/',
       fix: async () => {
         await this.db.query(`DELETE FROM media WHERE id = $1`, [media.id]);
-        await this.store.quarantine(media.key);
+        await this.storage.quarantine(media.key);
       },
     };
   }
@@ -102,7 +99,7 @@ export class Fsck {
   private async *checkThumbnails(): AsyncGenerator<Finding> {
     const page = `SELECT id, thumbnail_key FROM media WHERE thumbnail_key IS NOT NULL AND id > $1 ORDER BY id LIMIT ${BATCH}`;
     for await (const thumbnail of this.rows<ThumbnailRow>(page, 0)) {
-      if (await this.thumbnails.lengthOf(thumbnail.thumbnail_key)) continue;
+      if (await this.storage.size('thumbnails', thumbnail.thumbnail_key)) continue;
       const still = await this.db.query(`SELECT 1 FROM media WHERE id = $1 AND thumbnail_key = $2`, [
         thumbnail.id,
         thumbnail.thumbnail_key,
@@ -123,36 +120,51 @@ export class Fsck {
            WHERE id = $1 AND thumbnail_key = $2`,
           [id, thumbnail_key],
         );
-        await this.thumbnails.remove(thumbnail_key);
+        await this.storage.remove('thumbnails', thumbnail_key);
       },
     };
   }
 
-  /** The offset may never pass what is on disk. */
+  /** Each part has the bytes of its range, or the offset is set back to the first byte that is missing. */
   private async *checkUploads(): AsyncGenerator<Finding> {
-    const columns = `SELECT id, coalesce(file, id) AS file, key, "offset" FROM upload_session WHERE state = 'open'`;
-    for await (const upload of this.rows<UploadRow>(
-      `${columns} AND id > $1 ORDER BY id LIMIT ${BATCH}`,
-      '',
-    )) {
-      const length = (await this.store.lengthOf(upload)) ?? 0;
-      const { rows } = await this.db.query<UploadRow>(`${columns} AND id = $1`, [upload.id]);
-      const still = rows.some(({ file, offset }) => file === upload.file && offset === upload.offset);
-      if (length < Number(upload.offset) && still) yield this.short(upload, length);
+    const page = `SELECT id, owner_id FROM upload_session WHERE state = 'open' AND expires_at > now() AND id > $1
+      ORDER BY id LIMIT ${BATCH}`;
+    for await (const { id, owner_id } of this.rows<{ id: string; owner_id: string }>(page, '')) {
+      const session = await this.uploads.find(owner_id, id);
+      const whole = session && (await this.wholeBytes(session));
+      if (!session || whole === session.offset) continue;
+      // It may have ended meanwhile, and its parts with it.
+      const now = await this.uploads.find(owner_id, id);
+      if (now?.state === 'open' && now.part === session.part) yield this.short(session, whole ?? 0);
     }
   }
 
-  private short({ id, file, offset }: UploadRow, length: number): Finding {
+  /** Returns how many bytes of an upload are there before the first that is missing. */
+  private async wholeBytes(session: UploadSession): Promise<number> {
+    let whole = 0;
+    for (const { name, start, end } of extentsOf(session)) {
+      if (start !== whole) break;
+      const size = (await this.storage.size('uploads', name)) ?? 0;
+      whole = Math.min(start + size, end);
+      if (whole < end) break;
+    }
+    return whole;
+  }
+
+  private short({ id, offset, part }: UploadSession, whole: number): Finding {
     return {
       fault: 'upload-short',
       subject: `upload ${id.slice(0, 8)}…`,
-      detail: `${length} bytes on disk, ${offset} acknowledged`,
+      detail: `${whole} bytes on disk, ${offset} acknowledged`,
       remedy: 'set the offset back to what is there; the client sends the rest again',
       fix: async () => {
+        // No process knows a part called '', so the next chunk begins a new one.
         await this.db.query(
-          `UPDATE upload_session SET "offset" = $2, tail_end = NULL, tail_crc = NULL
-           WHERE id = $1 AND state = 'open' AND "offset" = $3 AND coalesce(file, id) = $4`,
-          [id, length, offset, file],
+          `WITH shortened AS (
+             UPDATE upload_session SET "offset" = $2, part = ''
+             WHERE id = $1 AND state = 'open' AND "offset" = $3 AND part = $4 RETURNING id)
+           DELETE FROM upload_part p USING shortened s WHERE p.upload_id = s.id AND p.start >= $2`,
+          [id, whole, offset, part],
         );
       },
     };
@@ -161,7 +173,7 @@ export class Fsck {
   private orphan(orphan: Orphan): Finding {
     return {
       fault: 'orphan',
-      subject: `${orphan.place}/${orphan.name.slice(0, 8)}…`,
+      subject: `${orphan.area}/${orphan.name.slice(0, 8)}…`,
       detail: 'no row knows this file',
       remedy: 'remove it',
       fix: () => this.orphans.remove(orphan),

@@ -1,56 +1,43 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';
-import { FileStore } from '../../storage/file-store.js';
-import { ThumbnailStore } from '../../storage/thumbnail-store.js';
+import { BlobStorage, type Area } from '../../storage/blob-storage.js';
 
-/** A file that no row knows: what a rolled back transaction or a crash left behind. */
+/** A blob that no row names: what a crash or a refused commit has left behind. */
 export interface Orphan {
-  readonly place: 'uploads' | 'files' | 'thumbnails';
+  readonly area: Area;
   readonly name: string;
 }
 
 const BATCH = 200;
 
-/** Finds files without a row. Those younger than `ORPHAN_AGE_SECONDS` may belong to a transaction under way. */
+/** Of the names in $1, those that a row knows. A completion publishes first and commits later: in between its file has no Media. */
+const KNOWN: Readonly<Record<Area, string>> = {
+  uploads: `SELECT name FROM upload_part WHERE name = ANY($1)`,
+  files: `SELECT key AS name FROM media WHERE key = ANY($1)
+    UNION SELECT key FROM upload_session WHERE state = 'open' AND key = ANY($1)`,
+  thumbnails: `SELECT thumbnail_key AS name FROM media WHERE thumbnail_key = ANY($1)`,
+};
+
+/** Finds blobs without a row. Those younger than `ORPHAN_AGE_SECONDS` may be waiting for their commit. */
 @Injectable()
 export class Orphans {
   constructor(
     private readonly config: Config,
     private readonly db: Database,
-    private readonly store: FileStore,
-    private readonly thumbnails: ThumbnailStore,
+    private readonly storage: BlobStorage,
   ) {}
 
   async *find(): AsyncGenerator<Orphan> {
-    const { orphanAgeSeconds } = this.config.sweep;
-    for await (const names of this.store.oldUploads(orphanAgeSeconds, BATCH)) {
-      // Of a complete upload the original stays for a while; of any a copy may be left, or what was to be published.
-      const known = `SELECT coalesce(file, id) AS name FROM upload_session
-        WHERE (state = 'open' OR state = 'complete' AND cleaned_at IS NULL) AND id IN (SELECT left(name, 32) FROM unnest($1::text[]) AS name)`;
-      for (const name of await this.unknown(names, known)) yield { place: 'uploads', name };
-    }
-    for await (const names of this.store.oldFiles(orphanAgeSeconds, BATCH)) {
-      // A completion renames first and commits after: in between the file belongs to an open session.
-      const known = `SELECT key AS name FROM media WHERE key = ANY($1)
-        UNION SELECT key FROM upload_session WHERE state = 'open' AND key = ANY($1)`;
-      for (const name of await this.unknown(names, known)) yield { place: 'files', name };
-    }
-    for await (const names of this.thumbnails.old(orphanAgeSeconds, BATCH)) {
-      const known = `SELECT thumbnail_key AS name FROM media WHERE thumbnail_key = ANY($1)`;
-      for (const name of await this.unknown(names, known)) yield { place: 'thumbnails', name };
-    }
+    for (const area of Object.keys(KNOWN) as Area[])
+      for await (const names of this.storage.listOld(area, this.config.sweep.orphanAgeSeconds, BATCH)) {
+        const { rows } = await this.db.query<{ name: string }>(KNOWN[area], [names]);
+        const known = new Set(rows.map(({ name }) => name));
+        for (const name of names) if (!known.has(name)) yield { area, name };
+      }
   }
 
-  async remove({ place, name }: Orphan): Promise<void> {
-    if (place === 'uploads') await this.store.discard(name);
-    if (place === 'files') await this.store.remove(name);
-    if (place === 'thumbnails') await this.thumbnails.remove(name);
-  }
-
-  private async unknown(names: readonly string[], known: string): Promise<string[]> {
-    const { rows } = await this.db.query<{ name: string }>(known, [names]);
-    const found = new Set(rows.map(({ name }) => name));
-    return names.filter((name) => !found.has(name));
+  async remove({ area, name }: Orphan): Promise<void> {
+    await this.storage.remove(area, name);
   }
 }

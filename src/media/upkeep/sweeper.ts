@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { Audit } from '../../audit/audit.js';
 import { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';
-import { UploadSessions } from '../uploads/upload-sessions.js';
+import { UploadSessions } from '../uploads/sessions/upload-sessions.js';
 import { Orphans } from './orphans.js';
 
 /** Sessions or files looked at in one statement. */
@@ -89,7 +89,7 @@ export class Sweeper implements OnModuleDestroy {
          AND cleaned_at IS NULL ORDER BY random() LIMIT ${BATCH}`,
     );
     let cleaned = 0;
-    for (const { id } of rows) cleaned += await this.attempt(() => this.sessions.clean(this.db, id));
+    for (const { id } of rows) cleaned += await this.attempt(() => this.sessions.clean(id));
     return cleaned;
   }
 

@@ -27,8 +27,8 @@ import type { FileUrlOf } from '../library/file-urls.js';
 import { MediaDto, toMediaDto } from '../library/media.dto.js';
 import { PageQueryDto } from '../page.dto.js';
 import { PublicUrl } from '../public-url.pipe.js';
-import { ChunkRequest } from './chunk.pipe.js';
-import type { Chunk, ChunkQuery } from './chunk.js';
+import { ChunkRequest } from './chunks/chunk.pipe.js';
+import type { Chunk, ChunkQuery } from './chunks/chunk-request.js';
 import { CompletionService, type Completion } from './completion.service.js';
 import {
   ChunkFormDto,
@@ -44,8 +44,8 @@ import {
   UploadPageDto,
 } from './upload.dto.js';
 import * as refused from './upload.errors.js';
-import type { UploadSession } from './upload-sessions.js';
-import type { Receipt } from './receipt.js';
+import type { Receipt } from './chunks/receipt.js';
+import type { UploadSession } from './sessions/upload-session.entity.js';
 import { UploadService } from './upload.service.js';
 
 @ApiTags('Uploads')

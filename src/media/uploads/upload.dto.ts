@@ -5,8 +5,9 @@ import { IsOptional, IsString, Matches } from 'class-validator';
 import type { MediaType } from '../library/media.entity.js';
 import { PageDto, toPageDto, type PageQueryDto } from '../page.dto.js';
 import type { CompletionRequest } from './completion.service.js';
-import type { Receipt } from './receipt.js';
-import type { SessionPage, UploadSession, UploadState } from './upload-sessions.js';
+import type { Receipt } from './chunks/receipt.js';
+import type { UploadSession, UploadState } from './sessions/upload-session.entity.js';
+import type { SessionPage } from './sessions/upload-store.js';
 
 /** Where an upload stands after a chunk. */
 export class ChunkMediaDto {
@@ -25,17 +26,17 @@ export function toChunkMediaDto({ id, offset, expiresAt }: Receipt): ChunkMediaD
   return { upload_id: id, offset: String(offset), expires: expiresAt.toISOString() };
 }
 
-export function receiptStatus({ asked }: Receipt): number {
-  return asked ? 200 : 201;
+export function receiptStatus({ outcome }: Receipt): number {
+  return outcome === 'queried' ? 200 : 201;
 }
 
 /** What a receipt says once more in headers, for machines. */
-export function receiptHeaders({ id, offset, replayed }: Receipt): Record<string, string> {
+export function receiptHeaders({ id, offset, outcome }: Receipt): Record<string, string> {
   return {
     Location: `/api/v2/media/upload/${id}/`,
     'Upload-Offset': String(offset),
     'Cache-Control': 'no-store',
-    ...(replayed && { 'Upload-Replayed': '?1' }),
+    ...(outcome === 'replayed' && { 'Upload-Replayed': '?1' }),
   };
 }
 

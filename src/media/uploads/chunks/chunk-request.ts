@@ -1,0 +1,212 @@
+import type { IncomingMessage } from 'node:http';
+import contentDisposition from 'content-disposition';
+import type { BufferPool } from '../../../body/buffer-pool.js';
+import { boundaryOf, parseMultipart, type Part } from '../../../body/multipart.js';
+import { readBody } from '../../../body/read-body.js';
+import type { Config } from '../../../config/config.js';
+import { InvalidRequest } from '../../../errors/app-error.js';
+import { cleanFileName } from '../../content/file-name.js';
+import { parseContentRange, type ByteRange, type OffsetQuery } from './content-range.js';
+import {
+  AmbiguousChunk,
+  ChunkLengthMismatch,
+  ChunkTooLarge,
+  MissingChunk,
+  MissingContentRange,
+} from '../upload.errors.js';
+
+/** A chunk request, parsed and checked for all that can be known without the session. */
+export interface Chunk {
+  /** Undefined opens a session. */
+  readonly uploadId: string | undefined;
+  readonly range: ByteRange;
+  /** Exactly `end - start + 1` bytes. */
+  readonly bytes: Buffer;
+  /** What the client calls the file, cleaned; null when it says nothing of use. */
+  readonly fileName: string | null;
+  /** The media type that the client gives the file or, failing that, its name. */
+  readonly declared: string | null;
+  readonly expires: Date | undefined;
+  /** The same for every attempt to open the same upload. */
+  readonly idempotencyKey: string | undefined;
+}
+
+/** A chunk of an upload that is there. */
+export type AppendRequest = Chunk & { readonly uploadId: string };
+
+/** `bytes ∗/total` for an open upload: where does it stand? */
+export interface ChunkQuery {
+  readonly uploadId: string;
+  readonly total: number;
+}
+
+const FILE_PARTS = new Set(['image', 'document', 'file']);
+
+/**
+ * Reads one chunk request whole: head first, so that what the head forbids is refused before the body.
+ * @param buffers where the bytes of a chunk belong and have to be given back to
+ */
+export async function readChunk(
+  request: IncomingMessage,
+  query: Query,
+  { chunkMaxBytes: maxBytes, requestMaxBytes }: Limits,
+  buffers: BufferPool,
+): Promise<Chunk | ChunkQuery> {
+  const range = rangeOf(request);
+  if (range && 'end' in range && range.end - range.start + 1 > maxBytes) throw new ChunkTooLarge(maxBytes);
+  const body = await readBody(request, requestMaxBytes, buffers);
+  let chunk: Chunk | ChunkQuery | undefined;
+  try {
+    chunk = toChunk(request, readForm(body, request.headers['content-type'], query), range, maxBytes);
+    return chunk;
+  } finally {
+    if (!chunk || !('bytes' in chunk)) buffers.giveBack(body);
+  }
+}
+
+function toChunk(
+  request: IncomingMessage,
+  form: Form,
+  range: ByteRange | OffsetQuery | undefined,
+  maxBytes: number,
+): Chunk | ChunkQuery {
+  const uploadId = form.field('upload_id');
+  const expires = expiresOf(form.field('expires'));
+  if (range && !('end' in range)) return toQuery(range, uploadId, form);
+  if (!range && uploadId) throw new MissingContentRange();
+  const bytes = chunkOf(form, range, maxBytes);
+  const idempotencyKey = idempotencyKeyOf(request);
+  const actual = range ?? { start: 0, end: bytes.length - 1, total: bytes.length };
+  checkOffset(form.field('offset'), actual);
+  const fileName = fileNameOf(form, request);
+  const declared = mediaTypeOf(form.file?.contentType) ?? fileName;
+  return { uploadId, range: actual, bytes, fileName, declared, expires, idempotencyKey };
+}
+
+type Limits = Pick<Config['uploads'], 'chunkMaxBytes' | 'requestMaxBytes'>;
+type Query = Readonly<Record<string, unknown>>;
+
+interface Form {
+  /** The value of a small part or, where the body is the chunk itself, of the query; undefined when empty. */
+  field(name: string): string | undefined;
+  readonly file: Omit<Part, 'name'> | undefined;
+}
+
+function rangeOf(request: IncomingMessage): ByteRange | OffsetQuery | undefined {
+  // Node joins a repeated Content-Range with a comma, which the parser refuses.
+  const value = request.headers['content-range'];
+  return value === undefined ? undefined : parseContentRange(value);
+}
+
+function readForm(body: Buffer, mediaType: string | undefined, query: Query): Form {
+  const boundary = boundaryOf(mediaType);
+  if (boundary === undefined)
+    return toForm(
+      [],
+      query,
+      body.length > 0 ? { data: body, filename: undefined, contentType: mediaType } : undefined,
+    );
+  const parts = parseMultipart(body, boundary);
+  const file = filePart(parts);
+  const fields = parts.filter((part) => part !== file && part.filename === undefined);
+  return toForm(fields, query, file);
+}
+
+/** The part called `image`, `document` or `file`; if several are, the one that is a file and not a field. */
+function filePart(parts: readonly Part[]): Part | undefined {
+  const named = parts.filter(({ name }) => FILE_PARTS.has(name));
+  const files = named.filter(({ filename }) => filename !== undefined);
+  const [file, another] = files.length > 0 ? files : named;
+  if (another) throw new AmbiguousChunk();
+  return file;
+}
+
+function toForm(parts: readonly Part[], query: Query, file: Form['file']): Form {
+  const fields = new Map(parts.map(({ name, data }) => [name, data.toString('utf8')]));
+  return { field: (name) => (fields.get(name) ?? queried(query, name)) || undefined, file };
+}
+
+function chunkOf({ file }: Form, range: ByteRange | undefined, maxBytes: number): Buffer {
+  if (!file || (file.data.length === 0 && !range)) throw new MissingChunk();
+  if (file.data.length > maxBytes) throw new ChunkTooLarge(maxBytes);
+  const announced = range ? range.end - range.start + 1 : file.data.length;
+  if (announced !== file.data.length) throw new ChunkLengthMismatch(announced, file.data.length);
+  return file.data;
+}
+
+function toQuery({ total }: OffsetQuery, uploadId: string | undefined, { file }: Form): ChunkQuery {
+  if (!uploadId) throw new InvalidRequest('upload_id', 'To ask for an offset, name the upload');
+  if (file)
+    throw new InvalidRequest('Content-Range', '"bytes */total" asks for the offset and takes no file part');
+  return { uploadId, total };
+}
+
+/** @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/ */
+function idempotencyKeyOf({ headers }: IncomingMessage): string | undefined {
+  const key = headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  // Two of them come as one, with a comma and a space.
+  if (typeof key === 'string' && /^[\x21-\x7e]{1,255}$/.test(key)) return key;
+  throw new InvalidRequest(
+    'Idempotency-Key',
+    'Idempotency-Key must be 1 to 255 visible ASCII characters, given once',
+  );
+}
+
+/** ISO 8601 date and time with a zone (RFC 3339), in the future by this machine's clock. */
+function expiresOf(value: string | undefined): Date | undefined {
+  if (value === undefined) return undefined;
+  const shaped = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/.test(value);
+  const date = new Date(shaped ? value : Number.NaN);
+  if (Number.isNaN(date.getTime()) || !isInCalendar(value)) {
+    throw new InvalidRequest(
+      'expires',
+      'expires must be an ISO 8601 date-time with a zone, such as 2030-01-31T12:00:00Z',
+    );
+  }
+  if (date.getTime() <= Date.now()) throw new InvalidRequest('expires', 'expires must be in the future');
+  return date;
+}
+
+/** Date rolls 30 February over to March. */
+function isInCalendar(value: string): boolean {
+  const [year, month, day] = value.slice(0, 10).split('-').map(Number) as [number, number, number];
+  return new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day;
+}
+
+function checkOffset(value: string | undefined, { start }: ByteRange): void {
+  if (value === undefined || value === String(start)) return;
+  throw new InvalidRequest('offset', 'offset must be the start of the Content-Range');
+}
+
+/** The name in the part, or, where a library calls every part `blob`, the one in the request's own Content-Disposition. */
+function fileNameOf({ file }: Form, request: IncomingMessage): string | null {
+  return (
+    cleanFileName(file?.filename) ?? cleanFileName(headerFileName(request.headers['content-disposition']))
+  );
+}
+
+/** Those that say nothing: what browsers give a blob without a type, and curl any body. */
+const NO_TYPES = ['application/octet-stream', 'application/x-www-form-urlencoded'];
+
+function mediaTypeOf(value: string | undefined): string | null {
+  const type = /^[a-z]{1,20}\/[\w.+-]{1,100}(?=\s*(;|$))/i.exec(value ?? '')?.[0].toLowerCase() ?? null;
+  return type === null || NO_TYPES.includes(type) ? null : type;
+}
+
+function headerFileName(value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  try {
+    const { filename } = contentDisposition.parse(value).parameters;
+    // blueimp-file-upload writes encodeURI(name) between plain quotes.
+    return filename && decodeURI(filename);
+  } catch {
+    return undefined;
+  }
+}
+
+function queried(query: Query, name: string): string | undefined {
+  const value = query[name];
+  if (value === undefined || typeof value === 'string') return value;
+  throw new InvalidRequest(name, `${name} may be given once`);
+}

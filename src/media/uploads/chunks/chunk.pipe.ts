@@ -1,0 +1,21 @@
+import { Injectable, type PipeTransform } from '@nestjs/common';
+import type { Request } from 'express';
+import { BufferPool } from '../../../body/buffer-pool.js';
+import { Config } from '../../../config/config.js';
+import { WholeRequest } from '../../../http/whole-request.js';
+import { readChunk, type Chunk, type ChunkQuery } from './chunk-request.js';
+
+@Injectable()
+export class ChunkPipe implements PipeTransform<Request, Promise<Chunk | ChunkQuery>> {
+  constructor(
+    private readonly config: Config,
+    private readonly buffers: BufferPool,
+  ) {}
+
+  async transform(request: Request): Promise<Chunk | ChunkQuery> {
+    return await readChunk(request, request.query, this.config.uploads, this.buffers);
+  }
+}
+
+/** The chunk of the request, whole and in memory, or its question about the offset. */
+export const ChunkRequest = () => WholeRequest(ChunkPipe);

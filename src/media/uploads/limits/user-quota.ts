@@ -1,0 +1,60 @@
+import { Injectable } from '@nestjs/common';
+import { Config } from '../../../config/config.js';
+import type { Statement } from '../../../database/database.js';
+import type { AppError } from '../../../errors/app-error.js';
+import { ReservedQuotaExceeded, StoredQuotaExceeded, TooManyUploads } from '../upload.errors.js';
+
+/** Tells these locks from those of anybody else in the database. */
+const LOCK_SPACE = 7_326_119;
+
+/**
+ * A CTE `quota (refusal)` for an upload of $1 that has $2 bytes; $3 to $5 are the limits, null for none. Open uploads count
+ * with their totals, finished ones with their files and with originals that are kept for retries. The last rule: all that is
+ * open must fit once it is complete.
+ */
+export const QUOTA = `
+  open_uploads AS (
+    SELECT count(*) + 1 AS number, coalesce(sum(total), 0) + $2::bigint AS reserved
+    FROM upload_session WHERE owner_id = $1 AND state = 'open' AND expires_at > now()),
+  stored AS (
+    SELECT (SELECT coalesce(sum(size), 0) FROM media WHERE owner_id = $1 AND $5::bigint IS NOT NULL)
+         + (SELECT coalesce(sum(total), 0) FROM upload_session
+            WHERE owner_id = $1 AND state = 'complete' AND cleaned_at IS NULL AND $5::bigint IS NOT NULL) AS bytes),
+  quota AS (
+    SELECT CASE WHEN bytes + $2 > $5 THEN 'stored'
+                WHEN number > $3::bigint THEN 'open'
+                WHEN reserved > $4::bigint THEN 'reserved'
+                WHEN bytes + reserved > $5 THEN 'promised' END AS refusal
+    FROM open_uploads, stored)`;
+
+export type QuotaRefusal = 'stored' | 'open' | 'reserved' | 'promised';
+
+/**
+ * How much one user may have. There is no counter that a crash could leave wrong: what ends is free at once, what expires is
+ * free by the clock of Postgres.
+ */
+@Injectable()
+export class UserQuota {
+  constructor(private readonly config: Config) {}
+
+  /**
+   * Serializes the first chunks of a user until the end of the transaction, so that they see each other. A statement of its
+   * own: the next one sees what was committed before it began.
+   */
+  lock(ownerId: string): Statement {
+    return [`SELECT pg_advisory_xact_lock($1, hashtext($2))`, [LOCK_SPACE, ownerId]];
+  }
+
+  /** Values of the parameters of `QUOTA`. */
+  parameters(ownerId: string, total: number): unknown[] {
+    const { openUploads, reservedBytes, storedBytes } = this.config.limits;
+    return [ownerId, total, openUploads || null, reservedBytes || null, storedBytes || null];
+  }
+
+  toError(refusal: QuotaRefusal): AppError {
+    const { openUploads, reservedBytes, storedBytes } = this.config.limits;
+    if (refusal === 'stored') return new StoredQuotaExceeded(storedBytes);
+    if (refusal === 'open') return new TooManyUploads(openUploads);
+    return new ReservedQuotaExceeded(refusal === 'reserved' ? reservedBytes : storedBytes);
+  }
+}

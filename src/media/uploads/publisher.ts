@@ -1,0 +1,90 @@
+import { webcrypto } from 'node:crypto';
+import { Injectable, Logger } from '@nestjs/common';
+import { BlobStorage } from '../../storage/blob-storage.js';
+import { Digester, type Digest } from '../../storage/digester.js';
+import { withFile } from '../../storage/local/durable.js';
+import { ContentInspector, type Content } from '../content/content-inspector.js';
+import { NotAnImage } from '../content/content.errors.js';
+import { PublicImages } from '../images/public-images.js';
+import type { MediaType } from '../library/media.entity.js';
+import type { CompletionRequest } from './completion.service.js';
+import type { UploadSession } from './sessions/upload-session.entity.js';
+import { extentsOf } from './sessions/upload-store.js';
+import { ChecksumMismatch } from './upload.errors.js';
+
+/** A finished file that no row names yet. */
+export interface Publication {
+  readonly type: MediaType;
+  /** Of the public file, except for the md5, which is that of the upload. */
+  readonly digest: Digest;
+  readonly content: Content;
+  /** Whether the public file differs from what was uploaded. */
+  readonly altered: boolean;
+}
+
+/** Makes one whole file of the parts of an upload, checks it, and puts it in place. */
+@Injectable()
+export class Publisher {
+  private readonly logger = new Logger('Publisher');
+
+  constructor(
+    private readonly storage: BlobStorage,
+    private readonly digester: Digester,
+    private readonly content: ContentInspector,
+    private readonly images: PublicImages,
+  ) {}
+
+  /**
+   * Can be repeated, also by two servers at once: the file is the same. Takes no lock: the bytes of an upload never change, and
+   * slow work must hold no connection.
+   * @throws ChecksumMismatch, NotAnImage, UnsupportedContent, UnreadableImage, UploadTooLarge
+   */
+  async publish(session: UploadSession, request: CompletionRequest): Promise<Publication> {
+    const parts = extentsOf(session).map(({ name, start, end }) => ({ name, length: end - start }));
+    const scratch = await this.storage.assemble(session.id, parts);
+    try {
+      const { digest, content } = await this.examine(session, scratch, request);
+      const type = mediaType(request.claim, content);
+      const { image, bytes } = content;
+      const visible = image && bytes ? await this.images.of(bytes, image) : undefined;
+      if (!visible || visible.bytes === bytes) {
+        await this.storage.publish(scratch, session.key);
+        return { type, digest, content, altered: false };
+      }
+      await this.storage.put('files', session.key, visible.bytes);
+      const altered = { ...digest, size: visible.bytes.length, sha256: await sha256(visible.bytes) };
+      return { type, digest: altered, content: { ...content, image: visible.facts }, altered: true };
+    } finally {
+      await this.storage
+        .remove('uploads', scratch)
+        .catch((err: unknown) => this.logger.warn({ err }, 'A scratch file is left to the sweeper'));
+    }
+  }
+
+  private async examine(
+    { total, fileName, offset }: UploadSession,
+    scratch: string,
+    { md5 }: CompletionRequest,
+  ): Promise<{ digest: Digest; content: Content }> {
+    return await withFile(this.storage.path('uploads', scratch), 'r', async (file) => {
+      const digest = await this.digester.digest(file, total);
+      if (digest.size < total)
+        throw new Error(
+          `Upload has ${digest.size} bytes in its parts, fewer than its ${total} acknowledged ones`,
+        );
+      if (digest.md5 !== md5) throw new ChecksumMismatch(offset);
+      return { digest, content: await this.content.examine(file, { total, fileName, text: digest.text }) };
+    });
+  }
+}
+
+/** Off the event loop. */
+async function sha256(bytes: Buffer): Promise<string> {
+  return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes)).toString('hex');
+}
+
+function mediaType(claim: MediaType | undefined, { type }: Content): MediaType {
+  if (claim === undefined) return type.kind === 'image' ? 'image' : 'doc';
+  if (claim !== 'doc' && type.kind !== 'image') throw new NotAnImage(type.mime);
+  return claim;
+}

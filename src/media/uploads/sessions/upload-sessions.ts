@@ -1,0 +1,159 @@
+import { Injectable } from '@nestjs/common';
+import { Config } from '../../../config/config.js';
+import { Database, type Queryable } from '../../../database/database.js';
+import { BlobStorage } from '../../../storage/blob-storage.js';
+import { QUOTA, UserQuota, type QuotaRefusal } from '../limits/user-quota.js';
+import { UploadCancelled, UploadExpired, UploadNotFound, UploadRejected } from '../upload.errors.js';
+import { isUploadId, keyOf } from './upload-id.js';
+import type { Rejection, UploadSession } from './upload-session.entity.js';
+
+export interface NewSession {
+  readonly id: string;
+  readonly ownerId: string;
+  readonly total: number;
+  /** Bytes of the first chunk, which are durable in `part`. */
+  readonly offset: number;
+  readonly part: string;
+  /** When the part is too old to be committed, by the clock of Postgres. */
+  readonly deadline: Date;
+  readonly fileName: string | null;
+  readonly mime: string | null;
+  readonly expires: Date | undefined;
+  readonly idempotencyKey: string | undefined;
+}
+
+export type Opened =
+  | { readonly kind: 'opened'; readonly expiresAt: Date }
+  | { readonly kind: 'refused'; readonly refusal: QuotaRefusal }
+  /** Another request with the same Idempotency-Key was faster. */
+  | { readonly kind: 'key-taken' }
+  /** The part was older than its deadline; `now` is the clock of Postgres. */
+  | { readonly kind: 'late'; readonly now: Date };
+
+/** The fields of a session that decide how it may end. */
+export type SessionState = Pick<UploadSession, 'state' | 'mediaId' | 'rejection'>;
+
+const OPEN = `
+  WITH ${QUOTA},
+    opened AS (
+      INSERT INTO upload_session (id, owner_id, total, "offset", part, key, file_name, mime, idempotency_key,
+                                  expiry_slides, expires_at)
+      SELECT $6, $1, $2, $7, $8, $9, $10, $11, $12, $13::timestamptz IS NULL,
+             least(coalesce($13, now() + make_interval(secs => $14)), now() + make_interval(secs => $15))
+      FROM quota WHERE refusal IS NULL AND now() < $16::timestamptz
+      ON CONFLICT (owner_id, idempotency_key) WHERE idempotency_key IS NOT NULL AND state IN ('open', 'complete')
+      DO NOTHING
+      RETURNING id, expires_at),
+    named AS (INSERT INTO upload_part (upload_id, start, name) SELECT id, 0, $8 FROM opened)
+  SELECT refusal, now() >= $16 AS late, now() AS now, (SELECT expires_at FROM opened) AS expires_at FROM quota`;
+
+interface OpenedRow {
+  readonly refusal: QuotaRefusal | null;
+  readonly late: boolean;
+  readonly now: Date;
+  readonly expires_at: Date | null;
+}
+
+/** How sessions begin and end. A method that takes `db` belongs to the caller's transaction. */
+@Injectable()
+export class UploadSessions {
+  constructor(
+    private readonly config: Config,
+    private readonly db: Database,
+    private readonly storage: BlobStorage,
+    private readonly quota: UserQuota,
+  ) {}
+
+  /** Inserts the session and its first part if the user's quota allows: one round trip. The row is the claim. */
+  async open(session: NewSession): Promise<Opened> {
+    const { id, ownerId, total, offset, part, deadline, fileName, mime, expires, idempotencyKey } = session;
+    const { ttlSeconds, maxTtlSeconds } = this.config.uploads;
+    const { rows } = await this.db.pipelineTransaction<OpenedRow>(this.quota.lock(ownerId), [
+      OPEN,
+      [
+        ...this.quota.parameters(ownerId, total),
+        ...[id, offset, part, keyOf(id), fileName, mime, idempotencyKey ?? null],
+        ...[expires ?? null, ttlSeconds, maxTtlSeconds, deadline],
+      ],
+    ]);
+    const { refusal, late, now, expires_at: expiresAt } = only(rows);
+    if (expiresAt) return { kind: 'opened', expiresAt };
+    if (refusal) return { kind: 'refused', refusal };
+    return late ? { kind: 'late', now } : { kind: 'key-taken' };
+  }
+
+  /** Nobody else changes the session before the transaction ends. */
+  async lock(db: Queryable, ownerId: string, id: string): Promise<SessionState | undefined> {
+    if (!isUploadId(id)) return undefined;
+    const { rows } = await db.query<SessionState>(
+      `SELECT media_id AS "mediaId", rejection,
+         CASE WHEN state = 'open' AND expires_at <= now() THEN 'expired' ELSE state END AS state
+       FROM upload_session WHERE id = $1 AND owner_id = $2 FOR UPDATE`,
+      [id, ownerId],
+    );
+    return rows[0];
+  }
+
+  /**
+   * Ends an open session with its media. Returns the parts that no row names from now on. An altered upload keeps its parts until
+   * it would have expired: retries are compared with what the client sent.
+   */
+  async complete(db: Queryable, id: string, mediaId: number, altered: boolean): Promise<string[]> {
+    await db.query(
+      `UPDATE upload_session SET state = 'complete', media_id = $2, cleaned_at = CASE WHEN $3 THEN NULL ELSE now() END
+       WHERE id = $1 AND state = 'open'`,
+      [id, mediaId, altered],
+    );
+    if (altered) return [];
+    const { rows } = await db.query<{ name: string }>(
+      `DELETE FROM upload_part WHERE upload_id = $1 RETURNING name`,
+      [id],
+    );
+    return rows.map(({ name }) => name);
+  }
+
+  /** Ends an open session without a media; its bytes go next. */
+  async abandon(db: Queryable, id: string, state: 'cancelled' | 'expired'): Promise<void> {
+    await db.query(`UPDATE upload_session SET state = $2 WHERE id = $1 AND state = 'open'`, [id, state]);
+  }
+
+  /** Refuses the content of an open session and removes its bytes. False if it has changed since it was read. */
+  async reject(session: UploadSession, { code, detail }: Rejection): Promise<boolean> {
+    const { rowCount } = await this.db.query(
+      `UPDATE upload_session SET state = 'rejected', rejection = $4
+       WHERE id = $1 AND state = 'open' AND "offset" = $2 AND part = $3`,
+      [session.id, session.offset, session.part, { code, detail }],
+    );
+    if (rowCount === 1) await this.clean(session.id);
+    return rowCount === 1;
+  }
+
+  /** Removes the parts of a session that is over. Its row says so first, so this can be repeated. */
+  async clean(id: string): Promise<void> {
+    const { rows } = await this.db.query<{ name: string }>(
+      `SELECT name FROM upload_part WHERE upload_id = $1`,
+      [id],
+    );
+    for (const { name } of rows) await this.storage.remove('uploads', name);
+    await this.db.query(
+      `WITH gone AS (DELETE FROM upload_part WHERE upload_id = $1)
+       UPDATE upload_session SET cleaned_at = now() WHERE id = $1`,
+      [id],
+    );
+  }
+}
+
+/** A session that takes chunks or retries of them: open or complete. */
+export function alive<S extends SessionState>(session: S | undefined): S {
+  if (!session) throw new UploadNotFound();
+  if (session.state === 'expired') throw new UploadExpired();
+  if (session.state === 'cancelled') throw new UploadCancelled();
+  if (session.state === 'rejected') throw new UploadRejected(session.rejection);
+  return session;
+}
+
+function only<R>(rows: readonly R[]): R {
+  const [row] = rows;
+  if (row === undefined || rows.length > 1) throw new Error(`Expected one row, got ${rows.length}`);
+  return row;
+}

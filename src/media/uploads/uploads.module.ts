@@ -1,0 +1,43 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { BufferPool } from '../../body/buffer-pool.js';
+import { ContentModule } from '../content/content.module.js';
+import { LibraryModule } from '../library/library.module.js';
+import { ChunkFastPath } from './chunks/chunk-fast-path.js';
+import { CompletionService } from './completion.service.js';
+import { FreeSpace } from './limits/free-space.js';
+import { UploadRateLimiter } from './limits/upload-rate-limiter.js';
+import { UserQuota } from './limits/user-quota.js';
+import { Publisher } from './publisher.js';
+import { AnnouncingUploadStore } from './sessions/announced-tail.js';
+import { ChunkCommits } from './sessions/chunk-commits.js';
+import { UploadPart, UploadSession } from './sessions/upload-session.entity.js';
+import { UploadSessions } from './sessions/upload-sessions.js';
+import { UploadStore } from './sessions/upload-store.js';
+import { UploadController } from './upload.controller.js';
+import { UploadOpener } from './upload-opener.js';
+import { UploadService } from './upload.service.js';
+import { UploadWriter } from './upload-writer.js';
+
+@Module({
+  imports: [TypeOrmModule.forFeature([UploadSession, UploadPart]), ContentModule, LibraryModule],
+  controllers: [UploadController],
+  providers: [
+    BufferPool,
+    ChunkCommits,
+    ChunkFastPath,
+    CompletionService,
+    FreeSpace,
+    Publisher,
+    UploadOpener,
+    UploadRateLimiter,
+    UploadService,
+    UploadSessions,
+    UploadWriter,
+    UserQuota,
+    // `useClass: UploadStore` turns announcing off.
+    { provide: UploadStore, useClass: AnnouncingUploadStore },
+  ],
+  exports: [UploadSessions, UploadStore],
+})
+export class UploadsModule {}

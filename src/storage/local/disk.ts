@@ -1,0 +1,35 @@
+import { statfs } from 'node:fs/promises';
+import { ServiceUnavailable } from '../../errors/app-error.js';
+import { storing } from '../storage.errors.js';
+
+/** Failures within a minute before the server reports that it is not ready. */
+const TOLERATED_FAILURES = 5;
+
+/** Runs file system calls, turns their errors into answers, and remembers the latest ones. */
+export class Disk {
+  private failures: readonly number[] = [];
+
+  /** @throws ServiceUnavailable, StorageFull */
+  async guard<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await storing(work);
+    } catch (error) {
+      if (error instanceof ServiceUnavailable)
+        this.failures = [...this.failures, Date.now()].slice(-TOLERATED_FAILURES);
+      throw error;
+    }
+  }
+
+  get isFailing(): boolean {
+    const minuteAgo = Date.now() - 60_000;
+    return this.failures.filter((time) => time > minuteAgo).length >= TOLERATED_FAILURES;
+  }
+
+  /** Bytes of the file system at `path`; Infinity where it does not tell. */
+  async space(path: string): Promise<{ free: number; total: number }> {
+    const { blocks, bavail, bsize } = await this.guard(() => statfs(path));
+    return blocks === 0
+      ? { free: Infinity, total: Infinity }
+      : { free: bavail * bsize, total: blocks * bsize };
+  }
+}

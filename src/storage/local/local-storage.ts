@@ -1,0 +1,187 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { access, link, mkdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { allAfterSettled } from '../../concurrency/all-after-settled.js';
+import { Batcher } from '../../concurrency/batcher.js';
+import { Config } from '../../config/config.js';
+import { BlobStorage, type Area, type PartRange } from '../blob-storage.js';
+import { Disk } from './disk.js';
+import { oldFiles, sizeOf, unlessAbsent } from './directory.js';
+import { copyRange, readAt, syncDirectory, withFile, writeAt } from './durable.js';
+import { OpenFiles } from './open-files.js';
+
+/**
+ * On Linux a write to an O_DSYNC file returns when its bytes are as durable as after `fdatasync`, in one trip to the thread
+ * pool instead of two. Elsewhere the flag is missing, or stops short of the drive's own cache.
+ * @see https://man7.org/linux/man-pages/man2/open.2.html
+ */
+const SYNCS_ITSELF = process.platform === 'linux';
+const SYNCED = SYNCS_ITSELF ? constants.O_RDWR | constants.O_DSYNC : constants.O_RDWR;
+const NEW = SYNCED | constants.O_CREAT | constants.O_EXCL;
+
+const AREAS: readonly Area[] = ['uploads', 'files', 'thumbnails'];
+
+/** Blobs as files: `uploads/<upload id>.<random>`, `files/<key>`, `thumbnails/<key>`. */
+@Injectable()
+export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleDestroy {
+  private readonly open = new OpenFiles();
+  /** Files that are created at the same time share one sync of their directory, which starts after all of them exist. */
+  private readonly uploadEntries = new Batcher(async (names: readonly string[]) => {
+    await syncDirectory(this.path('uploads', ''));
+    return names;
+  });
+  private readonly disk = new Disk();
+
+  constructor(private readonly config: Config) {
+    super();
+  }
+
+  async onModuleInit(): Promise<void> {
+    const { dataDir } = this.config;
+    for (const area of AREAS) await mkdir(this.path(area, ''), { recursive: true });
+    await syncDirectory(dataDir);
+    // The data directory may be just as new. A parent that may not be read is not one that we made.
+    await syncDirectory(dirname(dataDir)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EACCES') throw error;
+    });
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.open.closeAll();
+  }
+
+  path(area: Area, name: string): string {
+    return join(this.config.dataDir, area, name);
+  }
+
+  async createPart(uploadId: string, bytes: Buffer): Promise<string> {
+    const name = nameFor(uploadId);
+    const path = this.path('uploads', name);
+    await this.disk.guard(async () => {
+      try {
+        await this.open.use(path, NEW, async (file) => {
+          await allAfterSettled(writeAt(file, bytes, 0), this.uploadEntries.add(name));
+          if (!SYNCS_ITSELF) await file.datasync();
+        });
+      } catch (error) {
+        // No row can name it yet.
+        await rm(path, { force: true }).catch(() => undefined);
+        throw error;
+      }
+    });
+    return name;
+  }
+
+  async appendPart(name: string, position: number, bytes: Buffer): Promise<boolean> {
+    const appended = await this.disk.guard(() =>
+      unlessAbsent(
+        this.open
+          .use(this.path('uploads', name), SYNCED, async (file) => {
+            await writeAt(file, bytes, position);
+            if (!SYNCS_ITSELF) await file.datasync();
+          })
+          .then(() => true),
+      ),
+    );
+    return appended ?? false;
+  }
+
+  async assemble(uploadId: string, parts: readonly PartRange[]): Promise<string> {
+    const scratch = nameFor(uploadId);
+    const path = this.path('uploads', scratch);
+    const [first, ...others] = parts;
+    await this.disk.guard(async () => {
+      if (first && others.length === 0 && (await linked(this.path('uploads', first.name), path))) return;
+      await withFile(path, 'wx', async (file) => {
+        for (const { name, length } of parts) await copyRange(this.path('uploads', name), length, file);
+        await file.sync();
+      });
+    });
+    return scratch;
+  }
+
+  async publish(scratch: string, key: string): Promise<void> {
+    await this.disk.guard(() => this.move(this.path('uploads', scratch), 'files', key));
+  }
+
+  async put(area: Area, name: string, bytes: Buffer): Promise<void> {
+    const scratch = this.path('uploads', nameFor(name));
+    await this.disk.guard(async () => {
+      await withFile(scratch, 'wx', async (file) => {
+        await file.writeFile(bytes);
+        await file.sync();
+      });
+      await this.move(scratch, area, name);
+    });
+  }
+
+  async read(area: Area, name: string, position: number, length: number): Promise<Buffer | undefined> {
+    return await this.disk.guard(() =>
+      unlessAbsent(withFile(this.path(area, name), 'r', (file) => readAt(file, length, position))),
+    );
+  }
+
+  async size(area: Area, name: string): Promise<number | undefined> {
+    return await this.disk.guard(() => sizeOf(this.path(area, name)));
+  }
+
+  async remove(area: Area, name: string): Promise<void> {
+    const path = this.path(area, name);
+    await this.disk.guard(async () => {
+      await this.open.close(path);
+      await rm(path, { force: true });
+    });
+  }
+
+  async quarantine(key: string): Promise<void> {
+    const directory = join(this.config.dataDir, 'quarantine');
+    await this.disk.guard(async () => {
+      if ((await sizeOf(this.path('files', key))) === undefined) return;
+      await mkdir(directory, { recursive: true });
+      await rename(this.path('files', key), join(directory, key));
+      await syncDirectory(directory);
+      await syncDirectory(this.path('files', ''));
+    });
+  }
+
+  listOld(area: Area, ageSeconds: number, batchSize: number): AsyncIterable<string[]> {
+    return oldFiles(this.path(area, ''), ageSeconds, batchSize);
+  }
+
+  async space(): Promise<{ free: number; total: number }> {
+    return await this.disk.space(this.path('uploads', ''));
+  }
+
+  async isHealthy(): Promise<boolean> {
+    await Promise.all(AREAS.map((area) => access(this.path(area, ''), constants.W_OK)));
+    return !this.disk.isFailing;
+  }
+
+  private async move(scratch: string, area: Area, name: string): Promise<void> {
+    await rename(scratch, this.path(area, name));
+    await syncDirectory(this.path(area, ''));
+    // If an earlier attempt has left a link to the same file, rename(2) does nothing and the scratch name remains.
+    await rm(scratch, { force: true });
+  }
+}
+
+/** A name in `uploads/` that is never used again. */
+function nameFor(uploadId: string): string {
+  return `${uploadId}.${randomBytes(8).toString('hex')}`;
+}
+
+/** What link(2) fails with where a file system has no hard links. */
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
+
+/** Gives a file a second name. False where the file system can't. */
+async function linked(path: string, another: string): Promise<boolean> {
+  try {
+    await link(path, another);
+    return true;
+  } catch (error) {
+    if (NO_LINKS.includes(String((error as NodeJS.ErrnoException).code))) return false;
+    throw error;
+  }
+}
