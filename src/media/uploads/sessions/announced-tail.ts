@@ -87,6 +87,8 @@ export class AnnouncingUploadStore extends UploadStore {
     const written = this.appendBytes(position, appendix);
     const changes = `"offset" = $3, part = NULL, tail_part = $6, tail_end = $4, tail_crc = $7`;
     const announced = this.move(changes, id, position, appendix, crc32(appendix.bytes));
+    // It may fail while the bytes are still being written; allAfterSettled reports it.
+    announced.catch(() => undefined);
     if (!(await written.catch(() => false)))
       await announced.then(() => this.retract(id, position, appendix)).catch(() => undefined);
     const [isWritten, expiresAt] = await allAfterSettled(written, announced);
