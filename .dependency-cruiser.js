@@ -24,11 +24,12 @@ export default {
     },
     onlyTo('config-stands-alone', '^src/config/', [], 'Settings depend on nothing of the app'),
     onlyTo('audit-stands-alone', '^src/audit/', [], 'What is told of an event depends on nothing of the app'),
+    onlyTo('concurrency-stands-alone', '^src/concurrency/', [], 'Locks and batches do not know what for'),
     onlyTo('errors-stand-alone', '^src/errors/', [], 'The catalogue of errors depends on nothing of the app'),
     onlyTo(
       'storage-is-bytes-only',
       '^src/storage/',
-      ['^src/(config|errors)/', '^src/settled'],
+      ['^src/(config|errors|concurrency)/'],
       'No users, no sessions, no SQL in storage',
     ),
     onlyTo(
@@ -61,7 +62,9 @@ export default {
       comment:
         'Services take values and throw; requests and responses stop at controllers, pipes, guards and filters',
       severity: 'error',
-      from: { path: '^src/media/.*(service|writer|store|sessions|sweeper|entity|inspector)\\.ts$' },
+      from: {
+        path: '^src/media/.*(service|writer|opener|publisher|store|commits|tail|sessions|sweeper|entity|inspector)\\.ts$',
+      },
       to: { path: 'node_modules/(@types/)?express' },
     },
     {

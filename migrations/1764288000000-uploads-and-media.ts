@@ -1,14 +1,13 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-export class UploadsAndMedia1764288000000 implements MigrationInterface {
-  async up(db: QueryRunner): Promise<void> {
-    // The id of the directory that holds the bytes: one row.
-    await db.query(`
+const MEDIA = [
+  // The id of the directory that holds the bytes: one row.
+  `
       CREATE TABLE data_directory (
         id   text    NOT NULL,
         sole boolean PRIMARY KEY DEFAULT true CHECK (sole)
-      )`);
-    await db.query(`
+      )`,
+  `
       CREATE TABLE media (
         id                 integer     GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         -- the upload it came from: one session makes at most one media
@@ -36,14 +35,12 @@ export class UploadsAndMedia1764288000000 implements MigrationInterface {
         -- when to make it, or to try again; null: it is there, or there is nothing to make
         thumbnail_due      timestamptz,
         thumbnail_attempts smallint    NOT NULL DEFAULT 0
-      )`);
-    // With the sizes, the bytes that a user has stored are summed up from the index alone.
-    await db.query(`CREATE INDEX media_owner ON media (owner_id, id DESC) INCLUDE (size)`);
-    await db.query(
-      `CREATE INDEX media_thumbnail_due ON media (thumbnail_due) WHERE thumbnail_due IS NOT NULL`,
-    );
-    // One row per known user, since anybody may click as often as they like.
-    await db.query(`
+      )`,
+  // With the sizes, the bytes that a user has stored are summed up from the index alone.
+  `CREATE INDEX media_owner ON media (owner_id, id DESC) INCLUDE (size)`,
+  `CREATE INDEX media_thumbnail_due ON media (thumbnail_due) WHERE thumbnail_due IS NOT NULL`,
+  // One row per known user, since anybody may click as often as they like.
+  `
       CREATE TABLE media_click (
         media_id integer     NOT NULL REFERENCES media ON DELETE CASCADE,
         user_id  text        NOT NULL,
@@ -51,8 +48,11 @@ export class UploadsAndMedia1764288000000 implements MigrationInterface {
         first_at timestamptz NOT NULL DEFAULT now(),
         last_at  timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (media_id, user_id)
-      )`);
-    await db.query(`
+      )`,
+];
+
+const UPLOADS = [
+  `
       CREATE TABLE upload_session (
         id              text        PRIMARY KEY CHECK (id ~ '^[0-9a-f]{32}$'),
         owner_id        text        NOT NULL,
@@ -87,26 +87,27 @@ export class UploadsAndMedia1764288000000 implements MigrationInterface {
         CHECK ((state = 'complete') = (media_id IS NOT NULL)),
         CHECK (num_nulls(tail_part, tail_end, tail_crc) IN (0, 3)),
         CHECK ((part IS NULL) = (tail_part IS NOT NULL))
-      ) WITH (fillfactor = 70)`);
-    await db.query(
-      `CREATE INDEX upload_session_owner ON upload_session (owner_id, created_at DESC) WHERE state = 'open'`,
-    );
-    await db.query(`CREATE INDEX upload_session_expiry ON upload_session (expires_at) WHERE state = 'open'`);
-    await db.query(
-      `CREATE INDEX upload_session_ended ON upload_session (state, expires_at) WHERE state <> 'open'`,
-    );
-    // An upload that has ended without a media leaves its key to the next one.
-    await db.query(`
+      ) WITH (fillfactor = 70)`,
+  `CREATE INDEX upload_session_owner ON upload_session (owner_id, created_at DESC) WHERE state = 'open'`,
+  `CREATE INDEX upload_session_expiry ON upload_session (expires_at) WHERE state = 'open'`,
+  `CREATE INDEX upload_session_ended ON upload_session (state, expires_at) WHERE state <> 'open'`,
+  // An upload that has ended without a media leaves its key to the next one.
+  `
       CREATE UNIQUE INDEX upload_session_idempotency_key ON upload_session (owner_id, idempotency_key)
-      WHERE idempotency_key IS NOT NULL AND state IN ('open', 'complete')`);
-    // A part has the bytes from its start to the start of the next one, or to the offset of the session.
-    await db.query(`
+      WHERE idempotency_key IS NOT NULL AND state IN ('open', 'complete')`,
+  // A part has the bytes from its start to the start of the next one, or to the offset of the session.
+  `
       CREATE TABLE upload_part (
         upload_id text   NOT NULL REFERENCES upload_session ON DELETE CASCADE,
         start     bigint NOT NULL CHECK (start >= 0),
         name      text   NOT NULL UNIQUE,
         PRIMARY KEY (upload_id, start)
-      )`);
+      )`,
+];
+
+export class UploadsAndMedia1764288000000 implements MigrationInterface {
+  async up(db: QueryRunner): Promise<void> {
+    for (const statement of [...MEDIA, ...UPLOADS]) await db.query(statement);
   }
 
   async down(db: QueryRunner): Promise<void> {

@@ -107,6 +107,38 @@ describe('fields', () => {
 });
 
 /** A multipart body written by hand; lines end in CRLF. */
+describe('a raw body', () => {
+  it.each([
+    'application/json',
+    'application/json; charset=utf-8',
+    'APPLICATION/JSON',
+    'application/problem+json',
+    'text/json',
+    'application/x-ndjson',
+    'application/xml',
+    'text/xml',
+    'image/svg+xml',
+    'text/html',
+    'application/xhtml+xml',
+    'text/javascript',
+    'application/javascript',
+    'application/graphql',
+    'application/cbor',
+    'video/mp4',
+    'audio/mpeg',
+    'font/woff2',
+  ])('of type %s is refused with what to send instead', async (type) => {
+    for (const path of [CHUNK, `${CHUNK}?upload_id=${'0'.repeat(32)}`]) {
+      const { status, body } = await client.send('POST', path, {
+        headers: { 'content-type': type, 'content-range': 'bytes 0-11/12' },
+        body: '{"image":{}}',
+      });
+      expect([status, body.code, body.action]).toEqual([415, 'unsupported-body', 'fix-request']);
+      expect(body.detail).toMatch(/multipart\/form-data.*application\/octet-stream/);
+    }
+  });
+});
+
 function raw(...lines: string[]): string {
   return lines.join('\r\n');
 }

@@ -258,6 +258,21 @@ describe('a question about the offset', () => {
 });
 
 describe('a raw body', () => {
+  it.each([
+    'text/plain',
+    'text/csv',
+    'text/markdown; charset=utf-8',
+    'application/octet-stream',
+    'binary/x',
+    'image/png',
+  ])('may say that it is %s, which proves nothing', async (type) => {
+    const { status, body } = await client.send('POST', '/api/v2/media/upload/chunk/', {
+      body: 'a line of text',
+      headers: { 'content-type': type },
+    });
+    expect([status, body.offset]).toEqual([201, '14']);
+  });
+
   it('is the chunk, with the upload_id in the query', async () => {
     const file = await png(120, 120);
     const post = (start: number, end: number, id = '') =>

@@ -252,12 +252,17 @@ describe('a file that goes up', () => {
     await restarted.stop();
   });
 
-  it('finishes when a crash came between the rename and the commit', async () => {
-    const { rename } = await import('node:fs/promises');
+  it('finishes when a crash came between publishing and the commit', async () => {
+    const { link, readdir } = await import('node:fs/promises');
     const file = pdf(5000);
     const id = await client.upload(file);
     const [row] = await app.sql<{ key: string }>(`SELECT key FROM upload_session WHERE id = $1`, [id]);
-    await rename(`${app.config.dataDir}/uploads/${id}`, `${app.config.dataDir}/files/${row!.key}`);
-    expect((await client.complete(id, md5(file))).status).toBe(201);
+    const { dataDir } = app.config;
+    const [part] = (await readdir(`${dataDir}/uploads`)).filter((name) => name.startsWith(id));
+    await link(`${dataDir}/uploads/${part}`, `${dataDir}/files/${row!.key}`);
+    const { status, body } = await client.complete(id, md5(file));
+    expect(status).toBe(201);
+    expect(Buffer.from(await (await fetch(body.url)).arrayBuffer()).equals(file)).toBe(true);
+    expect((await readdir(`${dataDir}/uploads`)).filter((name) => name.startsWith(id))).toEqual([]);
   });
 });

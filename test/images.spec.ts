@@ -157,7 +157,7 @@ describe('completing an image with metadata', () => {
     expect(new Set(answers.map(({ body }) => `${body.id} ${body.size}`)).size).toBe(1);
     const published = Buffer.from(await (await fetch(answers[0]!.body.image)).arrayBuffer());
     expect((await client.complete(id, md5(published))).body.code).toBe('checksum-mismatch');
-    expect(await uploadsOf(id)).toEqual([id]);
+    expect(await uploadsOf(id)).toHaveLength(1);
   });
 
   it('takes a repeated chunk for what it is, as long as the upload would not have expired', async () => {
@@ -184,19 +184,19 @@ describe('completing an image with metadata', () => {
     const file = await photo();
     const id = await client.upload(file);
     const { body } = await client.complete(id, md5(file));
-    expect(await uploadsOf(id)).toEqual([id]);
+    expect(await uploadsOf(id)).toHaveLength(1);
     expect((await client.send('DELETE', `/api/v2/media/${body.id}/`)).status).toBe(204);
     expect(await uploadsOf(id)).toEqual([]);
   });
 
-  it.each(['a staged file', 'the public file in its place', 'nothing but a torn file in its place'])(
+  it.each(['a scratch file', 'the public file in its place', 'nothing but a torn file in its place'])(
     'finishes when a crash left %s',
     async (left) => {
       const file = await photo({ orientation: 3 });
       const id = await client.upload(file);
       const { dataDir } = app.config;
       const [row] = await app.sql<{ key: string }>(`SELECT key FROM upload_session WHERE id = $1`, [id]);
-      const path = left === 'a staged file' ? `uploads/${id}.0123abcd` : `files/${row!.key}`;
+      const path = left === 'a scratch file' ? `uploads/${id}.0123abcd` : `files/${row!.key}`;
       await writeFile(`${dataDir}/${path}`, left.includes('torn') ? 'torn' : (await publish(file)).bytes);
       const { status, body } = await client.complete(id, md5(file));
       expect(status).toBe(201);
@@ -210,12 +210,13 @@ describe('completing an image with metadata', () => {
     const by = await Client.of(own);
     const file = await photo();
     const id = await by.upload(file);
-    const staged = `${own.config.dataDir}/uploads/${id}.0123abcd`;
+    const scratch = `${own.config.dataDir}/uploads/${id}.0123abcd`;
     await by.complete(id, md5(file));
-    await writeFile(staged, file);
+    const [part] = await readdir(`${own.config.dataDir}/uploads`);
+    await writeFile(scratch, file);
     Object.assign(own.config.sweep, { orphanAgeSeconds: -1 });
     await own.app.get(Sweeper).sweep();
-    expect(await readdir(`${own.config.dataDir}/uploads`)).toEqual([id]);
+    expect(await readdir(`${own.config.dataDir}/uploads`)).toEqual([part]);
     await own.stop();
   });
 
@@ -227,7 +228,7 @@ describe('completing an image with metadata', () => {
     const refused = await client.complete(id, md5(file));
     await rename(`${files}.away`, files);
     expect([refused.status, refused.body.action]).toEqual([503, 'wait']);
-    expect(await uploadsOf(id)).toEqual([id]);
+    expect(await uploadsOf(id)).toHaveLength(1);
     expect((await client.complete(id, md5(file))).status).toBe(201);
   });
 

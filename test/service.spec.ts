@@ -68,10 +68,10 @@ describe('while the disk fails', () => {
     const client = await Client.of(app);
     const file = pdf(1000);
     const id = (await client.slice(file, 0, 500)).body.upload_id;
-    const path = `${app.config.dataDir}/uploads/${id}`;
-    await rename(path, `${path}.away`);
-    // The server that took the first chunk may still have the file open.
+    // The server that took the first chunk may still have its part open.
     const elsewhere = await Client.of(await app.twin());
+    const path = `${app.config.dataDir}/uploads`;
+    await rename(path, `${path}.away`);
     expect((await elsewhere.slice(file, 500, 1000, id)).status).toBe(503);
     expect((await client.status(id)).body.offset).toBe('500');
     await rename(`${path}.away`, path);

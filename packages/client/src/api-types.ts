@@ -11,6 +11,12 @@ export interface DevTokenDto {
   readonly user_id: string;
 }
 
+export interface HealthDto {
+  readonly status: 'ok';
+  /** What was looked at, by name. */
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
 export interface ProblemDto {
   /** What to do next. */
   readonly action:
@@ -143,10 +149,4 @@ export interface MediaChangesDto {
   readonly title?: string | null;
   /** At most 5000 characters, line ends among them. */
   readonly description?: string | null;
-}
-
-export interface HealthDto {
-  readonly status: 'ok';
-  /** What was looked at, by name. */
-  readonly details: Readonly<Record<string, unknown>>;
 }

@@ -92,6 +92,7 @@ export class UploadController {
     new refused.ChunkTooLarge(204_800),
     new UploadTooLarge('image', 5_242_880),
     new UnsupportedContent('image/svg+xml', { declared: 'image/png' }),
+    new refused.UnsupportedChunkBody('application/json'),
     new refused.TooManyUploads(100),
     new refused.RateExceeded('uploads-per-hour', 60),
     new refused.ReservedQuotaExceeded(1_073_741_824),

@@ -178,6 +178,17 @@ export class MissingChunk extends InvalidRequest {
   }
 }
 
+export class UnsupportedChunkBody extends AppError {
+  constructor(mediaType: string) {
+    super(
+      'unsupported-body',
+      415,
+      `Send the chunk as a file part of multipart/form-data, or its bytes alone as application/octet-stream, not as ${mediaType}`,
+      { action: 'fix-request', field: 'Content-Type' },
+    );
+  }
+}
+
 export class AmbiguousChunk extends InvalidRequest {
   constructor() {
     super('image', 'The request has more than one file part', 'ambiguous-chunk');

@@ -1,4 +1,4 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, rm, type FileHandle } from 'node:fs/promises';
 
 /** Mode of files that hold what users uploaded. */
 export const FILE_MODE = 0o640;
@@ -26,6 +26,25 @@ export async function withFile<T>(
   }
   await file.close();
   return result;
+}
+
+/** Creates a file whose bytes are durable, unlike its name; leaves none if that fails. */
+export async function writeNew(path: string, work: (file: FileHandle) => Promise<void>): Promise<void> {
+  const writing = withFile(path, 'wx', async (file) => {
+    await work(file);
+    await file.sync();
+  });
+  await removeOnFailure(path, writing);
+}
+
+/** Removes a new file whose writing has failed: no row names it, and it may be what fills the disk. */
+export async function removeOnFailure(path: string, writing: Promise<void>): Promise<void> {
+  try {
+    await writing;
+  } catch (error) {
+    await rm(path, { force: true }).catch(() => undefined);
+    throw error;
+  }
 }
 
 /** Writes all of `bytes` at `position`; the kernel may take less than it is given. */

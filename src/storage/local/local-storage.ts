@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, link, mkdir, rename, rm } from 'node:fs/promises';
+import { access, link, mkdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { allAfterSettled } from '../../concurrency/all-after-settled.js';
@@ -9,7 +9,7 @@ import { Config } from '../../config/config.js';
 import { BlobStorage, type Area, type PartRange } from '../blob-storage.js';
 import { Disk } from './disk.js';
 import { oldFiles, sizeOf, unlessAbsent } from './directory.js';
-import { copyRange, readAt, syncDirectory, withFile, writeAt } from './durable.js';
+import { copyRange, readAt, removeOnFailure, syncDirectory, withFile, writeAt, writeNew } from './durable.js';
 import { OpenFiles } from './open-files.js';
 
 /**
@@ -59,18 +59,11 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
   async createPart(uploadId: string, bytes: Buffer): Promise<string> {
     const name = nameFor(uploadId);
     const path = this.path('uploads', name);
-    await this.disk.guard(async () => {
-      try {
-        await this.open.use(path, NEW, async (file) => {
-          await allAfterSettled(writeAt(file, bytes, 0), this.uploadEntries.add(name));
-          if (!SYNCS_ITSELF) await file.datasync();
-        });
-      } catch (error) {
-        // No row can name it yet.
-        await rm(path, { force: true }).catch(() => undefined);
-        throw error;
-      }
-    });
+    const write = async (file: FileHandle) => {
+      await allAfterSettled(writeAt(file, bytes, 0), this.uploadEntries.add(name));
+      if (!SYNCS_ITSELF) await file.datasync();
+    };
+    await this.disk.guard(() => removeOnFailure(path, this.open.use(path, NEW, write)));
     return name;
   }
 
@@ -94,9 +87,8 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     const [first, ...others] = parts;
     await this.disk.guard(async () => {
       if (first && others.length === 0 && (await linked(this.path('uploads', first.name), path))) return;
-      await withFile(path, 'wx', async (file) => {
+      await writeNew(path, async (file) => {
         for (const { name, length } of parts) await copyRange(this.path('uploads', name), length, file);
-        await file.sync();
       });
     });
     return scratch;
@@ -109,10 +101,7 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
   async put(area: Area, name: string, bytes: Buffer): Promise<void> {
     const scratch = this.path('uploads', nameFor(name));
     await this.disk.guard(async () => {
-      await withFile(scratch, 'wx', async (file) => {
-        await file.writeFile(bytes);
-        await file.sync();
-      });
+      await writeNew(scratch, (file) => file.writeFile(bytes));
       await this.move(scratch, area, name);
     });
   }
@@ -160,10 +149,13 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
   }
 
   private async move(scratch: string, area: Area, name: string): Promise<void> {
-    await rename(scratch, this.path(area, name));
-    await syncDirectory(this.path(area, ''));
-    // If an earlier attempt has left a link to the same file, rename(2) does nothing and the scratch name remains.
-    await rm(scratch, { force: true });
+    try {
+      await rename(scratch, this.path(area, name));
+      await syncDirectory(this.path(area, ''));
+    } finally {
+      // If an earlier attempt has left a link to the same file, rename(2) does nothing and the scratch name remains.
+      await rm(scratch, { force: true });
+    }
   }
 }
 

@@ -13,6 +13,7 @@ import {
   ChunkTooLarge,
   MissingChunk,
   MissingContentRange,
+  UnsupportedChunkBody,
 } from '../upload.errors.js';
 
 /** A chunk request, parsed and checked for all that can be known without the session. */
@@ -100,16 +101,22 @@ function rangeOf(request: IncomingMessage): ByteRange | OffsetQuery | undefined 
 
 function readForm(body: Buffer, mediaType: string | undefined, query: Query): Form {
   const boundary = boundaryOf(mediaType);
-  if (boundary === undefined)
-    return toForm(
-      [],
-      query,
-      body.length > 0 ? { data: body, filename: undefined, contentType: mediaType } : undefined,
-    );
+  if (boundary === undefined) return toForm([], query, rawChunk(body, mediaType));
   const parts = parseMultipart(body, boundary);
   const file = filePart(parts);
   const fields = parts.filter((part) => part !== file && part.filename === undefined);
   return toForm(fields, query, file);
+}
+
+/** Types of which no file is ever accepted: people follow JSON examples, and would be told 201 for the text of theirs. */
+const NEVER_ACCEPTED =
+  /^(?:(?:audio|video|font|model|message)\/|(?:application|text)\/(?:x-)?(?:json|ndjson|xml|html|javascript|ecmascript|graphql|cbor|msgpack)$|[^+]*\+(?:json|xml)$)/i;
+
+function rawChunk(body: Buffer, contentType: string | undefined): Form['file'] {
+  if (body.length === 0) return undefined;
+  const mediaType = contentType?.split(';')[0]?.trim() ?? '';
+  if (NEVER_ACCEPTED.test(mediaType)) throw new UnsupportedChunkBody(mediaType.slice(0, 100));
+  return { data: body, filename: undefined, contentType };
 }
 
 /** The part called `image`, `document` or `file`; if several are, the one that is a file and not a field. */
