@@ -1,8 +1,10 @@
 import { webcrypto } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import { Digester, type Digest } from '../../storage/digester.js';
 import { withFile } from '../../storage/local/durable.js';
+import { storing } from '../../storage/storage.errors.js';
 import { ContentInspector, type Content } from '../content/content-inspector.js';
 import { NotAnImage } from '../content/content.errors.js';
 import { PublicImages } from '../images/public-images.js';
@@ -66,7 +68,8 @@ export class Publisher {
     scratch: string,
     { md5 }: CompletionRequest,
   ): Promise<{ digest: Digest; content: Content }> {
-    return await withFile(this.storage.path('uploads', scratch), 'r', async (file) => {
+    const path = this.storage.path('uploads', scratch);
+    const work = async (file: FileHandle) => {
       const digest = await this.digester.digest(file, total);
       if (digest.size < total)
         throw new Error(
@@ -74,7 +77,8 @@ export class Publisher {
         );
       if (digest.md5 !== md5) throw new ChecksumMismatch(offset);
       return { digest, content: await this.content.examine(file, { total, fileName, text: digest.text }) };
-    });
+    };
+    return await storing(() => withFile(path, 'r', work));
   }
 }
 
