@@ -150,9 +150,12 @@ export class AnnouncingUploadStore extends UploadStore {
     if (adopted.length === 0 && part !== tail.name) await this.storage.remove('uploads', part);
   }
 
-  /** Without a trip to the thread pool: the system has it in memory. A file that is gone counts as fenced. */
+  /** Without a trip to the thread pool: the system has it in memory. A file that can't be looked at counts as fenced. */
   private isFenced(name: string): boolean {
-    const stats = statSync(this.storage.path('uploads', name), { throwIfNoEntry: false });
-    return !stats || (stats.mode & FENCE) !== 0;
+    try {
+      return (statSync(this.storage.path('uploads', name)).mode & FENCE) !== 0;
+    } catch {
+      return true;
+    }
   }
 }
