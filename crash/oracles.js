@@ -10,8 +10,10 @@ const SWEEP_MS = 15_000;
 /**
  * @typedef {{ kind: 'lost' | 'wrong' | 'doubled' | 'orphan' | 'refused' | 'stuck', what: string }} Violation
  * @typedef {{ postgres: import('./postgres.js').Postgres, dataDir: string, deaths: Violation[] }} Place
- * @typedef {{ id: string, key: string, file: string, state: string, total: number, offset: number, name: string,
- *   tail_end: number | null, tail_crc: number | null, media: number | null, media_key: string | null, media_size: number | null, media_sha256: string | null }} Row
+ * @typedef {{ start: number, name: string }} Part
+ * @typedef {{ id: string, key: string, state: string, total: number, offset: number, name: string, parts: Part[],
+ *   part: string | null, tail_part: string | null, tail_end: number | null, tail_crc: number | null,
+ *   media: number | null, media_key: string | null, media_size: number | null, media_sha256: string | null }} Row
  */
 
 /**
@@ -23,34 +25,52 @@ export async function inspect(place, uploads) {
   const known = uploads
     .filter(({ id }) => id !== undefined)
     .map(({ id, acked, mediaId }) => ({ id, acked, mediaId }));
-  const rows = await Promise.all(
-    (await readRows(place, uploads)).map(async (row) => ({ ...row, offset: await standing(place, row) })),
-  );
+  const rows = await readRows(place, uploads);
   const byId = new Map(rows.map((row) => [row.id, row]));
   const byName = new Map(uploads.map((upload) => [upload.name, upload]));
-  const lost = known.flatMap((client) => compareWithClient(client, byId.get(client.id ?? '')));
   /** @type {Violation[]} */
   const wrong = [];
-  for (const row of rows) wrong.push(...(await compareWithDisk(place, row, byName.get(row.name))));
+  for (const row of rows) {
+    wrong.push(...partFaults(row));
+    row.offset = await standing(place, row);
+    wrong.push(...(await compareWithDisk(place, row, byName.get(row.name))));
+  }
+  const lost = known.flatMap((client) => compareWithClient(client, byId.get(client.id ?? '')));
   return [...place.deaths.splice(0), ...lost, ...wrong, ...doubled(rows)];
 }
 
 /** @param {Place} place @param {readonly import('./upload.js').Upload[]} uploads @returns {Promise<Row[]>} */
 async function readRows({ postgres }, uploads) {
   return await postgres.query(
-    `SELECT s.id, s.key, coalesce(s.file, s.id) AS file, s.state, s.total::float8 AS total, s."offset"::float8 AS "offset", s.tail_end::float8 AS tail_end,
-            s.tail_crc::float8 AS tail_crc, s.file_name AS name,
+    `SELECT s.id, s.key, s.state, s.total::float8 AS total, s."offset"::float8 AS "offset", s.file_name AS name,
+            s.part, s.tail_part, s.tail_end::float8 AS tail_end, s.tail_crc::float8 AS tail_crc,
+            (SELECT coalesce(json_agg(json_build_object('start', p.start, 'name', p.name) ORDER BY p.start), '[]')
+             FROM upload_part p WHERE p.upload_id = s.id) AS parts,
             m.id AS media, m.key AS media_key, m.size::float8 AS media_size, m.sha256 AS media_sha256
      FROM upload_session s LEFT JOIN media m ON m.upload_id = s.id WHERE s.file_name = ANY($1)`,
     [uploads.map(({ name }) => name)],
   );
 }
 
+/** The ranges of the parts of an open upload: the first begins it, each has bytes, the row names the last one. @param {Row} row @returns {Violation[]} */
+function partFaults({ id, state, offset, parts, part, tail_part }) {
+  if (state !== 'open') return [];
+  const last = parts.at(-1);
+  const faults = [
+    ...(parts[0]?.start === 0 ? [] : ['no part begins it']),
+    ...(parts.every(({ start }) => start < offset) ? [] : [`a part begins past its offset ${offset}`]),
+    ...(last?.name === (part ?? tail_part) ? [] : ['its row does not name its last part']),
+    ...(parts.every(({ name }) => name.startsWith(`${id}.`)) ? [] : ['a part is named after another upload']),
+  ];
+  return faults.map((what) => ({ kind: 'wrong', what: `upload ${id}: ${what}: ${JSON.stringify(parts)}` }));
+}
+
 /** A tail counts if its bytes are there. @param {Place} place @param {Row} row */
-async function standing({ dataDir }, { offset, tail_end, tail_crc, file, key }) {
+async function standing({ dataDir }, row) {
+  const { offset, tail_end } = row;
   if (tail_end === null) return offset;
-  const tail = (await readStored(dataDir, { file, key }))?.subarray(offset, tail_end);
-  return tail?.length === tail_end - offset && crc32(tail) === tail_crc ? tail_end : offset;
+  const tail = (await readStored(dataDir, row, tail_end))?.subarray(offset, tail_end);
+  return tail?.length === tail_end - offset && crc32(tail) === row.tail_crc ? tail_end : offset;
 }
 
 /** @param {{ id: string | undefined, acked: number, mediaId: number | undefined }} client @param {Row | undefined} row @returns {Violation[]} */
@@ -69,8 +89,8 @@ async function compareWithDisk({ dataDir }, row, upload) {
   const { content } = upload;
   if (upload.done) upload.bytes = undefined;
   if (row.media !== null) return await compareMedia(dataDir, row, content);
-  const stored = await readStored(dataDir, row);
-  if (stored?.subarray(0, row.offset).equals(content.subarray(0, row.offset))) return [];
+  const stored = await readStored(dataDir, row, row.offset);
+  if (stored?.equals(content.subarray(0, row.offset))) return [];
   const found = stored ? `${stored.length} bytes, ${sameBytes(stored, content)} of them right` : 'no file';
   return [{ kind: 'wrong', what: `upload ${row.id} at ${row.offset} of ${row.total}: ${found}` }];
 }
@@ -85,9 +105,18 @@ async function compareMedia(dataDir, { media, media_key, media_size, media_sha25
     : [{ kind: 'wrong', what: `media ${media} of ${content.length} bytes: file ${stored?.length}` }];
 }
 
-/** A completion that crashed may have renamed it, or does so just now. @param {string} dataDir @param {Pick<Row, 'file' | 'key'>} row */
-async function readStored(dataDir, { file, key }) {
-  return (await read(join(dataDir, 'uploads', file))) ?? (await read(join(dataDir, 'files', key)));
+/** The first `end` bytes of an upload, or what there is of them; a completion may remove the parts just now. @param {string} dataDir @param {Row} row @param {number} end */
+async function readStored(dataDir, { parts, key }, end) {
+  const pieces = await Promise.all(
+    parts.map(async ({ name, start }, index) => {
+      const length = (parts[index + 1]?.start ?? end) - start;
+      const piece = (await read(join(dataDir, 'uploads', name)))?.subarray(0, length);
+      return piece?.length === length ? piece : undefined;
+    }),
+  );
+  const present = pieces.filter((piece) => piece !== undefined);
+  if (present.length === parts.length && parts.length > 0) return Buffer.concat(present);
+  return (await read(join(dataDir, 'files', key)))?.subarray(0, end);
 }
 
 /** @param {readonly Row[]} rows @returns {Violation[]} */
@@ -125,8 +154,8 @@ export async function afterSweep(place) {
 async function orphans({ postgres, dataDir }) {
   const uploads = await readdir(join(dataDir, 'uploads'));
   const files = await readdir(join(dataDir, 'files'));
-  const rows =
-    await postgres.query(`SELECT coalesce(file, id) AS name FROM upload_session WHERE state = 'open'
+  const rows = await postgres.query(`
+    SELECT p.name FROM upload_part p JOIN upload_session s ON s.id = p.upload_id WHERE s.state = 'open'
     UNION ALL SELECT key FROM upload_session WHERE state = 'open' UNION ALL SELECT key FROM media`);
   const names = new Set(rows.map(({ name }) => name));
   return [...uploads, ...files]

@@ -1,10 +1,14 @@
 // @ts-check
-// Loaded into the server before its own code (NODE_OPTIONS=--import): upload ids become predictable, so that strace can
-// be told beforehand which files to watch. The n-th id of a process is `uploadId(seed, n)`.
+// Loaded into the server before its own code (NODE_OPTIONS=--import): ids of uploads and names of parts become predictable,
+// so that strace can be told beforehand which files to watch. The n-th id of a process is `uploadId(seed, n)`.
 import crypto, { createHash } from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 
 const ID_BYTES = 16;
+/** What makes the name of a part unique among those of its upload. */
+const SUFFIX_BYTES = 8;
+/** More than one upload of the harness has in one process, so that they may come again. */
+const SUFFIXES = 16;
 
 /** @param {string} seed @param {number} n from 0 */
 export function uploadId(seed, n) {
@@ -12,6 +16,19 @@ export function uploadId(seed, n) {
     .update(`${seed} ${n}`)
     .digest('hex')
     .slice(0, 2 * ID_BYTES);
+}
+
+/** Every name that a process may give to a part, or to a scratch file, of an upload. @param {string} seed @param {string} id */
+export function partNames(seed, id) {
+  return Array.from({ length: SUFFIXES }, (_, n) => `${id}.${suffix(seed, n)}`);
+}
+
+/** @param {string} seed @param {number} n */
+function suffix(seed, n) {
+  return createHash('sha256')
+    .update(`${seed} part ${n % SUFFIXES}`)
+    .digest('hex')
+    .slice(0, 2 * SUFFIX_BYTES);
 }
 
 /** As the server derives it. @param {string} id */
@@ -22,11 +39,14 @@ export function fileKey(id) {
 const seed = process.env['CRASH_IDS'];
 if (seed !== undefined) {
   const { randomBytes } = crypto;
-  let made = 0;
+  const made = { ids: 0, parts: 0 };
   crypto.randomBytes = /** @type {any} */ (
     /** @type {(size: number, callback?: any) => any} */
-    (size, callback) =>
-      size === ID_BYTES ? Buffer.from(uploadId(seed, made++), 'hex') : randomBytes(size, callback)
+    (size, callback) => {
+      if (size === ID_BYTES) return Buffer.from(uploadId(seed, made.ids++), 'hex');
+      if (size === SUFFIX_BYTES) return Buffer.from(suffix(seed, made.parts++), 'hex');
+      return randomBytes(size, callback);
+    }
   );
   syncBuiltinESMExports();
 }

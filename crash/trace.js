@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { fileKey, uploadId } from './seeded-ids.js';
+import { fileKey, partNames, uploadId } from './seeded-ids.js';
 
 /** One thread for all file calls, so that their order, and with it "the k-th", is the same every time. */
 export const ONE_THREAD = { UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0' };
@@ -18,9 +18,12 @@ export function predictable(ids) {
 /** Every path that the n-th upload of a server touches. @param {string} dataDir @param {string} ids @param {number} n */
 export function pathsOf(dataDir, ids, n) {
   const id = uploadId(ids, n);
-  return ['uploads', 'files', join('uploads', id), join('files', fileKey(id))].map((path) =>
-    join(dataDir, path),
-  );
+  return [
+    'uploads',
+    'files',
+    ...partNames(ids, id).map((name) => join('uploads', name)),
+    join('files', fileKey(id)),
+  ].map((path) => join(dataDir, path));
 }
 
 /** Why strace cannot be used here; undefined if it can. */
@@ -36,23 +39,26 @@ export function noStrace() {
   }
 }
 
-/** strace on a server that runs. */
+/** strace on servers that run. */
 export class Trace {
-  /** Resolves once every thread is watched. @param {number} pid @param {readonly string[]} args @param {string} log */
-  static async attach(pid, args, log) {
-    const child = spawn('strace', ['-f', '-y', '-o', log, ...args, '-p', String(pid)], {
+  /** Resolves once every thread is watched. @param {number | readonly number[]} pids @param {readonly string[]} args @param {string} log */
+  static async attach(pids, args, log) {
+    const all = [pids].flat();
+    const targets = all.flatMap((pid) => ['-p', String(pid)]);
+    const child = spawn('strace', ['-f', '-y', '-o', log, ...args, ...targets], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    const trace = new Trace(child, log);
+    const trace = new Trace(child, log, all);
     await Promise.race([trace.untilAttached(), trace.exit]);
     if (!/attached/.test(trace.words)) throw new Error(`strace did not attach: ${trace.words}`);
     return trace;
   }
 
-  /** @param {import('node:child_process').ChildProcess} child @param {string} log */
-  constructor(child, log) {
+  /** @param {import('node:child_process').ChildProcess} child @param {string} log @param {readonly number[]} pids */
+  constructor(child, log, pids) {
     this.child = child;
     this.log = log;
+    this.pids = pids;
     this.exit = once(child, 'exit');
     this.words = '';
   }
@@ -62,7 +68,7 @@ export class Trace {
     await new Promise((resolve) => {
       this.child.stderr?.on('data', (text) => {
         this.words += text;
-        if (/attached/.test(this.words)) resolve(undefined);
+        if (this.pids.every((pid) => this.words.includes(`Process ${pid} attached`))) resolve(undefined);
       });
     });
   }
@@ -78,6 +84,7 @@ export class Trace {
 /**
  * @typedef {object} Call
  * @property {number} thread
+ * @property {number} [process] the one of the thread, if there are several
  * @property {string} name
  * @property {string} text arguments and result
  * @property {number} begun position in the log where it was entered
@@ -124,8 +131,8 @@ export function openFlags(calls) {
   const at = (/** @type {Call} */ { name, begun, ended }) => (name === 'openat' ? ended : begun);
   for (const call of [...calls].sort((a, b) => at(a) - at(b))) {
     const [, opened, descriptor] = /, (O_[\w|]+).* = (\d+<[^>]*>)$/.exec(call.text) ?? [];
-    if (call.name === 'openat' && opened && descriptor) open.set(descriptor, opened);
-    const used = descriptorOf(call) ?? '';
+    if (call.name === 'openat' && opened && descriptor) open.set(`${call.process} ${descriptor}`, opened);
+    const used = `${call.process} ${descriptorOf(call)}`;
     const known = open.get(used);
     if (known) flags.set(call, known);
     if (call.name === 'close') open.delete(used);

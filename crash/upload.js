@@ -31,6 +31,8 @@ export class Upload {
     this.cancels = false;
     /** @type {(() => Promise<void>) | undefined} what it waits for after its first chunk */
     this.pause = undefined;
+    /** Asks how it stands before every chunk, as after a failure: an announced chunk is adopted then. */
+    this.asks = false;
     /** Every request is answered: what failed has moved nothing. */
     this.exact = false;
     /** First chunks sent: each is a session for the server. */
@@ -76,6 +78,7 @@ export class Upload {
     if (this.pause && this.acked > 0) await this.pause();
     if (this.acked > 0) this.pause = undefined;
     if (this.cancels && this.acked > 0) return await this.cancel(target);
+    if (this.asks) await this.ask(target);
     return this.offset < this.total ? await this.append(target) : await this.complete(target);
   }
 

@@ -14,11 +14,11 @@ const BYTES = 30_000;
 /** What is only read or asked about is a crash point too, but its failure is not one of storing. */
 const ERRORS = ['EIO', 'ENOSPC', 'EMFILE', 'EDQUOT'];
 /** Calls whose failure has to be told: without them nothing is stored. */
-const STORING = /^(openat|pwrite|fsync|fdatasync|ftruncate|rename|unlink)/;
+const STORING = /^(openat|pwrite|write|fsync|fdatasync|ftruncate|rename|link|unlink|chmod|fchmodat)/;
 /** After a failure of these the kernel knows nothing of the bytes any more: that file must not be asked again. */
-const WRITING = /^(pwrite|fsync|fdatasync|ftruncate)/;
+const WRITING = /^(pwrite|write|fsync|fdatasync|ftruncate)/;
 /** What a call has done may be there when all that should have followed is not: each is two points. */
-const CHANGING = /^(pwrite|fsync|fdatasync|ftruncate|rename|unlink)/;
+const CHANGING = /^(pwrite|write|fsync|fdatasync|ftruncate|rename|link|unlink|chmod|fchmodat)/;
 
 /** kill -9 before every file call of one upload and one that is cancelled, and after those that change something. @param {import('../report.js').Options} options */
 export async function* syscalls(options) {
@@ -111,18 +111,25 @@ function rank(name) {
   return first === -1 ? 3 : first;
 }
 
-/** The two uploads that `drive` sends. @param {import('../place.js').Place} place @param {string} ids @param {number} n */
+/** The uploads that `driven` sends, one of which may be opened twice. @param {import('../place.js').Place} place @param {string} ids @param {number} n */
 function watch({ dataDir }, ids, n) {
-  const paths = [...pathsOf(dataDir, ids, n), ...pathsOf(dataDir, ids, n + 1)];
-  return ['-e', 'trace=%file,%desc', ...paths.flatMap((path) => ['-P', path])];
+  const paths = [0, 1, 2, 3].flatMap((index) => pathsOf(dataDir, ids, n + index));
+  return ['-e', 'trace=%file,%desc', ...[...new Set(paths)].flatMap((path) => ['-P', path])];
 }
 
-/** One upload to the end, then one that is cancelled; for an idle file, one that pauses. @param {import('../place.js').Place} place @param {string} name @param {number} seconds @param {() => Promise<void>} [pause] */
+/**
+ * One upload to the end, one of many parts, then one that is cancelled; for an idle file, one that pauses.
+ * @param {import('../place.js').Place} place @param {string} name @param {number} seconds @param {() => Promise<void>} [pause]
+ */
 function driven(place, name, seconds, pause) {
-  const uploads = [plainUpload(`${name}-a.txt`, BYTES), plainUpload(`${name}-b.txt`, BYTES)];
-  if (uploads[0] && pause) uploads[0].pause = pause;
-  if (uploads[1]) uploads[1].cancels = true;
-  return new Load(pause ? uploads.slice(0, 1) : uploads, place.target, { concurrency: 1, seconds });
+  const [one, many, cancelled] = /** @type {import('../upload.js').Upload[]} */ (
+    ['a', 'b', 'c'].map((letter) => plainUpload(`${name}-${letter}.txt`, BYTES))
+  );
+  if (!one || !many || !cancelled) throw new Error('There are three');
+  if (pause) one.pause = pause;
+  many.asks = true;
+  cancelled.cancels = true;
+  return new Load(pause ? [one] : [one, many, cancelled], place.target, { concurrency: 1, seconds });
 }
 
 /** Until the call has come that something is to be done to. @param {Trace} trace @param {import('../server.js').Server} server */
@@ -236,19 +243,35 @@ async function leftovers({ postgres }, uploads) {
 }
 
 /**
- * A fault is told, and over with: no answer hides it, the file that had it is closed, and the next attempt succeeds.
- * @param {readonly import('../trace.js').Call[]} calls @param {readonly import('../upload.js').Upload[]} uploads @returns {import('../oracles.js').Violation[]}
+ * A fault is told, and over with: no answer hides it, the file that had it is closed and never written to again, and the
+ * next attempt succeeds. @param {readonly import('../trace.js').Call[]} calls @param {readonly import('../upload.js').Upload[]} uploads
+ * @returns {import('../oracles.js').Violation[]}
  */
 function aftermath(calls, uploads) {
   const failed = struck(calls).filter(({ text }) => / = -1 /.test(text));
   const answers = uploads.reduce((sum, { failures }) => sum + failures.length, 0);
-  const hidden = answers === 0 ? failed.filter(({ name }) => STORING.test(name)) : [];
-  const again = failed.filter((call) => WRITING.test(call.name) && !closedNext(calls, call));
+  const hidden =
+    answers === 0 ? failed.filter((call) => STORING.test(call.name) && !isLeft(calls, call)) : [];
+  const writing = failed.filter(({ name }) => WRITING.test(name));
   return [
     ...hidden.map(({ name }) => `${name} failed, and no answer said so`),
-    ...again.map(({ name }) => `${name} failed, and its file stays open`),
+    ...writing
+      .filter((call) => !closedNext(calls, call))
+      .map(({ name }) => `${name} failed, and its file stays open`),
+    ...writing
+      .filter((call) => writtenAgain(calls, call))
+      .map(({ name }) => `${name} failed, and its part goes on`),
     ...(answers > failed.length ? [`${failed.length} faults made ${answers} requests fail`] : []),
   ].map((what) => ({ kind: 'refused', what }));
+}
+
+/** What is of no value after a completion is left to the sweeper. @param {readonly import('../trace.js').Call[]} calls @param {import('../trace.js').Call} failed */
+function isLeft(calls, failed) {
+  const [, upload] = /uploads\/([0-9a-f]{32})\./.exec(failed.text) ?? [];
+  const finished = calls.some(
+    ({ name, text, ended }) => /^rename/.test(name) && text.includes(`${upload}.`) && ended < failed.begun,
+  );
+  return /^unlink/.test(failed.name) && finished;
 }
 
 /** @param {readonly import('../trace.js').Call[]} calls @param {import('../trace.js').Call} failed */
@@ -256,6 +279,14 @@ function closedNext(calls, failed) {
   const descriptor = descriptorOf(failed);
   const next = calls.find((call) => call.begun > failed.begun && descriptorOf(call) === descriptor);
   return next?.name === 'close';
+}
+
+/** @param {readonly import('../trace.js').Call[]} calls @param {import('../trace.js').Call} failed */
+function writtenAgain(calls, failed) {
+  const [, path] = /<([^>]*)>/.exec(failed.text) ?? [];
+  return calls.some(
+    ({ name, text, begun }) => /^p?write/.test(name) && text.includes(`<${path}>`) && begun > failed.begun,
+  );
 }
 
 /**
