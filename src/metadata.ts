@@ -304,10 +304,30 @@ export default async () => {
               type: { required: false, type: () => Object },
             },
             ChunkFormDto: {
-              image: { required: true, type: () => String },
-              upload_id: { required: false, type: () => String },
-              expires: { required: false, type: () => String },
-              offset: { required: false, type: () => String },
+              image: {
+                required: true,
+                type: () => String,
+                description:
+                  'The chunk: 1 to 204,800 bytes. The part may also be called `document` or `file`; the name says nothing about the kind',
+              },
+              upload_id: {
+                required: false,
+                type: () => String,
+                description: 'From the second chunk on',
+                example: '',
+              },
+              expires: {
+                required: false,
+                type: () => String,
+                description: 'On the first chunk: when to give the upload up, such as 2030-01-31T12:00:00Z',
+                example: '',
+              },
+              offset: {
+                required: false,
+                type: () => String,
+                description: 'If given, the start of the Content-Range',
+                example: '',
+              },
             },
           },
         ],

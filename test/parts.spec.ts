@@ -2,6 +2,7 @@ import { open, readdir, readFile, truncate } from 'node:fs/promises';
 import { ServiceUnavailable } from '../src/errors/app-error.js';
 import { AnnouncingUploadStore } from '../src/media/uploads/sessions/announced-tail.js';
 import { ChunkCommits } from '../src/media/uploads/sessions/chunk-commits.js';
+import { CommitDeadline } from '../src/media/uploads/sessions/commit-deadline.js';
 import { UploadSessions } from '../src/media/uploads/sessions/upload-sessions.js';
 import { UploadStore } from '../src/media/uploads/sessions/upload-store.js';
 import { UploadsModule } from '../src/media/uploads/uploads.module.js';
@@ -213,7 +214,7 @@ describe('a server that is held between write and commit', () => {
 
   it('cannot commit a part that has become too old', async () => {
     // As if it had been frozen since long before: by then the sweeper may have removed the part.
-    Object.assign(app.app.get(UploadStore).deadline, { next: () => new Date(Date.now() - 1000) });
+    Object.assign(app.app.get(CommitDeadline), { next: () => new Date(Date.now() - 1000) });
     const before = await app.state();
     expect((await send(here, 2)).status).toBe(503);
     const first = await here.slice(file, 0, CHUNK);

@@ -11,7 +11,7 @@ import { Publisher, type Publication } from './publisher.js';
 import type { UploadSession } from './sessions/upload-session.entity.js';
 import { alive, UploadSessions } from './sessions/upload-sessions.js';
 import { UploadStore } from './sessions/upload-store.js';
-import { ChecksumMismatch, UploadIncomplete } from './upload.errors.js';
+import { checksumMismatch, uploadIncomplete } from './upload.errors.js';
 
 export interface CompletionRequest {
   readonly uploadId: string;
@@ -49,7 +49,7 @@ export class CompletionService {
   async complete(caller: Caller, request: CompletionRequest): Promise<Completion> {
     const session = alive(await this.store.find(caller.id, request.uploadId));
     if (session.mediaId !== null) return await this.repeat(session.mediaId, session, request);
-    if (session.offset < session.total) throw new UploadIncomplete(session.offset);
+    if (session.offset < session.total) throw uploadIncomplete(session.offset);
     try {
       return await this.finish(caller, session, await this.publisher.publish(session, request));
     } catch (error) {
@@ -103,7 +103,7 @@ export class CompletionService {
     { md5 }: CompletionRequest,
   ): Promise<Completion> {
     const media = await this.media.get(session.ownerId, mediaId);
-    if (media.md5 !== md5) throw new ChecksumMismatch(session.offset);
+    if (media.md5 !== md5) throw checksumMismatch(session.offset);
     return { media, created: false };
   }
 }

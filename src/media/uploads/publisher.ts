@@ -12,7 +12,7 @@ import type { MediaType } from '../library/media.entity.js';
 import type { CompletionRequest } from './completion.service.js';
 import type { UploadSession } from './sessions/upload-session.entity.js';
 import { extentsOf } from './sessions/upload-store.js';
-import { ChecksumMismatch } from './upload.errors.js';
+import { checksumMismatch } from './upload.errors.js';
 
 /** A finished file that no row names yet. */
 export interface Publication {
@@ -39,7 +39,7 @@ export class Publisher {
   /**
    * Can be repeated, also by two servers at once: the file is the same. Takes no lock: the bytes of an upload never change, and
    * slow work must hold no connection.
-   * @throws ChecksumMismatch, NotAnImage, UnsupportedContent, UnreadableImage, UploadTooLarge
+   * @throws checksumMismatch, NotAnImage, UnsupportedContent, UnreadableImage, UploadTooLarge
    */
   async publish(session: UploadSession, request: CompletionRequest): Promise<Publication> {
     const parts = extentsOf(session).map(({ name, start, end }) => ({ name, length: end - start }));
@@ -75,7 +75,7 @@ export class Publisher {
         throw new Error(
           `Upload has ${digest.size} bytes in its parts, fewer than its ${total} acknowledged ones`,
         );
-      if (digest.md5 !== md5) throw new ChecksumMismatch(offset);
+      if (digest.md5 !== md5) throw checksumMismatch(offset);
       return { digest, content: await this.content.examine(file, { total, fileName, text: digest.text }) };
     };
     return await storing(() => withFile(path, 'r', work));

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 import { Audit, type Caller } from '../../audit/audit.js';
 import { KeyedMutex } from '../../concurrency/keyed-mutex.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
@@ -7,11 +8,11 @@ import { isRefusal } from '../content/content.errors.js';
 import type { AppendRequest } from './chunks/chunk-request.js';
 import type { ByteRange } from './chunks/content-range.js';
 import type { Receipt } from './chunks/receipt.js';
-import { Positions, type Position } from './sessions/positions.js';
+import type { Position } from './sessions/position.js';
 import type { UploadSession } from './sessions/upload-session.entity.js';
 import { alive, UploadSessions } from './sessions/upload-sessions.js';
 import { UploadStore, type Appendix } from './sessions/upload-store.js';
-import { ChunkConflict, InconsistentLength, OffsetMismatch, UploadComplete } from './upload.errors.js';
+import { chunkConflict, inconsistentLength, offsetMismatch, uploadComplete } from './upload.errors.js';
 
 /** The row of an upload may change so often while a chunk is tried; then others are making progress. */
 const MAX_ROUNDS = 5;
@@ -23,7 +24,7 @@ const MAX_ROUNDS = 5;
 @Injectable()
 export class UploadWriter {
   private readonly turns = new KeyedMutex();
-  private readonly positions = new Positions();
+  private readonly positions = new LRUCache<string, Position>({ max: 4096 });
 
   constructor(
     private readonly store: UploadStore,
@@ -48,7 +49,7 @@ export class UploadWriter {
 
   /** The next chunk in series begins where this process left the upload, so it need not read the row first. */
   keepPosition(uploadId: string, position: Position): void {
-    this.positions.keep(uploadId, position);
+    this.positions.set(uploadId, position);
   }
 
   /** Undefined if the row does not stand there, or cannot be told to. */
@@ -89,21 +90,19 @@ export class UploadWriter {
     uploadId: string,
     append: () => Promise<Position | undefined>,
   ): Promise<Receipt | undefined> {
-    this.positions.forget(uploadId);
+    this.positions.delete(uploadId);
     const position = await append();
     if (!position) return undefined;
-    this.positions.keep(uploadId, position);
+    this.positions.set(uploadId, position);
     const { offset, expiresAt } = position;
     return { id: uploadId, offset, expiresAt, outcome: 'appended' };
   }
 
-  /** False if the stored bytes are no longer where the row said. @throws ChunkConflict, UploadComplete */
+  /** False if the stored bytes are no longer where the row said. @throws chunkConflict, uploadComplete */
   private async repeats(session: UploadSession, start: number, repeated: Buffer): Promise<boolean> {
     const stored = await this.store.read(session, start, repeated.length);
     if (stored && !stored.equals(repeated))
-      throw session.mediaId === null
-        ? new ChunkConflict(session.offset)
-        : new UploadComplete(session.mediaId);
+      throw session.mediaId === null ? chunkConflict(session.offset) : uploadComplete(session.mediaId);
     return stored !== undefined;
   }
 
@@ -153,11 +152,11 @@ function isMine(session: UploadSession, position: Position | undefined): positio
 /**
  * Returns how many leading bytes of a chunk the session already has: none of the next chunk in series, all of a retry, some of
  * an overlap.
- * @throws OffsetMismatch if the chunk starts past the offset
- * @throws InconsistentLength if it belongs to a file of another length
+ * @throws offsetMismatch if the chunk starts past the offset
+ * @throws inconsistentLength if it belongs to a file of another length
  */
 function overlapOf(session: UploadSession, { start, end, total }: ByteRange): number {
-  if (total !== session.total) throw new InconsistentLength(session.total);
-  if (start > session.offset) throw new OffsetMismatch(session.offset);
+  if (total !== session.total) throw inconsistentLength(session.total);
+  if (start > session.offset) throw offsetMismatch(session.offset);
   return Math.min(session.offset, end + 1) - start;
 }

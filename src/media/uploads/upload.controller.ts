@@ -77,26 +77,26 @@ export class UploadController {
   @ApiCreatedResponse({ type: ChunkMediaDto, description: 'The bytes are stored' })
   @ApiOkResponse({ type: ChunkMediaDto, description: 'The answer to a question about the offset' })
   @ApiProblems(
-    new refused.MalformedContentRange(),
-    new refused.MissingContentRange(),
-    new refused.MissingChunk(),
-    new refused.ChunkLengthMismatch(204_800, 204_799),
-    new refused.InconsistentLength(2_124_437),
-    new refused.UploadNotFound(),
-    new refused.OffsetMismatch(409_600),
-    new refused.ChunkConflict(409_600),
-    new refused.UploadComplete(1),
-    new refused.UploadExpired(),
-    new refused.UploadCancelled(),
-    new refused.UploadRejected(null),
-    new refused.ChunkTooLarge(204_800),
+    refused.malformedContentRange(),
+    refused.missingContentRange(),
+    refused.missingChunk(),
+    refused.chunkLengthMismatch(204_800, 204_799),
+    refused.inconsistentLength(2_124_437),
+    refused.uploadNotFound(),
+    refused.offsetMismatch(409_600),
+    refused.chunkConflict(409_600),
+    refused.uploadComplete(1),
+    refused.uploadExpired(),
+    refused.uploadCancelled(),
+    refused.uploadRejected(null),
+    refused.chunkTooLarge(204_800),
     new UploadTooLarge('image', 5_242_880),
     new UnsupportedContent('image/svg+xml', { declared: 'image/png' }),
-    new refused.UnsupportedChunkBody('application/json'),
-    new refused.TooManyUploads(100),
-    new refused.RateExceeded('uploads-per-hour', 60),
-    new refused.ReservedQuotaExceeded(1_073_741_824),
-    new refused.StoredQuotaExceeded(10_737_418_240),
+    refused.unsupportedChunkBody('application/json'),
+    refused.tooManyUploads(100),
+    refused.rateExceeded('uploads-per-hour', 60),
+    refused.reservedQuotaExceeded(1_073_741_824),
+    refused.storedQuotaExceeded(10_737_418_240),
     new StorageFull(),
   )
   async append(
@@ -115,13 +115,13 @@ export class UploadController {
   @ApiCreatedResponse({ type: MediaDto, description: 'The Media is made' })
   @ApiOkResponse({ type: MediaDto, description: 'An earlier request made it' })
   @ApiProblems(
-    new refused.UploadNotFound(),
-    new refused.UploadIncomplete(409_600),
-    new refused.ChecksumMismatch(2_124_437),
+    refused.uploadNotFound(),
+    refused.uploadIncomplete(409_600),
+    refused.checksumMismatch(2_124_437),
     new NotAnImage('application/pdf'),
-    new refused.UploadExpired(),
-    new refused.UploadCancelled(),
-    new refused.UploadRejected(null),
+    refused.uploadExpired(),
+    refused.uploadCancelled(),
+    refused.uploadRejected(null),
     new UploadTooLarge('image', 5_242_880),
     new UnsupportedContent('application/zip', { declared: 'report.pdf' }, 'An archive is hidden in the file'),
   )
@@ -159,7 +159,7 @@ export class UploadController {
   @Get(':upload_id')
   @ApiOperation({ operationId: 'getUpload', summary: 'Where an upload stands' })
   @ApiOkResponse({ type: UploadDto })
-  @ApiProblems(new refused.UploadNotFound(), new refused.UploadExpired(), new refused.UploadCancelled())
+  @ApiProblems(refused.uploadNotFound(), refused.uploadExpired(), refused.uploadCancelled())
   async status(
     @CurrentUser() user: User,
     @Param('upload_id') id: string,
@@ -173,7 +173,7 @@ export class UploadController {
   @HttpCode(204)
   @ApiOperation({ operationId: 'cancelUpload', summary: 'Cancel an upload' })
   @ApiNoContentResponse()
-  @ApiProblems(new refused.UploadNotFound(), new refused.UploadComplete(1))
+  @ApiProblems(refused.uploadNotFound(), refused.uploadComplete(1))
   async cancel(@CurrentCaller() caller: Caller, @Param('upload_id') id: string): Promise<void> {
     await this.uploads.cancel(caller, id);
   }

@@ -120,33 +120,27 @@ export function toCompletionRequest({ upload_id, md5, type }: CompletionDto): Co
   return { uploadId: upload_id, md5, claim: MEDIA_TYPES.includes(type) ? (type as MediaType) : undefined };
 }
 
-/** Documents the form that the chunk pipe reads. */
+/** Documents the form that the chunk pipe reads. Swagger UI fills it with the examples: empty ones upload a file as it is. */
 export class ChunkFormDto {
-  @ApiProperty({
-    type: 'string',
-    format: 'binary',
-    description:
-      'The chunk: 1 to 204,800 bytes. The part may also be called `document` or `file`; the name says nothing about the kind',
-  })
+  /** The chunk: 1 to 204,800 bytes. The part may also be called `document` or `file`; the name says nothing about the kind */
+  @ApiProperty({ type: 'string', format: 'binary' })
   image!: string;
 
-  // Swagger UI fills a form with its examples: empty ones upload a small file as it is picked.
-  @ApiProperty({ type: 'string', required: false, example: '', description: 'From the second chunk on' })
+  /**
+   * From the second chunk on
+   * @example ""
+   */
   upload_id?: string;
 
-  @ApiProperty({
-    type: 'string',
-    required: false,
-    example: '',
-    description: 'On the first chunk: when to give the upload up, such as 2030-01-31T12:00:00Z',
-  })
+  /**
+   * On the first chunk: when to give the upload up, such as 2030-01-31T12:00:00Z
+   * @example ""
+   */
   expires?: string;
 
-  @ApiProperty({
-    type: 'string',
-    required: false,
-    example: '',
-    description: 'If given, the start of the Content-Range',
-  })
+  /**
+   * If given, the start of the Content-Range
+   * @example ""
+   */
   offset?: string;
 }

@@ -2,16 +2,20 @@ import { Injectable } from '@nestjs/common';
 import { Audit, type Caller } from '../../audit/audit.js';
 import { BufferPool } from '../../body/buffer-pool.js';
 import { Database } from '../../database/database.js';
+import { ServiceUnavailable } from '../../errors/app-error.js';
 import { storedBytes } from '../../metrics/metrics.js';
 import type { Chunk, ChunkQuery } from './chunks/chunk-request.js';
 import type { Receipt } from './chunks/receipt.js';
 import { UploadRateLimiter } from './limits/upload-rate-limiter.js';
 import { UploadOpener } from './upload-opener.js';
-import { InconsistentLength, isLimit, UploadComplete, UploadNotFound } from './upload.errors.js';
+import { inconsistentLength, isLimit, uploadComplete, uploadNotFound } from './upload.errors.js';
 import { UploadWriter } from './upload-writer.js';
 import type { UploadSession } from './sessions/upload-session.entity.js';
 import { alive, UploadSessions } from './sessions/upload-sessions.js';
 import { UploadStore, type PageRequest, type SessionPage } from './sessions/upload-store.js';
+
+/** Of two requests with the same Idempotency-Key one loses the first round. */
+const MAX_ROUNDS = 3;
 
 /** Takes chunks into uploads. A returned receipt is a promise: its bytes survive a crash and a power cut. */
 @Injectable()
@@ -41,7 +45,7 @@ export class UploadService {
   /** Returns where an upload of `total` bytes stands. Changes nothing. */
   async query(ownerId: string, { uploadId, total }: ChunkQuery): Promise<Receipt> {
     const { id, offset, expiresAt, ...session } = alive(await this.store.find(ownerId, uploadId));
-    if (session.total !== total) throw new InconsistentLength(session.total);
+    if (session.total !== total) throw inconsistentLength(session.total);
     return { id, offset, expiresAt, outcome: 'queried' };
   }
 
@@ -59,8 +63,8 @@ export class UploadService {
   async cancel(caller: Caller, id: string): Promise<void> {
     const state = await this.db.withTransaction(async (db) => {
       const session = await this.sessions.lock(db, caller.id, id);
-      if (!session) throw new UploadNotFound();
-      if (session.state === 'complete') throw new UploadComplete(session.mediaId);
+      if (!session) throw uploadNotFound();
+      if (session.state === 'complete') throw uploadComplete(session.mediaId);
       // One past its time may still be open in its row, until the sweeper comes.
       await this.sessions.abandon(db, id, session.state === 'expired' ? 'expired' : 'cancelled');
       return session.state;
@@ -83,13 +87,13 @@ export class UploadService {
   }
 
   private async append(caller: Caller, chunk: Chunk): Promise<Receipt> {
-    const uploadId = chunk.uploadId ?? (await this.openedBefore(caller.id, chunk));
-    if (uploadId !== undefined) return await this.writer.append(caller, { ...chunk, uploadId });
-    return (await this.opener.open(caller, chunk)) ?? (await this.append(caller, chunk));
-  }
-
-  /** Finds the upload that a request with the same Idempotency-Key has opened, whose answer the client may never have seen. */
-  private async openedBefore(ownerId: string, { idempotencyKey }: Chunk): Promise<string | undefined> {
-    return idempotencyKey === undefined ? undefined : await this.store.idByKey(ownerId, idempotencyKey);
+    for (let round = 1; round <= MAX_ROUNDS; round++) {
+      // A request with the same Idempotency-Key may have opened the upload, and its answer never came.
+      const uploadId = chunk.uploadId ?? (await this.store.idByKey(caller.id, chunk.idempotencyKey));
+      if (uploadId !== undefined) return await this.writer.append(caller, { ...chunk, uploadId });
+      const receipt = await this.opener.open(caller, chunk);
+      if (receipt) return receipt;
+    }
+    throw new ServiceUnavailable();
   }
 }

@@ -11,6 +11,7 @@ import { UserQuota } from './limits/user-quota.js';
 import { Publisher } from './publisher.js';
 import { AnnouncingUploadStore } from './sessions/announced-tail.js';
 import { ChunkCommits } from './sessions/chunk-commits.js';
+import { CommitDeadline } from './sessions/commit-deadline.js';
 import { UploadPart, UploadSession } from './sessions/upload-session.entity.js';
 import { UploadSessions } from './sessions/upload-sessions.js';
 import { UploadStore } from './sessions/upload-store.js';
@@ -26,6 +27,7 @@ import { UploadWriter } from './upload-writer.js';
     BufferPool,
     ChunkCommits,
     ChunkFastPath,
+    CommitDeadline,
     CompletionService,
     FreeSpace,
     Publisher,

@@ -3,8 +3,6 @@ import { open, rm, type FileHandle } from 'node:fs/promises';
 /** Mode of files that hold what users uploaded. */
 export const FILE_MODE = 0o640;
 
-const COPY_BYTES = 1024 * 1024;
-
 /** Makes the entries of a directory (files created, renamed or removed in it) survive a power cut. */
 export async function syncDirectory(path: string): Promise<void> {
   await withFile(path, 'r', (directory) => directory.sync());
@@ -26,15 +24,6 @@ export async function withFile<T>(
   }
   await file.close();
   return result;
-}
-
-/** Creates a file whose bytes are durable, unlike its name; leaves none if that fails. */
-export async function writeNew(path: string, work: (file: FileHandle) => Promise<void>): Promise<void> {
-  const writing = withFile(path, 'wx', async (file) => {
-    await work(file);
-    await file.sync();
-  });
-  await removeOnFailure(path, writing);
 }
 
 /** Removes a new file whose writing has failed: no row names it, and it may be what fills the disk. */
@@ -66,12 +55,4 @@ export async function readAt(file: FileHandle, length: number, position: number)
     done += bytesRead;
   }
   return bytes.subarray(0, done);
-}
-
-/** Appends the first `length` bytes of the file at `path` to an open one; fewer only where the file ends. */
-export async function copyRange(path: string, length: number, to: FileHandle): Promise<void> {
-  await withFile(path, 'r', async (from) => {
-    for (let at = 0; at < length; at += COPY_BYTES)
-      await to.writeFile(await readAt(from, Math.min(COPY_BYTES, length - at), at));
-  });
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { access, link, mkdir, rename, rm, type FileHandle } from 'node:fs/promises';
+import { constants, createReadStream } from 'node:fs';
+import { access, link, mkdir, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { allAfterSettled } from '../../concurrency/all-after-settled.js';
@@ -9,7 +9,7 @@ import { Config } from '../../config/config.js';
 import { BlobStorage, type Area, type PartRange } from '../blob-storage.js';
 import { Disk } from './disk.js';
 import { oldFiles, sizeOf, unlessAbsent } from './directory.js';
-import { copyRange, readAt, removeOnFailure, syncDirectory, withFile, writeAt, writeNew } from './durable.js';
+import { FILE_MODE, readAt, removeOnFailure, syncDirectory, withFile, writeAt } from './durable.js';
 import { OpenFiles } from './open-files.js';
 
 /**
@@ -20,6 +20,8 @@ import { OpenFiles } from './open-files.js';
 const SYNCS_ITSELF = process.platform === 'linux';
 const SYNCED = SYNCS_ITSELF ? constants.O_RDWR | constants.O_DSYNC : constants.O_RDWR;
 const NEW = SYNCED | constants.O_CREAT | constants.O_EXCL;
+
+const LARGE_READS = { highWaterMark: 1024 * 1024 };
 
 const AREAS: readonly Area[] = ['uploads', 'files', 'thumbnails'];
 
@@ -87,9 +89,15 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     const [first, ...others] = parts;
     await this.disk.guard(async () => {
       if (first && others.length === 0 && (await linked(this.path('uploads', first.name), path))) return;
-      await writeNew(path, async (file) => {
-        for (const { name, length } of parts) await copyRange(this.path('uploads', name), length, file);
+      const copying = withFile(path, 'wx', async (file) => {
+        for (const { name, length } of parts)
+          await writeFile(
+            file,
+            createReadStream(this.path('uploads', name), { end: length - 1, ...LARGE_READS }),
+          );
+        await file.sync();
       });
+      await removeOnFailure(path, copying);
     });
     return scratch;
   }
@@ -101,7 +109,7 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
   async put(area: Area, name: string, bytes: Buffer): Promise<void> {
     const scratch = this.path('uploads', nameFor(name));
     await this.disk.guard(async () => {
-      await writeNew(scratch, (file) => file.writeFile(bytes));
+      await removeOnFailure(scratch, writeFile(scratch, bytes, { flag: 'wx', mode: FILE_MODE, flush: true }));
       await this.move(scratch, area, name);
     });
   }

@@ -1,22 +1,21 @@
 import { open, type FileHandle } from 'node:fs/promises';
+import { LRUCache } from 'lru-cache';
 import { FILE_MODE } from './durable.js';
-
-/** Beyond this number the one unused for longest is closed. Well below the 1024 descriptors that systems allow by default. */
-const MAX_IDLE = 256;
-/** Chunks come in series; an upload that pauses for longer can pay for another open. */
-const IDLE_MS = 5000;
-
-interface Idle {
-  readonly file: FileHandle;
-  readonly expiry: NodeJS.Timeout;
-}
 
 /**
  * Keeps files open between the chunks of an upload, which saves two of three trips to the thread pool (decisions/005). Only
  * idle files are kept here: a file in use belongs to its user, so none is ever closed during a write.
  */
 export class OpenFiles {
-  private readonly idle = new Map<string, Idle>();
+  /** Well below the 1024 descriptors that systems allow by default. An upload that pauses can pay for another open. */
+  private readonly idle = new LRUCache<string, FileHandle>({
+    max: 256,
+    ttl: 5000,
+    ttlAutopurge: true,
+    dispose: (file, _path, reason) => {
+      if (reason !== 'delete') void file.close().catch(() => undefined);
+    },
+  });
 
   /** Opens `path` or takes the open file. After a failure it is closed for good: a failed sync must not be tried again. */
   async use(path: string, flags: number, work: (file: FileHandle) => Promise<void>): Promise<void> {
@@ -27,7 +26,7 @@ export class OpenFiles {
       await file.close().catch(() => undefined);
       throw error;
     }
-    await this.keep(path, file);
+    this.idle.set(path, file);
   }
 
   /** Call before the file is removed. */
@@ -40,20 +39,8 @@ export class OpenFiles {
   }
 
   private take(path: string): FileHandle | undefined {
-    const idle = this.idle.get(path);
-    if (!idle) return undefined;
+    const file = this.idle.get(path);
     this.idle.delete(path);
-    clearTimeout(idle.expiry);
-    return idle.file;
-  }
-
-  private async keep(path: string, file: FileHandle): Promise<void> {
-    const expiry = setTimeout(() => void this.close(path).catch(() => undefined), IDLE_MS).unref();
-    const another = this.take(path);
-    this.idle.set(path, { file, expiry });
-    await another?.close();
-    // A Map keeps the order of insertion, which is that of use here.
-    const [oldest] = this.idle.keys();
-    if (this.idle.size > MAX_IDLE && oldest !== undefined) await this.close(oldest);
+    return file;
   }
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { isISO8601 } from 'class-validator';
 import contentDisposition from 'content-disposition';
 import type { BufferPool } from '../../../body/buffer-pool.js';
 import { boundaryOf, parseMultipart, type Part } from '../../../body/multipart.js';
@@ -8,12 +9,12 @@ import { InvalidRequest } from '../../../errors/app-error.js';
 import { cleanFileName } from '../../content/file-name.js';
 import { parseContentRange, type ByteRange, type OffsetQuery } from './content-range.js';
 import {
-  AmbiguousChunk,
-  ChunkLengthMismatch,
-  ChunkTooLarge,
-  MissingChunk,
-  MissingContentRange,
-  UnsupportedChunkBody,
+  ambiguousChunk,
+  chunkLengthMismatch,
+  chunkTooLarge,
+  missingChunk,
+  missingContentRange,
+  unsupportedChunkBody,
 } from '../upload.errors.js';
 
 /** A chunk request, parsed and checked for all that can be known without the session. */
@@ -54,7 +55,7 @@ export async function readChunk(
   buffers: BufferPool,
 ): Promise<Chunk | ChunkQuery> {
   const range = rangeOf(request);
-  if (range && 'end' in range && range.end - range.start + 1 > maxBytes) throw new ChunkTooLarge(maxBytes);
+  if (range && 'end' in range && range.end - range.start + 1 > maxBytes) throw chunkTooLarge(maxBytes);
   const body = await readBody(request, requestMaxBytes, buffers);
   let chunk: Chunk | ChunkQuery | undefined;
   try {
@@ -74,7 +75,7 @@ function toChunk(
   const uploadId = form.field('upload_id');
   const expires = expiresOf(form.field('expires'));
   if (range && !('end' in range)) return toQuery(range, uploadId, form);
-  if (!range && uploadId) throw new MissingContentRange();
+  if (!range && uploadId) throw missingContentRange();
   const bytes = chunkOf(form, range, maxBytes);
   const idempotencyKey = idempotencyKeyOf(request);
   const actual = range ?? { start: 0, end: bytes.length - 1, total: bytes.length };
@@ -115,7 +116,7 @@ const NEVER_ACCEPTED =
 function rawChunk(body: Buffer, contentType: string | undefined): Form['file'] {
   if (body.length === 0) return undefined;
   const mediaType = contentType?.split(';')[0]?.trim() ?? '';
-  if (NEVER_ACCEPTED.test(mediaType)) throw new UnsupportedChunkBody(mediaType.slice(0, 100));
+  if (NEVER_ACCEPTED.test(mediaType)) throw unsupportedChunkBody(mediaType.slice(0, 100));
   return { data: body, filename: undefined, contentType };
 }
 
@@ -124,7 +125,7 @@ function filePart(parts: readonly Part[]): Part | undefined {
   const named = parts.filter(({ name }) => FILE_PARTS.has(name));
   const files = named.filter(({ filename }) => filename !== undefined);
   const [file, another] = files.length > 0 ? files : named;
-  if (another) throw new AmbiguousChunk();
+  if (another) throw ambiguousChunk();
   return file;
 }
 
@@ -134,10 +135,10 @@ function toForm(parts: readonly Part[], query: Query, file: Form['file']): Form 
 }
 
 function chunkOf({ file }: Form, range: ByteRange | undefined, maxBytes: number): Buffer {
-  if (!file || (file.data.length === 0 && !range)) throw new MissingChunk();
-  if (file.data.length > maxBytes) throw new ChunkTooLarge(maxBytes);
+  if (!file || (file.data.length === 0 && !range)) throw missingChunk();
+  if (file.data.length > maxBytes) throw chunkTooLarge(maxBytes);
   const announced = range ? range.end - range.start + 1 : file.data.length;
-  if (announced !== file.data.length) throw new ChunkLengthMismatch(announced, file.data.length);
+  if (announced !== file.data.length) throw chunkLengthMismatch(announced, file.data.length);
   return file.data;
 }
 
@@ -163,22 +164,16 @@ function idempotencyKeyOf({ headers }: IncomingMessage): string | undefined {
 /** ISO 8601 date and time with a zone (RFC 3339), in the future by this machine's clock. */
 function expiresOf(value: string | undefined): Date | undefined {
   if (value === undefined) return undefined;
-  const shaped = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/.test(value);
-  const date = new Date(shaped ? value : Number.NaN);
-  if (Number.isNaN(date.getTime()) || !isInCalendar(value)) {
+  const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/.test(value);
+  const date = new Date(value);
+  // Strict: Date rolls 30 February over to March.
+  if (!isTime || !isISO8601(value, { strict: true }) || Number.isNaN(date.getTime()))
     throw new InvalidRequest(
       'expires',
-      'expires must be an ISO 8601 date-time with a zone, such as 2030-01-31T12:00:00Z',
+      'expires must be a date-time with a zone, such as 2030-01-31T12:00:00Z',
     );
-  }
   if (date.getTime() <= Date.now()) throw new InvalidRequest('expires', 'expires must be in the future');
   return date;
-}
-
-/** Date rolls 30 February over to March. */
-function isInCalendar(value: string): boolean {
-  const [year, month, day] = value.slice(0, 10).split('-').map(Number) as [number, number, number];
-  return new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day;
 }
 
 function checkOffset(value: string | undefined, { start }: ByteRange): void {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Config } from '../../../config/config.js';
 import type { Statement } from '../../../database/database.js';
 import type { AppError } from '../../../errors/app-error.js';
-import { ReservedQuotaExceeded, StoredQuotaExceeded, TooManyUploads } from '../upload.errors.js';
+import { reservedQuotaExceeded, storedQuotaExceeded, tooManyUploads } from '../upload.errors.js';
 
 /** Tells these locks from those of anybody else in the database. */
 const LOCK_SPACE = 7_326_119;
@@ -53,8 +53,8 @@ export class UserQuota {
 
   toError(refusal: QuotaRefusal): AppError {
     const { openUploads, reservedBytes, storedBytes } = this.config.limits;
-    if (refusal === 'stored') return new StoredQuotaExceeded(storedBytes);
-    if (refusal === 'open') return new TooManyUploads(openUploads);
-    return new ReservedQuotaExceeded(refusal === 'reserved' ? reservedBytes : storedBytes);
+    if (refusal === 'stored') return storedQuotaExceeded(storedBytes);
+    if (refusal === 'open') return tooManyUploads(openUploads);
+    return reservedQuotaExceeded(refusal === 'reserved' ? reservedBytes : storedBytes);
   }
 }

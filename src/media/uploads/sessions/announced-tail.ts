@@ -7,35 +7,24 @@ import { Config } from '../../../config/config.js';
 import { unlessAbsent } from '../../../storage/local/directory.js';
 import { storing } from '../../../storage/storage.errors.js';
 import { extendedExpiry } from './expiry.js';
-import type { Position } from './positions.js';
+import type { Position } from './position.js';
 import type { UploadSession } from './upload-session.entity.js';
 import { moved, UploadStore, type Appendix, type PageRequest, type SessionPage } from './upload-store.js';
 
-/**
- * File systems whose modes this machine alone keeps, by the type that statfs(2) gives: ext2 to ext4, XFS, Btrfs, ZFS, F2FS,
- * tmpfs, overlayfs. A network file system may answer from a cache.
- */
+/** Types of local file systems: ext2 to ext4, XFS, Btrfs, ZFS, F2FS, tmpfs, overlayfs. Others may answer from a cache. */
 const LOCAL = new Set([0xef53, 0x58465342, 0x9123683e, 0x2fc12fc1, 0xf2f52010, 0x01021994, 0x794c7630]);
 
-/** Nobody runs these files, so the last bit means nothing else. */
-const FENCED = 0o700;
+/** A mode bit that means nothing else: nobody runs these files. */
 const FENCE = 0o100;
-
-/** A tail that changes that often belongs to a writer that is making progress. */
-const MAX_ROUNDS = 5;
-
 const NO_TAIL = 'tail_part = NULL, tail_end = NULL, tail_crc = NULL';
 
 /**
- * An optimisation, all in this file. A chunk that is alone in its process is written and committed at the same time, so it takes
- * the longer of both and not their sum. The row can't say that its bytes are durable, only that they are coming: the offset
- * stays where they start, and the tail tells their part, end and CRC-32. The bytes of an acknowledged tail are in its part. Those
- * that a crash cut short are not, as the CRC-32 tells, and count for nothing.
- *
- * A row with a tail names no last part, so nobody else's compare-and-set takes it. Whoever meets it *adopts* the tail: fences
- * its part, reads the bytes and, if they are whole, writes them to a new part. The writer writes, then looks for the fence; the
- * adopter sets the fence, then looks for the bytes: one of them sees the other, however slow or dead. The old part's sync is
- * never trusted: after one that failed the bytes may only look well.
+ * An optimisation, all in this file: a chunk that is alone in its process is written and committed at the same time. The row
+ * can't say that its bytes are durable, only that they are coming: the offset stays where they start, and the tail tells their
+ * part, end and CRC-32. The bytes of an acknowledged tail are in its part. Those that a crash cut short count for nothing.
+ * A row with a tail names no last part, so no other compare-and-set takes it. Whoever meets it *adopts* the tail: fences its
+ * part, reads the bytes and, if they are whole, writes them to a new part, since after a failed sync they may only look well.
+ * The writer writes, then looks for the fence; the adopter sets the fence, then looks for the bytes: one sees the other.
  */
 @Injectable()
 export class AnnouncingUploadStore extends UploadStore {
@@ -47,16 +36,17 @@ export class AnnouncingUploadStore extends UploadStore {
 
   override async onModuleInit(): Promise<void> {
     await super.onModuleInit();
-    const { type } = await statfs(this.config.dataDir);
-    this.isPossible = process.platform === 'linux' && LOCAL.has(type);
+    this.isPossible = process.platform === 'linux' && LOCAL.has((await statfs(this.config.dataDir)).type);
   }
 
   override async find(ownerId: string, id: string): Promise<UploadSession | undefined> {
-    for (let round = 1; ; round++) {
-      const session = await super.find(ownerId, id);
-      if (session?.part !== null || session.state !== 'open' || round > MAX_ROUNDS) return session;
+    let session = await super.find(ownerId, id);
+    // Each round but the last means that the writer has made progress meanwhile.
+    for (let round = 1; round <= 5 && session?.part === null && session.state === 'open'; round++) {
       await this.adopt(session);
+      session = await super.find(ownerId, id);
     }
+    return session;
   }
 
   override async page(ownerId: string, page: PageRequest): Promise<SessionPage> {
@@ -124,17 +114,16 @@ export class AnnouncingUploadStore extends UploadStore {
     );
   }
 
-  private async adopt({ id, offset, parts }: UploadSession): Promise<void> {
-    const { rows } = await this.db.query<{ name: string; end: number; crc: number }>(
-      `SELECT tail_part AS name, tail_end::float8 AS "end", tail_crc::float8 AS crc
-       FROM upload_session WHERE id = $1 AND "offset" = $2 AND tail_part IS NOT NULL`,
+  private async adopt({ id, offset }: UploadSession): Promise<void> {
+    const { rows } = await this.db.query<{ name: string; start: number; end: number; crc: number }>(
+      `SELECT name, start::float8 AS start, tail_end::float8 AS "end", tail_crc::float8 AS crc
+       FROM upload_session JOIN upload_part ON name = tail_part WHERE id = $1 AND "offset" = $2`,
       [id, offset],
     );
     const [tail] = rows;
-    const start = parts.find(({ name }) => name === tail?.name)?.start;
-    if (!tail || start === undefined) return;
-    await storing(() => unlessAbsent(chmod(this.storage.path('uploads', tail.name), FENCED)));
-    const bytes = await this.storage.read('uploads', tail.name, offset - start, tail.end - offset);
+    if (!tail) return;
+    await storing(() => unlessAbsent(chmod(this.storage.path('uploads', tail.name), 0o600 | FENCE)));
+    const bytes = await this.storage.read('uploads', tail.name, offset - tail.start, tail.end - offset);
     const isWhole = bytes?.length === tail.end - offset && crc32(bytes) === tail.crc;
     const deadline = this.deadline.next();
     const part = bytes && isWhole ? await this.storage.createPart(id, bytes) : tail.name;

@@ -3,32 +3,28 @@ import { Config } from '../../../config/config.js';
 import { Database, type Queryable } from '../../../database/database.js';
 import { BlobStorage } from '../../../storage/blob-storage.js';
 import { QUOTA, UserQuota, type QuotaRefusal } from '../limits/user-quota.js';
-import { UploadCancelled, UploadExpired, UploadNotFound, UploadRejected } from '../upload.errors.js';
+import { uploadCancelled, uploadExpired, uploadNotFound, uploadRejected } from '../upload.errors.js';
+import type { Chunk } from '../chunks/chunk-request.js';
+import { CommitDeadline } from './commit-deadline.js';
 import { isUploadId, keyOf } from './upload-id.js';
 import type { Rejection, UploadSession } from './upload-session.entity.js';
 
-export interface NewSession {
+/** The first part of a new upload, which is durable. */
+export interface FirstPart {
   readonly id: string;
   readonly ownerId: string;
-  readonly total: number;
-  /** Bytes of the first chunk, which are durable in `part`. */
-  readonly offset: number;
   readonly part: string;
   /** When the part is too old to be committed, by the clock of Postgres. */
   readonly deadline: Date;
-  readonly fileName: string | null;
+  /** Media type, if the first bytes tell it. */
   readonly mime: string | null;
-  readonly expires: Date | undefined;
-  readonly idempotencyKey: string | undefined;
 }
 
-export type Opened =
-  | { readonly kind: 'opened'; readonly expiresAt: Date }
-  | { readonly kind: 'refused'; readonly refusal: QuotaRefusal }
-  /** Another request with the same Idempotency-Key was faster. */
-  | { readonly kind: 'key-taken' }
-  /** The part was older than its deadline; `now` is the clock of Postgres. */
-  | { readonly kind: 'late'; readonly now: Date };
+/** What became of a first chunk. Neither: the Idempotency-Key is taken, or the part was too old. */
+export interface Opened {
+  readonly expiresAt: Date | null;
+  readonly refusal: QuotaRefusal | null;
+}
 
 /** The fields of a session that decide how it may end. */
 export type SessionState = Pick<UploadSession, 'state' | 'mediaId' | 'rejection'>;
@@ -45,14 +41,7 @@ const OPEN = `
       DO NOTHING
       RETURNING id, expires_at),
     named AS (INSERT INTO upload_part (upload_id, start, name) SELECT id, 0, $8 FROM opened)
-  SELECT refusal, now() >= $16 AS late, now() AS now, (SELECT expires_at FROM opened) AS expires_at FROM quota`;
-
-interface OpenedRow {
-  readonly refusal: QuotaRefusal | null;
-  readonly late: boolean;
-  readonly now: Date;
-  readonly expires_at: Date | null;
-}
+  SELECT refusal, now() AS now, (SELECT expires_at FROM opened) AS "expiresAt" FROM quota`;
 
 /** How sessions begin and end. A method that takes `db` belongs to the caller's transaction. */
 @Injectable()
@@ -62,24 +51,27 @@ export class UploadSessions {
     private readonly db: Database,
     private readonly storage: BlobStorage,
     private readonly quota: UserQuota,
+    private readonly deadline: CommitDeadline,
   ) {}
 
-  /** Inserts the session and its first part if the user's quota allows: one round trip. The row is the claim. */
-  async open(session: NewSession): Promise<Opened> {
-    const { id, ownerId, total, offset, part, deadline, fileName, mime, expires, idempotencyKey } = session;
+  /** Inserts a session and its first part if the user's quota allows: one round trip. The row is the claim. */
+  async open(
+    { range, bytes, fileName, expires, idempotencyKey }: Chunk,
+    { id, ownerId, part, deadline, mime }: FirstPart,
+  ): Promise<Opened> {
     const { ttlSeconds, maxTtlSeconds } = this.config.uploads;
-    const { rows } = await this.db.pipelineTransaction<OpenedRow>(this.quota.lock(ownerId), [
+    const { rows } = await this.db.pipelineTransaction<Opened & { now: Date }>(this.quota.lock(ownerId), [
       OPEN,
       [
-        ...this.quota.parameters(ownerId, total),
-        ...[id, offset, part, keyOf(id), fileName, mime, idempotencyKey ?? null],
+        ...this.quota.parameters(ownerId, range.total),
+        ...[id, bytes.length, part, keyOf(id), fileName, mime, idempotencyKey ?? null],
         ...[expires ?? null, ttlSeconds, maxTtlSeconds, deadline],
       ],
     ]);
-    const { refusal, late, now, expires_at: expiresAt } = only(rows);
-    if (expiresAt) return { kind: 'opened', expiresAt };
-    if (refusal) return { kind: 'refused', refusal };
-    return late ? { kind: 'late', now } : { kind: 'key-taken' };
+    const [opened] = rows;
+    if (!opened) throw new Error('A quota has one row');
+    this.deadline.observe(opened.now);
+    return opened;
   }
 
   /** Nobody else changes the session before the transaction ends. */
@@ -145,15 +137,9 @@ export class UploadSessions {
 
 /** A session that takes chunks or retries of them: open or complete. */
 export function alive<S extends SessionState>(session: S | undefined): S {
-  if (!session) throw new UploadNotFound();
-  if (session.state === 'expired') throw new UploadExpired();
-  if (session.state === 'cancelled') throw new UploadCancelled();
-  if (session.state === 'rejected') throw new UploadRejected(session.rejection);
+  if (!session) throw uploadNotFound();
+  if (session.state === 'expired') throw uploadExpired();
+  if (session.state === 'cancelled') throw uploadCancelled();
+  if (session.state === 'rejected') throw uploadRejected(session.rejection);
   return session;
-}
-
-function only<R>(rows: readonly R[]): R {
-  const [row] = rows;
-  if (row === undefined || rows.length > 1) throw new Error(`Expected one row, got ${rows.length}`);
-  return row;
 }

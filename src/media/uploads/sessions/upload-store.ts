@@ -6,7 +6,7 @@ import { BlobStorage, type Area } from '../../../storage/blob-storage.js';
 import type { ByteRange } from '../chunks/content-range.js';
 import { ChunkCommits } from './chunk-commits.js';
 import { CommitDeadline } from './commit-deadline.js';
-import type { Position } from './positions.js';
+import type { Position } from './position.js';
 import { isUploadId } from './upload-id.js';
 import { UploadSession } from './upload-session.entity.js';
 
@@ -45,13 +45,12 @@ const FIND = `
 /** Rows and parts of uploads: tells where they stand, reads their bytes, appends to them. */
 @Injectable()
 export class UploadStore implements OnModuleInit {
-  readonly deadline = new CommitDeadline();
-
   constructor(
     @InjectRepository(UploadSession) private readonly sessions: Repository<UploadSession>,
     protected readonly db: Database,
     protected readonly storage: BlobStorage,
     private readonly commits: ChunkCommits,
+    protected readonly deadline: CommitDeadline,
   ) {}
 
   async onModuleInit(): Promise<void> {
@@ -79,7 +78,8 @@ export class UploadStore implements OnModuleInit {
   }
 
   /** Returns the id of the upload that was opened with this key and has not ended without a media. */
-  async idByKey(ownerId: string, idempotencyKey: string): Promise<string | undefined> {
+  async idByKey(ownerId: string, idempotencyKey: string | undefined): Promise<string | undefined> {
+    if (idempotencyKey === undefined) return undefined;
     const session = await this.sessions.findOne({
       select: { id: true },
       where: { ownerId, idempotencyKey, state: In(['open', 'complete']) },
