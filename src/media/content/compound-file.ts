@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { readAt } from '../../storage/local/durable.js';
+import { readAt } from '../../storage/local/files.js';
 
 /** Compound File Binary: the container of the old Office formats, and of installers, thumbnail stores and more. */
 const SIGNATURE = Buffer.from('d0cf11e0a1b11ae1', 'hex');

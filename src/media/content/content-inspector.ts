@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../config/config.js';
-import { readAt } from '../../storage/local/durable.js';
+import { readAt } from '../../storage/local/files.js';
 import { ImageCodec, type ImageFacts } from '../images/image-codec.js';
 import { isCompoundFile, oldOfficeType } from './compound-file.js';
 import { UnreadableImage, UnsupportedContent, UploadTooLarge } from './content.errors.js';

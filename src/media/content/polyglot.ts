@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { readAt } from '../../storage/local/durable.js';
+import { readAt } from '../../storage/local/files.js';
 import { endRecord, pointsToDirectory, ZIP_TAIL_BYTES } from './zip-directory.js';
 import { refused, type Refused } from './verdict.js';
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import { Digester } from '../../storage/digester.js';
-import { withFile } from '../../storage/local/durable.js';
+import { withFile } from '../../storage/local/files.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import type { UploadSession } from '../uploads/sessions/upload-session.entity.js';
 import { extentsOf, UploadStore } from '../uploads/sessions/upload-store.js';

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DataSource } from 'typeorm';
 import { ConfigError } from '../../config/config.js';
-import { syncDirectory, withFile } from '../../storage/local/durable.js';
+import { syncDirectory, withFile } from '../../storage/local/files.js';
 
 /**
  * Makes sure that a database and a data directory belong together, by an id that both keep. To a database that never

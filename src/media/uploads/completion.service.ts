@@ -2,7 +2,6 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Audit, type Caller } from '../../audit/audit.js';
 import { Database } from '../../database/database.js';
 import type { AppError } from '../../errors/app-error.js';
-import { BlobStorage } from '../../storage/blob-storage.js';
 import { isRefusal } from '../content/content.errors.js';
 import { Thumbnails } from '../images/thumbnails.js';
 import type { Media, MediaType } from '../library/media.entity.js';
@@ -40,7 +39,6 @@ export class CompletionService {
     private readonly store: UploadStore,
     private readonly sessions: UploadSessions,
     private readonly publisher: Publisher,
-    private readonly storage: BlobStorage,
     private readonly media: MediaService,
     private readonly thumbnails: Thumbnails,
     private readonly audit: Audit,
@@ -68,26 +66,25 @@ export class CompletionService {
     publication: Publication,
   ): Promise<Completion> {
     const { id, ownerId, total } = session;
-    const { mediaId, created, unused } = await this.db.withTransaction(async (db) => {
+    const { mediaId, created } = await this.db.withTransaction(async (db) => {
       const { mediaId } = alive(await this.sessions.lock(db, ownerId, id));
-      if (mediaId !== null) return { mediaId, created: false, unused: [] };
-      const created = await this.media.create(db, { session, ...publication });
-      const unused = await this.sessions.complete(db, id, created, publication.altered);
-      return { mediaId: created, created: true, unused };
+      if (mediaId !== null) return { mediaId, created: false };
+      const added = await this.media.create(db, { session, ...publication });
+      await this.sessions.complete(db, id, added);
+      return { mediaId: added, created: true };
     });
-    await this.removeParts(unused);
+    // An altered upload keeps its parts until it would have expired: retries are compared with what the client sent.
+    if (created && !publication.altered) await this.clean(id);
     const media = await this.media.get(ownerId, mediaId);
     if (created) this.audit.record('upload.completed', caller, { upload: id, media: mediaId, bytes: total });
     if (publication.content.image) this.thumbnails.nudge();
     return { media, created };
   }
 
-  private async removeParts(names: readonly string[]): Promise<void> {
-    try {
-      for (const name of names) await this.storage.remove('uploads', name);
-    } catch (err) {
-      this.logger.warn({ err }, 'Parts are left to the sweeper');
-    }
+  private async clean(id: string): Promise<void> {
+    await this.sessions
+      .clean(id)
+      .catch((err: unknown) => this.logger.warn({ err }, 'Parts are left to the sweeper'));
   }
 
   /** Content that is not accepted ends the session: no request could still make it a Media. */

@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import { Digester, type Digest } from '../../storage/digester.js';
-import { withFile } from '../../storage/local/durable.js';
+import { withFile } from '../../storage/local/files.js';
 import { storing } from '../../storage/storage.errors.js';
 import { ContentInspector, type Content } from '../content/content-inspector.js';
 import { NotAnImage } from '../content/content.errors.js';

@@ -1,4 +1,4 @@
-import { statfs } from 'node:fs/promises';
+import { rm, statfs } from 'node:fs/promises';
 import { ServiceUnavailable } from '../../errors/app-error.js';
 import { storing } from '../storage.errors.js';
 
@@ -18,6 +18,18 @@ export class Disk {
         this.failures = [...this.failures, Date.now()].slice(-TOLERATED_FAILURES);
       throw error;
     }
+  }
+
+  /** As `guard`, for a new file: one that could not be made is removed, since it may be what fills the disk. */
+  async create(path: string, work: (path: string) => Promise<void>): Promise<void> {
+    await this.guard(async () => {
+      try {
+        await work(path);
+      } catch (error) {
+        await rm(path, { force: true }).catch(() => undefined);
+        throw error;
+      }
+    });
   }
 
   get isFailing(): boolean {

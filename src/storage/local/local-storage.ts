@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { access, link, mkdir, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
+import { access, link, mkdir, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { allAfterSettled } from '../../concurrency/all-after-settled.js';
@@ -8,8 +8,16 @@ import { Batcher } from '../../concurrency/batcher.js';
 import { Config } from '../../config/config.js';
 import { BlobStorage, type Area, type PartRange } from '../blob-storage.js';
 import { Disk } from './disk.js';
-import { oldFiles, sizeOf, unlessAbsent } from './directory.js';
-import { FILE_MODE, readAt, removeOnFailure, syncDirectory, withFile, writeAt } from './durable.js';
+import {
+  FILE_MODE,
+  isErrorOf,
+  oldFiles,
+  readAt,
+  syncDirectory,
+  unlessAbsent,
+  withFile,
+  writeAt,
+} from './files.js';
 import { OpenFiles } from './open-files.js';
 
 /**
@@ -23,18 +31,18 @@ const NEW = SYNCED | constants.O_CREAT | constants.O_EXCL;
 
 const LARGE_READS = { highWaterMark: 1024 * 1024 };
 
-const AREAS: readonly Area[] = ['uploads', 'files', 'thumbnails'];
+const AREAS: readonly (Area | 'quarantine')[] = ['uploads', 'files', 'thumbnails', 'quarantine'];
 
-/** Blobs as files: `uploads/<upload id>.<random>`, `files/<key>`, `thumbnails/<key>`. */
+/** Blobs as files: `uploads/<upload id>.<random>`, `files/<key>`, `thumbnails/<key>`, `quarantine/<key>`. */
 @Injectable()
 export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleDestroy {
   private readonly open = new OpenFiles();
-  /** Files that are created at the same time share one sync of their directory, which starts after all of them exist. */
-  private readonly uploadEntries = new Batcher(async (names: readonly string[]) => {
+  private readonly disk = new Disk();
+  /** Parts that are created at the same time share one sync of their directory, which starts after all of them exist. */
+  private readonly entries = new Batcher(async (names: readonly string[]) => {
     await syncDirectory(this.path('uploads', ''));
     return names;
   });
-  private readonly disk = new Disk();
 
   constructor(private readonly config: Config) {
     super();
@@ -45,8 +53,8 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     for (const area of AREAS) await mkdir(this.path(area, ''), { recursive: true });
     await syncDirectory(dataDir);
     // The data directory may be just as new. A parent that may not be read is not one that we made.
-    await syncDirectory(dirname(dataDir)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EACCES') throw error;
+    await syncDirectory(dirname(dataDir)).catch((error: unknown) => {
+      if (!isErrorOf(error, 'EACCES')) throw error;
     });
   }
 
@@ -54,42 +62,32 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     await this.open.closeAll();
   }
 
-  path(area: Area, name: string): string {
+  path(area: Area | 'quarantine', name: string): string {
     return join(this.config.dataDir, area, name);
   }
 
   async createPart(uploadId: string, bytes: Buffer): Promise<string> {
     const name = nameFor(uploadId);
-    const path = this.path('uploads', name);
-    const write = async (file: FileHandle) => {
-      await allAfterSettled(writeAt(file, bytes, 0), this.uploadEntries.add(name));
-      if (!SYNCS_ITSELF) await file.datasync();
-    };
-    await this.disk.guard(() => removeOnFailure(path, this.open.use(path, NEW, write)));
+    await this.disk.create(this.path('uploads', name), (path) =>
+      this.open.use(path, NEW, async (file) => {
+        await allAfterSettled(writeDurably(file, bytes, 0), this.entries.add(name));
+      }),
+    );
     return name;
   }
 
   async appendPart(name: string, position: number, bytes: Buffer): Promise<boolean> {
-    const appended = await this.disk.guard(() =>
-      unlessAbsent(
-        this.open
-          .use(this.path('uploads', name), SYNCED, async (file) => {
-            await writeAt(file, bytes, position);
-            if (!SYNCS_ITSELF) await file.datasync();
-          })
-          .then(() => true),
-      ),
-    );
-    return appended ?? false;
+    const appending = () =>
+      this.open.use(this.path('uploads', name), SYNCED, (file) => writeDurably(file, bytes, position));
+    return await this.disk.guard(async () => (await unlessAbsent(appending().then(() => true))) ?? false);
   }
 
   async assemble(uploadId: string, parts: readonly PartRange[]): Promise<string> {
     const scratch = nameFor(uploadId);
-    const path = this.path('uploads', scratch);
     const [first, ...others] = parts;
-    await this.disk.guard(async () => {
+    await this.disk.create(this.path('uploads', scratch), async (path) => {
       if (first && others.length === 0 && (await linked(this.path('uploads', first.name), path))) return;
-      const copying = withFile(path, 'wx', async (file) => {
+      await withFile(path, 'wx', async (file) => {
         for (const { name, length } of parts)
           await writeFile(
             file,
@@ -97,7 +95,6 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
           );
         await file.sync();
       });
-      await removeOnFailure(path, copying);
     });
     return scratch;
   }
@@ -107,9 +104,8 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
   }
 
   async put(area: Area, name: string, bytes: Buffer): Promise<void> {
-    const scratch = this.path('uploads', nameFor(name));
-    await this.disk.guard(async () => {
-      await removeOnFailure(scratch, writeFile(scratch, bytes, { flag: 'wx', mode: FILE_MODE, flush: true }));
+    await this.disk.create(this.path('uploads', nameFor(name)), async (scratch) => {
+      await writeFile(scratch, bytes, { flag: 'wx', mode: FILE_MODE, flush: true });
       await this.move(scratch, area, name);
     });
   }
@@ -121,7 +117,7 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
   }
 
   async size(area: Area, name: string): Promise<number | undefined> {
-    return await this.disk.guard(() => sizeOf(this.path(area, name)));
+    return (await this.disk.guard(() => unlessAbsent(stat(this.path(area, name)))))?.size;
   }
 
   async remove(area: Area, name: string): Promise<void> {
@@ -133,14 +129,7 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
   }
 
   async quarantine(key: string): Promise<void> {
-    const directory = join(this.config.dataDir, 'quarantine');
-    await this.disk.guard(async () => {
-      if ((await sizeOf(this.path('files', key))) === undefined) return;
-      await mkdir(directory, { recursive: true });
-      await rename(this.path('files', key), join(directory, key));
-      await syncDirectory(directory);
-      await syncDirectory(this.path('files', ''));
-    });
+    await this.disk.guard(() => unlessAbsent(this.move(this.path('files', key), 'quarantine', key)));
   }
 
   listOld(area: Area, ageSeconds: number, batchSize: number): AsyncIterable<string[]> {
@@ -156,14 +145,11 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     return !this.disk.isFailing;
   }
 
-  private async move(scratch: string, area: Area, name: string): Promise<void> {
-    try {
-      await rename(scratch, this.path(area, name));
-      await syncDirectory(this.path(area, ''));
-    } finally {
-      // If an earlier attempt has left a link to the same file, rename(2) does nothing and the scratch name remains.
-      await rm(scratch, { force: true });
-    }
+  private async move(path: string, area: Area | 'quarantine', name: string): Promise<void> {
+    await rename(path, this.path(area, name));
+    await syncDirectory(this.path(area, ''));
+    // If an earlier attempt has left a link to the same file, rename(2) does nothing and the old name remains.
+    await rm(path, { force: true });
   }
 }
 
@@ -172,16 +158,18 @@ function nameFor(uploadId: string): string {
   return `${uploadId}.${randomBytes(8).toString('hex')}`;
 }
 
-/** What link(2) fails with where a file system has no hard links. */
-const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
+async function writeDurably(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
+  await writeAt(file, bytes, position);
+  if (!SYNCS_ITSELF) await file.datasync();
+}
 
-/** Gives a file a second name. False where the file system can't. */
+/** Gives a file a second name. False where the file system has no hard links. */
 async function linked(path: string, another: string): Promise<boolean> {
   try {
     await link(path, another);
     return true;
   } catch (error) {
-    if (NO_LINKS.includes(String((error as NodeJS.ErrnoException).code))) return false;
+    if (isErrorOf(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')) return false;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { LRUCache } from 'lru-cache';
-import { FILE_MODE } from './durable.js';
+import { FILE_MODE } from './files.js';
 
 /**
  * Keeps files open between the chunks of an upload, which saves two of three trips to the thread pool (decisions/005). Only

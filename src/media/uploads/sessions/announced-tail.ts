@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib';
 import { Inject, Injectable } from '@nestjs/common';
 import { allAfterSettled } from '../../../concurrency/all-after-settled.js';
 import { Config } from '../../../config/config.js';
-import { unlessAbsent } from '../../../storage/local/directory.js';
+import { unlessAbsent } from '../../../storage/local/files.js';
 import { storing } from '../../../storage/storage.errors.js';
 import { extendedExpiry } from './expiry.js';
 import type { Position } from './position.js';

@@ -86,22 +86,12 @@ export class UploadSessions {
     return rows[0];
   }
 
-  /**
-   * Ends an open session with its media. Returns the parts that no row names from now on. An altered upload keeps its parts until
-   * it would have expired: retries are compared with what the client sent.
-   */
-  async complete(db: Queryable, id: string, mediaId: number, altered: boolean): Promise<string[]> {
+  /** Ends an open session with its media. */
+  async complete(db: Queryable, id: string, mediaId: number): Promise<void> {
     await db.query(
-      `UPDATE upload_session SET state = 'complete', media_id = $2, cleaned_at = CASE WHEN $3 THEN NULL ELSE now() END
-       WHERE id = $1 AND state = 'open'`,
-      [id, mediaId, altered],
+      `UPDATE upload_session SET state = 'complete', media_id = $2 WHERE id = $1 AND state = 'open'`,
+      [id, mediaId],
     );
-    if (altered) return [];
-    const { rows } = await db.query<{ name: string }>(
-      `DELETE FROM upload_part WHERE upload_id = $1 RETURNING name`,
-      [id],
-    );
-    return rows.map(({ name }) => name);
   }
 
   /** Ends an open session without a media; its bytes go next. */
@@ -120,18 +110,14 @@ export class UploadSessions {
     return rowCount === 1;
   }
 
-  /** Removes the parts of a session that is over. Its row says so first, so this can be repeated. */
+  /** Removes the parts of a session that is over: first the rows, then the blobs. What a crash leaves is swept as an orphan. */
   async clean(id: string): Promise<void> {
     const { rows } = await this.db.query<{ name: string }>(
-      `SELECT name FROM upload_part WHERE upload_id = $1`,
+      `WITH cleaned AS (UPDATE upload_session SET cleaned_at = now() WHERE id = $1)
+       DELETE FROM upload_part WHERE upload_id = $1 RETURNING name`,
       [id],
     );
     for (const { name } of rows) await this.storage.remove('uploads', name);
-    await this.db.query(
-      `WITH gone AS (DELETE FROM upload_part WHERE upload_id = $1)
-       UPDATE upload_session SET cleaned_at = now() WHERE id = $1`,
-      [id],
-    );
   }
 }
 

@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { In, Raw, type Repository } from 'typeorm';
 import { Database } from '../../../database/database.js';
-import { BlobStorage, type Area } from '../../../storage/blob-storage.js';
+import { BlobStorage } from '../../../storage/blob-storage.js';
 import type { ByteRange } from '../chunks/content-range.js';
 import { ChunkCommits } from './chunk-commits.js';
 import { CommitDeadline } from './commit-deadline.js';
@@ -92,12 +92,15 @@ export class UploadStore implements OnModuleInit {
    * ended meanwhile.
    */
   async read(session: UploadSession, start: number, length: number): Promise<Buffer | undefined> {
+    const { mediaId, parts, key } = session;
+    // If the upload became the finished file as it was, its parts are gone.
+    if (mediaId !== null && parts.length === 0) return await this.storage.read('files', key, start, length);
     const pieces: Buffer[] = [];
-    for (const part of blobsOf(session)) {
+    for (const part of extentsOf(session)) {
       const first = Math.max(start, part.start);
       const last = Math.min(start + length, part.end);
       if (first >= last) continue;
-      const piece = await this.storage.read(part.area, part.name, first - part.start, last - first);
+      const piece = await this.storage.read('uploads', part.name, first - part.start, last - first);
       if (piece?.length !== last - first) return undefined;
       pieces.push(piece);
     }
@@ -148,18 +151,4 @@ export function moved(
 /** The parts of a session with the bytes that count: from `start` up to, and without, `end`. */
 export function extentsOf({ parts, offset }: UploadSession) {
   return parts.map(({ name, start }, i) => ({ name, start, end: parts[i + 1]?.start ?? offset }));
-}
-
-/** Where the uploaded bytes lie: in parts or, if they became the finished file as they are, there. */
-function blobsOf(session: UploadSession): readonly Blob[] {
-  const { parts, mediaId, key, total } = session;
-  if (mediaId !== null && parts.length === 0) return [{ area: 'files', name: key, start: 0, end: total }];
-  return extentsOf(session).map((extent) => ({ area: 'uploads', ...extent }));
-}
-
-interface Blob {
-  readonly area: Area;
-  readonly name: string;
-  readonly start: number;
-  readonly end: number;
 }

@@ -1,4 +1,5 @@
-import { open, rm, type FileHandle } from 'node:fs/promises';
+import { open, opendir, stat, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
 
 /** Mode of files that hold what users uploaded. */
 export const FILE_MODE = 0o640;
@@ -26,16 +27,6 @@ export async function withFile<T>(
   return result;
 }
 
-/** Removes a new file whose writing has failed: no row names it, and it may be what fills the disk. */
-export async function removeOnFailure(path: string, writing: Promise<void>): Promise<void> {
-  try {
-    await writing;
-  } catch (error) {
-    await rm(path, { force: true }).catch(() => undefined);
-    throw error;
-  }
-}
-
 /** Writes all of `bytes` at `position`; the kernel may take less than it is given. */
 export async function writeAt(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
   let done = 0;
@@ -55,4 +46,37 @@ export async function readAt(file: FileHandle, length: number, position: number)
     done += bytesRead;
   }
   return bytes.subarray(0, done);
+}
+
+/** Lists files that were last changed more than `ageSeconds` ago, in batches of at most `batchSize` names. */
+export async function* oldFiles(
+  directory: string,
+  ageSeconds: number,
+  batchSize: number,
+): AsyncGenerator<string[]> {
+  const latest = Date.now() - ageSeconds * 1000;
+  let batch: string[] = [];
+  for await (const { name } of await opendir(directory)) {
+    // The time of the last change of the inode, which a rename or a new link counts as.
+    const { ctimeMs } = await stat(join(directory, name)).catch(() => ({ ctimeMs: Infinity }));
+    if (ctimeMs > latest) continue;
+    if (batch.push(name) < batchSize) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** Resolves to undefined where the call failed because there is no such file. */
+export async function unlessAbsent<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (isErrorOf(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+export function isErrorOf(error: unknown, ...codes: readonly string[]): boolean {
+  return codes.includes(String((error as NodeJS.ErrnoException).code));
 }
