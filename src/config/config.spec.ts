@@ -78,6 +78,15 @@ describe('loadConfig', () => {
     ]);
   });
 
+  it('keeps files without a row for longer than a commit may take, in production', () => {
+    const production = { NODE_ENV: 'production' };
+    expect(problems({ ...production, ORPHAN_AGE_SECONDS: '299' })).toEqual([
+      'ORPHAN_AGE_SECONDS: must be at least 300 in production',
+    ]);
+    expect(problems({ ...production, ORPHAN_AGE_SECONDS: '300' })).toEqual([]);
+    expect(problems({ ORPHAN_AGE_SECONDS: '1' })).toEqual([]);
+  });
+
   it('signs URLs with a secret of its own or one derived from JWT_SECRET, and with nothing else', () => {
     const key = (variables: Record<string, string>) =>
       loadConfig({ JWT_SECRET: SECRET, MEDIA_URLS: 'signed', ...variables }).signedUrls?.key.export();
