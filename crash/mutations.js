@@ -3,192 +3,206 @@
 /**
  * @typedef {object} Mutant a server that breaks one rule of durability
  * @property {string} name
- * @property {readonly { file: string, from: string, to: string }[]} patches of the built files; `from` must be there once
+ * @property {readonly import('./checkout.js').Patch[]} patches
  * @property {readonly string[]} layers those that should notice, with their options
+ * @property {boolean} [harmless] nothing is broken, and no layer may notice
  */
 
-const STORE = 'storage/file-store.js';
-const OPEN = 'storage/open-uploads.js';
-const UPLOADS = 'media/uploads/upload.service.js';
-const WRITER = 'media/uploads/upload-writer.js';
-const READER = 'media/uploads/upload-reader.js';
-const SESSIONS = 'media/uploads/upload-sessions.js';
-const COMPLETION = 'media/uploads/completion.service.js';
-const DATABASE = 'database/database.js';
-
 const SYNCED = '? constants.O_RDWR | constants.O_DSYNC :';
-const SYNC_DIRECTORIES = `await syncDirectory(this.files);
-        await syncDirectory(this.uploads);`;
-const WRITE_FIRST = 'await this.store.write(created.file, 0, bytes);';
-const WRITE_NEXT = 'await this.store.write(advanced.file, range.start, bytes);';
-const WRITE_LEASED = 'await this.store.write(file, range.start, bytes);';
-const WRITE_BESIDE = 'const written = this.store.write(file, range.start, bytes);';
-const BOTH = 'const [advanced] = await settled(announced, written);';
-const SETTLE = 'await this.sessions.settle(ownerId, uploadId, range)';
-const KEEP = 'const receipt = await this.keep(caller, request);';
+const CREATED = 'await allAfterSettled(writeAt(file, bytes, 0), this.uploadEntries.add(name));';
+const PUBLISHED = "await this.disk.guard(() => this.move(this.path('uploads', scratch), 'files', key));";
+const APPEND = 'if (!(await this.appendBytes(position, appendix))) return undefined;';
+const COMMIT_NEXT =
+  'const expiresAt = await this.commits.commit({ uploadId, ownerId, range, mime, ...names });';
+const COMMIT_NEW =
+  'const expiresAt = await (patient ? this.commits.commitPatiently(chunk) : this.commits.commit(chunk));';
+const WRITE_BESIDE = 'const written = this.appendBytes(position, appendix);';
+const ANNOUNCE = 'const announced = this.move(changes, id, position, appendix, crc32(appendix.bytes));';
+const FENCE = "await storing(() => unlessAbsent(chmod(this.storage.path('uploads', tail.name), FENCED)));";
+const RETRACT = 'await announced.then(() => this.retract(id, position, appendix)).catch(() => undefined);';
+const COMPLETE = 'const unused = await this.sessions.complete(db, id, created, publication.altered);';
 const CLOSE_FAILED = `await file.close().catch(() => undefined);
-            throw error;`;
-const ADOPT = 'await putInPlace();';
-const COMPLETE =
-  'await this.sessions.complete(db, session.id, { mediaId: id, uploadStays: bytes !== undefined });';
-
-/** @param {string} work */
-const committedFirst = (work) => `await db.query('COMMIT'); ${work} await db.query('BEGIN');`;
-
-const NO_LOCK = { file: SESSIONS, from: ' FOR UPDATE OF s`', to: '`' };
-const NO_COMPARISON = [
-  { file: SESSIONS, from: '"offset" = $3 AND tail_end IS NULL AND', to: '$3::bigint >= 0 AND' },
-  { file: SESSIONS, from: 'coalesce(tail_end, "offset") = $3 AND', to: '$3::bigint >= 0 AND' },
-  { file: SESSIONS, from: 'AND coalesce(s.tail_end, s."offset") = m.before', to: '' },
-];
-
-const LOOK = {
-  file: WRITER,
-  from: 'return this.store.isUnfenced(file) ? advanced : undefined;',
-  to: 'return advanced;',
-};
+      throw error;`;
 
 const KILL = 'kill --runs 2';
 const POWER = 'power --runs 4';
 const RACE = 'race --runs 3';
+const POSTGRES = 'postgres --runs 3';
 
 /** @type {readonly Mutant[]} */
 export const MUTANTS = [
   {
     name: 'no O_DSYNC',
-    patches: [{ file: STORE, from: SYNCED, to: '? constants.O_RDWR :' }],
+    patches: [{ from: SYNCED, to: '? constants.O_RDWR :' }],
     layers: ['order', POWER],
   },
   {
     // The sync of a new file makes ext4 and XFS write its directory entry too, so no power cut shows this one there;
     // POSIX promises nothing of the kind, and other file systems do not.
     name: 'no directory sync after create',
-    patches: [{ file: STORE, from: 'settled(written, syncDirectory(this.uploads))', to: 'written' }],
+    patches: [{ from: CREATED, to: 'await writeAt(file, bytes, 0);' }],
     layers: ['order'],
   },
   {
-    name: 'no directory sync after rename',
-    patches: [{ file: STORE, from: SYNC_DIRECTORIES, to: '' }],
+    name: 'no directory sync after publish',
+    patches: [{ from: "await syncDirectory(this.path(area, ''));", to: '' }],
     layers: ['order', POWER],
   },
   {
-    name: 'append instead of offset',
+    name: 'no sync of a file put together',
+    patches: [{ file: 'local-storage.ts', from: 'await file.sync();', to: '' }],
+    layers: ['order'],
+  },
+  {
+    name: 'append instead of position',
+    patches: [{ from: SYNCED, to: '? constants.O_RDWR | constants.O_DSYNC | constants.O_APPEND :' }],
+    layers: ['order', 'syscalls'],
+  },
+  {
+    name: 'a new part counts before it is written',
     patches: [
-      { file: STORE, from: SYNCED, to: '? constants.O_RDWR | constants.O_DSYNC | constants.O_APPEND :' },
+      {
+        from: CREATED,
+        to: `const late = new Promise((go) => setTimeout(go, 20)).then(() => writeAt(file, bytes, 0));
+          late.catch(() => undefined);`,
+      },
     ],
     layers: ['order', 'syscalls'],
   },
   {
-    // Chunks in series take their lock with the UPDATE; this one is of completions, cancellations and repeats.
-    name: 'no lock',
-    patches: [NO_LOCK],
+    name: 'the next chunk counts before it is written',
+    patches: [
+      { from: APPEND, to: '' },
+      { from: COMMIT_NEXT, to: `${COMMIT_NEXT} ${APPEND}` },
+    ],
+    layers: ['order', 'kill --runs 8'],
+  },
+  {
+    name: 'no compare of the offset',
+    patches: [{ from: 's."offset" = c.start AND', to: '' }],
     layers: ['order', RACE],
   },
   {
-    name: 'no compare-and-set',
-    patches: NO_COMPARISON,
+    name: 'no compare of the part',
+    patches: [{ from: 'AND s.part = c.last_part', to: '' }],
     layers: ['order', RACE],
   },
   {
-    name: 'no lock, no compare-and-set',
-    patches: [NO_LOCK, ...NO_COMPARISON],
-    layers: ['order', RACE],
-  },
-  {
-    name: 'write without lock or lease',
+    name: 'no compare of the part and its tail',
     patches: [
       {
-        file: WRITER,
-        from: 'const lease = this.leases.take(uploadId);',
-        to: `const { start: offset, total } = chunk.range;
-            const lease = { ownerId, total, offset, file: uploadId };`,
+        from: '"offset" = $3 AND part = $6 OR tail_end = $3 AND tail_part = $6',
+        to: 'coalesce(tail_end, "offset") = $3 AND $6::text IS NOT NULL',
       },
-      { file: WRITER, from: '!fits || !this.store.isOpen(lease.file)', to: '!fits' },
     ],
     layers: ['order', RACE],
   },
   {
-    name: 'a lease of two',
-    patches: [
-      { file: SESSIONS, from: 'AND coalesce(writer, $9) = $9', to: 'AND $9::text IS NOT NULL' },
-      { file: SESSIONS, from: '= $3 AND writer = $9`', to: '= $3 AND $9::text IS NOT NULL`' },
-      { file: SESSIONS, from: 'AND s.writer = $9', to: 'AND $9::text IS NOT NULL' },
-    ],
-    layers: [RACE],
-  },
-  {
-    name: 'taken over without a copy',
+    name: 'a part of another process is continued',
     patches: [
       {
-        file: WRITER,
-        from: 'const copy = await this.store.copy(id, file, offset, tail);',
-        to: 'const copy = { file, size: tail?.end ?? offset };',
+        from: `isMine(session, position)
+        ? this.store.append(uploadId, position, appendix)
+        : this.store.begin(session, appendix, patient),`,
+        to: `patient && !isMine(session, position)
+        ? this.store.begin(session, appendix, patient)
+        : this.store.append(uploadId, { ...session, part: session.parts.at(-1), identified: true }, appendix),`,
       },
-      { file: WRITER, from: 'await this.store.discard(left);', to: 'return;' },
     ],
-    layers: [RACE, 'freeze --runs 6'],
+    layers: ['order', RACE],
   },
   {
     // On a disk that takes its time now and then: else what came first is written first.
     name: 'chunks of an upload at once',
     patches: [
+      { from: 'before ? before.then(task, task) : task()', to: 'task()' },
       {
-        file: WRITER,
         from: WRITE_BESIDE,
-        to: WRITE_BESIDE.replace('= ', '= new Promise((go) => setTimeout(go, 10)).then(() => ').replace(
-          ';',
-          ');',
-        ),
-      },
-      {
-        file: WRITER,
-        from: 'return await this.turns.take(uploadId, async () => {',
-        to: 'return await (async () => {',
-      },
-      {
-        file: WRITER,
-        from: `return receipt ?? (await this.appendLocked(caller, chunk));
-        });`,
-        to: `return receipt ?? (await this.appendLocked(caller, chunk));
-        })();`,
+        to: `const written = new Promise((go) => setTimeout(go, 10)).then(() => this.appendBytes(position, appendix));`,
       },
     ],
     layers: [RACE],
   },
   {
-    // Of one chunk among several: `order` sends one at a time.
-    name: 'settled before written',
-    patches: [
-      { file: WRITER, from: WRITE_LEASED, to: '' },
-      {
-        file: WRITER,
-        from: `return ${SETTLE};`,
-        to: `const moved = ${SETTLE}; ${WRITE_LEASED} return moved;`,
-      },
-    ],
-    layers: ['kill --runs 8'],
+    name: 'positions are kept after a failure',
+    patches: [{ from: 'this.positions.delete(uploadId);', to: '' }],
+    layers: ['errors'],
   },
   {
-    name: 'answer before settled',
-    patches: [
-      {
-        file: WRITER,
-        from: `return ${SETTLE}`,
-        to: `void ${SETTLE.replace('await ', '')}.catch(() => undefined);
-            return { own: true, file, expiresAt: new Date(), mime: '' }`,
-      },
-    ],
-    layers: ['postgres --runs 3'],
+    name: 'failed write keeps its file open',
+    patches: [{ from: CLOSE_FAILED, to: 'await this.keep(path, file); throw error;' }],
+    layers: ['errors'],
   },
   {
-    name: 'answer before the bytes beside it',
+    name: 'failed write goes on',
+    patches: [{ from: CLOSE_FAILED, to: '' }],
+    layers: ['errors'],
+  },
+  {
+    name: 'a part goes while its outcome is unknown',
     patches: [
       {
-        file: WRITER,
-        from: BOTH,
-        to: 'written.catch(() => undefined); const advanced = await announced;',
+        from: COMMIT_NEW,
+        to: COMMIT_NEW.replace(
+          ');',
+          `).catch(async (error) => {
+            await this.storage.remove('uploads', part);
+            throw error;
+          });`,
+        ),
       },
-      LOOK,
+    ],
+    layers: ['outcomes'],
+  },
+  {
+    name: 'no deadline',
+    patches: [
+      { from: 'AND (c.deadline IS NULL OR now() < c.deadline)', to: '' },
+      { from: 'AND now() < $16::timestamptz', to: 'AND $16::timestamptz IS NOT NULL' },
+      { from: 'AND now() < $7', to: 'AND $7::timestamptz IS NOT NULL' },
+    ],
+    layers: ['sweep', 'order'],
+  },
+  {
+    name: 'swept at any age',
+    patches: [{ from: 'this.config.sweep.orphanAgeSeconds', to: '0' }],
+    layers: ['sweep'],
+  },
+  {
+    name: 'answer before commit',
+    patches: [{ from: 'await commit(client);', to: 'commit(client).catch(() => undefined);' }],
+    layers: ['order', POSTGRES],
+  },
+  {
+    name: 'answer before the chunk counts',
+    patches: [
+      {
+        from: COMMIT_NEXT,
+        to: `${COMMIT_NEXT.replace('const expiresAt = await', 'void').replace(';', '')}.catch(() => undefined);
+    const expiresAt = new Date();`,
+      },
+    ],
+    layers: ['order', POSTGRES],
+  },
+  {
+    name: 'asynchronous commit',
+    patches: [{ from: "synchronous_commit: 'on'", to: "synchronous_commit: 'off'" }],
+    layers: ['settings', POSTGRES],
+  },
+  {
+    name: 'settings are not pinned',
+    patches: [{ from: 'onConnect: (client: ClientBase) => pin(client, settings),', to: '' }],
+    layers: ['settings'],
+  },
+  {
+    name: 'answer before the bytes of an announced chunk',
+    patches: [
+      {
+        from: WRITE_BESIDE,
+        to: `const late = new Promise((go) => setTimeout(go, 20)).then(() => this.appendBytes(position, appendix));
+    late.catch(() => undefined);
+    const written = Promise.resolve(true);`,
+      },
     ],
     layers: ['order', 'syscalls'],
   },
@@ -196,104 +210,90 @@ export const MUTANTS = [
     name: 'answer before the announcement',
     patches: [
       {
-        file: WRITER,
-        from: BOTH,
-        to: `announced.catch(() => undefined); await written;
-            const advanced = { own: true, file, expiresAt: new Date(), mime: '' };`,
+        from: ANNOUNCE,
+        to: `void ${ANNOUNCE.replace('const announced = ', '').replace(';', '')}.catch(() => undefined);
+    const announced = Promise.resolve(new Date());`,
       },
     ],
-    layers: ['order', 'postgres --runs 3'],
+    layers: ['order', POSTGRES],
+  },
+  {
+    name: 'no fence',
+    patches: [{ from: FENCE, to: '' }],
+    layers: ['order', 'race --runs 1'],
+  },
+  {
+    name: 'no look for the fence',
+    patches: [{ from: ' || this.isFenced(position.part.name)', to: '' }],
+    layers: ['order', 'race --runs 1'],
   },
   {
     name: 'a tail is believed',
     patches: [
       {
-        file: STORE,
-        from: "tail && (await withFile(from, 'r', (file) => readTail(file, size, tail)))",
-        to: 'tail && Buffer.alloc(tail.end - size)',
+        from: 'bytes?.length === tail.end - offset && crc32(bytes) === tail.crc',
+        to: 'bytes !== undefined',
+      },
+      {
+        from: 'this.storage.createPart(id, bytes)',
+        to: 'this.storage.createPart(id, Buffer.concat([bytes, Buffer.alloc(1)]))',
       },
     ],
-    layers: ['syscalls'],
+    layers: ['syscalls', 'adoption'],
   },
   {
     name: 'a tail is forgotten',
-    patches: [{ file: STORE, from: 'bytes ? size + bytes.length : size', to: 'size' }],
+    patches: [{ from: 'isWhole ? tail.end : offset, part', to: 'offset, part' }],
     layers: [KILL],
   },
   {
-    name: 'a tail is not told of',
-    patches: [{ file: READER, from: 'kept ? tail.end : offset', to: 'offset' }],
-    layers: [KILL],
-  },
-  {
-    name: 'no look for the fence',
-    patches: [LOOK],
-    layers: ['order', 'race --runs 1'],
-  },
-  {
-    name: 'no fence',
-    patches: [{ file: STORE, from: 'await fence(from);', to: ';' }],
-    layers: ['race --runs 1'],
-  },
-  {
-    name: 'offset without BEGIN',
-    patches: [{ file: DATABASE, from: "`current_setting('transaction_deferrable') = 'on'`", to: `'true'` }],
-    layers: ['order', 'cancel'],
-  },
-  {
-    name: 'commit before write',
+    name: 'the old part of a tail is trusted',
     patches: [
       {
-        file: UPLOADS,
-        from: `async (_, [created]) => {
-                ${WRITE_FIRST}`,
-        to: `async (db, [created]) => { ${committedFirst(WRITE_FIRST)}`,
+        from: 'bytes && isWhole ? await this.storage.createPart(id, bytes) : tail.name',
+        to: 'tail.name',
       },
-      { file: WRITER, from: WRITE_NEXT, to: committedFirst(WRITE_NEXT) },
     ],
-    layers: ['order', 'syscalls'],
+    layers: ['sync', 'order'],
+  },
+  {
+    name: 'a failed announcement is not taken back',
+    patches: [{ from: RETRACT, to: ';' }],
+    layers: ['errors'],
   },
   {
     name: 'buffer given back before write',
     patches: [
       {
-        file: UPLOADS,
-        from: KEEP,
-        to: `this.buffers.giveBack(request.bytes); ${KEEP}`,
+        from: 'this.rates.assertByteRate(caller);',
+        to: 'this.buffers.giveBack(chunk.bytes); this.rates.assertByteRate(caller);',
       },
     ],
     layers: [KILL, RACE],
   },
   {
-    name: 'failed write goes on',
-    patches: [{ file: OPEN, from: CLOSE_FAILED, to: '' }],
-    layers: ['errors'],
-  },
-  {
-    name: 'failed write keeps its file open',
-    patches: [{ file: OPEN, from: CLOSE_FAILED, to: 'await this.keep(path, file); throw error;' }],
-    layers: ['errors'],
-  },
-  {
-    name: 'media row before rename',
+    name: 'media row before publish',
     patches: [
-      { file: COMPLETION, from: ADOPT, to: '' },
-      { file: COMPLETION, from: COMPLETE, to: `${COMPLETE} ${committedFirst(ADOPT)}` },
+      {
+        from: PUBLISHED,
+        to: `const kept = this.path('uploads', nameFor(key));
+    await rename(this.path('uploads', scratch), kept);
+    void new Promise((go) => setTimeout(go, 30))
+      .then(() => this.disk.guard(() => this.move(kept, 'files', key)))
+      .catch(() => undefined);`,
+      },
     ],
     layers: ['order', 'syscalls'],
   },
   {
-    name: 'answer before commit',
-    patches: [
-      { file: DATABASE, from: 'await commit(client);', to: 'commit(client).catch(() => undefined);' },
-    ],
-    layers: ['order', 'postgres --runs 3'],
+    name: 'parts removed before commit',
+    patches: [{ from: COMPLETE, to: `${COMPLETE} await this.removeParts(unused);` }],
+    layers: ['order', 'syscalls'],
   },
   {
-    name: 'asynchronous commit',
-    patches: [
-      { file: 'database/data-source.js', from: "'synchronous_commit=on'", to: "'synchronous_commit=off'" },
-    ],
-    layers: ['postgres --runs 3', POWER],
+    name: 'announcing is switched off',
+    harmless: true,
+    patches: [{ from: 'useClass: AnnouncingUploadStore', to: 'useClass: UploadStore' }],
+    layers: ['order', 'kill --runs 1', 'race --runs 1'],
   },
 ];

@@ -1,0 +1,52 @@
+// @ts-check
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+
+const SOURCES = [
+  'src',
+  'migrations',
+  'scripts',
+  '.swcrc',
+  'package.json',
+  'package-lock.json',
+  'packages/client/src',
+];
+
+/**
+ * A text of `src` and what takes its place. It must be there once: in all of it, wherever it moves to, or in files of that
+ * name. @typedef {{ file?: string, from: string, to: string }} Patch
+ */
+
+/** Builds a copy of a checkout with some of its text replaced, and works with it. @template T @param {string} from @param {readonly Patch[]} patches @param {(checkout: string) => Promise<T>} work */
+export async function withPatched(from, patches, work) {
+  const checkout = await mkdtemp(join(tmpdir(), 'mediadock-checkout-'));
+  try {
+    for (const source of SOURCES) await cp(join(from, source), join(checkout, source), { recursive: true });
+    await symlink(join(resolve(from), 'node_modules'), join(checkout, 'node_modules'));
+    for (const patch of patches) await apply(checkout, patch);
+    await promisify(execFile)(process.execPath, [join(checkout, 'scripts/build.js')]);
+    return await work(checkout);
+  } finally {
+    await rm(checkout, { recursive: true, force: true });
+  }
+}
+
+/** @param {string} checkout @param {Patch} patch */
+async function apply(checkout, { file = '.ts', from, to }) {
+  const names = await readdir(join(checkout, 'src'), { recursive: true });
+  const paths = names.filter((name) => name.endsWith(file)).map((name) => join(checkout, 'src', name));
+  const texts = await Promise.all(
+    paths.map(async (path) => /** @type {const} */ ([path, await readFile(path, 'utf8')])),
+  );
+  const found = texts.flatMap(([path, text]) => Array(text.split(from).length - 1).fill([path, text]));
+  if (found.length !== 1)
+    throw new Error(`src has this ${found.length} times instead of once; mend the patch: ${from}`);
+  const [[path, text]] = found;
+  await writeFile(
+    path,
+    text.replace(from, () => to),
+  );
+}
