@@ -60,13 +60,17 @@ function answerOf({ statusCode = 0, headers }, text) {
  * @property {number} start
  * @property {number} total
  * @property {string | undefined} id of the upload, from the second chunk on
+ * @property {string | undefined} [key] Idempotency-Key
  * @property {boolean} [raw] the bytes alone as the body, as curl sends them
  * @property {import('node:http').Agent} [agent]
  */
 
 /** @param {Target} target @param {ChunkRequest} chunk */
-export async function sendChunk(target, { name, bytes, start, total, id, raw, agent }) {
-  const range = { 'content-range': `bytes ${start}-${start + bytes.length - 1}/${total}` };
+export async function sendChunk(target, { name, bytes, start, total, id, raw, key, agent }) {
+  const range = {
+    'content-range': `bytes ${start}-${start + bytes.length - 1}/${total}`,
+    ...(key !== undefined && { 'idempotency-key': key }),
+  };
   const path = '/api/v2/media/upload/chunk/';
   const options = agent ? { agent } : {};
   if (raw && id) {

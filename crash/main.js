@@ -1,21 +1,45 @@
 // @ts-check
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { adoption } from './layers/adoption.js';
 import { cancel } from './layers/cancel.js';
 import { freeze } from './layers/freeze.js';
 import { both, kill, postgres } from './layers/kill.js';
 import { order } from './layers/order.js';
+import { outcomes } from './layers/outcomes.js';
 import { power } from './layers/power.js';
 import { race } from './layers/race.js';
+import { settings } from './layers/settings.js';
 import { stop } from './layers/stop.js';
+import { sweep } from './layers/sweep.js';
+import { sync } from './layers/sync.js';
 import { errors, syscalls } from './layers/syscalls.js';
+import { turns } from './layers/turns.js';
 import { Place } from './place.js';
 import { summary } from './report.js';
 
 /** @typedef {(options: import('./report.js').Options) => AsyncGenerator<import('./report.js').Line>} Layer */
 
 /** @type {Record<string, Layer>} */
-const LAYERS = { kill, postgres, both, cancel, order, syscalls, errors, power, race, freeze, stop };
+const LAYERS = {
+  order,
+  kill,
+  postgres,
+  both,
+  cancel,
+  settings,
+  syscalls,
+  adoption,
+  errors,
+  outcomes,
+  power,
+  sync,
+  race,
+  turns,
+  freeze,
+  sweep,
+  stop,
+};
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

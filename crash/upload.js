@@ -33,6 +33,10 @@ export class Upload {
     this.pause = undefined;
     /** Asks how it stands before every chunk, as after a failure: an announced chunk is adopted then. */
     this.asks = false;
+    /** @type {() => Promise<void>} called after each failure */
+    this.onFailure = async () => undefined;
+    /** Sent along as an Idempotency-Key, so that a first chunk whose answer was lost is found again. @type {string | undefined} */
+    this.key = undefined;
     /** Every request is answered: what failed has moved nothing. */
     this.exact = false;
     /** First chunks sent: each is a session for the server. */
@@ -67,6 +71,7 @@ export class Upload {
         if (!(error instanceof NotNow)) this.failures.push({ status: 0, type: String(error) });
         if (!broken) this.resumed++;
         broken = true;
+        await this.onFailure();
         await sleep(PAUSE_MS + this.random.between(0, PAUSE_MS));
       }
     }
@@ -84,20 +89,22 @@ export class Upload {
 
   /** @param {import('./http.js').Target} target */
   async append(target) {
-    const { name, total, id, raw, offset: start } = this;
+    const { name, total, id, raw, key, offset: start } = this;
     const size = Math.min(
       this.random.between(1, 8) === 1 ? this.random.between(1, 1000) : this.chunkBytes,
       CHUNK_MAX_BYTES,
     );
     const bytes = this.content.subarray(start, start + size);
     if (id === undefined) this.opened++;
-    const answer = await sendChunk(target, { name, bytes, start, total, id, raw });
+    const answer = await sendChunk(target, { name, bytes, start, total, id, raw, key });
     if (answer.status !== 201) return this.refused('chunk', answer);
     const { body } = answer;
     this.id = body.upload_id;
-    this.offset = this.acked = start + bytes.length;
-    if (body.offset !== String(this.offset))
-      this.complaints.push(`wrong offset ${body.offset}, not ${this.offset}`);
+    const end = start + bytes.length;
+    this.offset = this.acked = end;
+    // A retry may be told that more is there.
+    if (!('upload-replayed' in answer.headers) || Number(body.offset) < end)
+      if (body.offset !== String(end)) this.complaints.push(`wrong offset ${body.offset}, not ${end}`);
     return true;
   }
 

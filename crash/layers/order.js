@@ -1,5 +1,5 @@
 // @ts-check
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { split } from '../answers.js';
 import { Judge } from '../judge.js';
@@ -43,7 +43,9 @@ async function watchOne(place, seed) {
   const pids = servers.map(({ pid }) => pid);
   const args = ['-s', '3000', '-e', `trace=${FILES},${SOCKETS}`];
   const trace = await Trace.attach(pids, args, join(place.root, 'order.log'));
-  const drive = new Drive(seed, place.target, /** @type {import('../server.js').Server} */ (servers[0]));
+  const isAnnouncing = await announces(place.checkout);
+  const there = /** @type {import('../server.js').Server} */ (servers[0]);
+  const drive = new Drive(seed, place.target, there, isAnnouncing);
   /** @type {import('../oracles.js').Violation[]} */
   const violations = [];
   await drive.all().catch((error) => {
@@ -53,7 +55,7 @@ async function watchOne(place, seed) {
   const calls = await trace.detach();
   for (const call of calls) call.process = owners.get(call.thread) ?? 0;
   const answers = split(calls);
-  const judge = new Judge(join(place.dataDir, 'uploads'), join(place.dataDir, 'files'));
+  const judge = new Judge(place.dataDir, isAnnouncing);
   for (const [index, answer] of answers.entries()) {
     const step = drive.steps[index];
     for (const what of step ? judge.faults(answer, step) : [])
@@ -62,6 +64,12 @@ async function watchOne(place, seed) {
   if (answers.length !== drive.steps.length)
     violations.push({ kind: 'wrong', what: `${answers.length} answers instead of ${drive.steps.length}` });
   return { seed, calls: calls.length, answers: answers.length, ...figures(drive.uploads, violations) };
+}
+
+/** Announcing is switched off by one line of the module. @param {string} checkout */
+async function announces(checkout) {
+  const module = await readFile(join(checkout, 'dist/src/media/uploads/uploads.module.js'), 'utf8');
+  return module.includes('useClass: AnnouncingUploadStore');
 }
 
 /** Which process each thread belongs to. @param {readonly number[]} pids */
@@ -82,8 +90,9 @@ async function threadsOf(pids) {
 
 /** Every kind of request, one after the other. */
 class Drive {
-  /** @param {string} seed @param {import('../http.js').Target} here @param {import('../http.js').Target} there */
-  constructor(seed, here, there) {
+  /** @param {string} seed @param {import('../http.js').Target} here @param {import('../http.js').Target} there @param {boolean} isAnnouncing */
+  constructor(seed, here, there, isAnnouncing) {
+    this.isAnnouncing = isAnnouncing;
     this.uploads = [7.5, 3, 3].map((chunks, index) => uploadOf(`${seed}-${index}.txt`, chunks * CHUNK_BYTES));
     this.here = here;
     this.there = { url: there.url, token: there.token };
@@ -134,7 +143,7 @@ class Drive {
     const adopted = kind === 'repeat' || kind === 'elsewhere' ? this.tail : [];
     const writes = kind === 'repeat' ? adopted : [...adopted, written];
     this.steps.push({ kind, status: 201, writes });
-    this.tail = kind === 'next' ? [written] : [];
+    this.tail = kind === 'next' && this.isAnnouncing ? [written] : [];
   }
 
   /** @param {import('../upload.js').Upload} upload */

@@ -44,7 +44,7 @@ async function* powerOn(fileSystem, runs, { checkout, seed, seconds, short }) {
 }
 
 /** Disks with an empty, migrated database: every run begins with copies of them. @param {Place} place @param {Disks} disks */
-async function makeTemplate(place, disks) {
+export async function makeTemplate(place, disks) {
   await place.postgres.start();
   await (await place.startServer()).stop();
   await place.postgres.stop();
@@ -73,26 +73,36 @@ class Cutting {
     const uploads = someUploads(random.seed, 8 * this.cuts, random, MAX_BYTES);
     // A neighbour's sync may make durable what was forgotten here: few uploads at a time hide less.
     const load = new Load(uploads, place.target, { concurrency: random.pick([1, 1, 2, 8]), seconds });
+    const cut = new Cut(place, disks);
     const violations = [];
     let cuts = 0;
     while (cuts < this.cuts && !load.finished && violations.length === 0) {
       await load.afterAcks(random.between(1, 40));
       // Right after an answer, its promise is youngest.
       await sleep(random.pick([0, 0, random.between(0, 10), random.between(0, 300)]));
-      await this.cut();
+      await cut.now();
       cuts++;
       violations.push(...(await inspect(place, uploads)));
       await place.startServer();
     }
     await load.done;
     violations.push(...(await lastLook(place, uploads)));
-    await this.end();
+    await cut.end();
     return {
       seed: random.seed,
       cuts,
       ...figures(uploads, violations),
       seconds: Math.round((performance.now() - start) / 100) / 10,
     };
+  }
+}
+
+/** The end of power, and of a run. */
+export class Cut {
+  /** @param {Place} place @param {Disks} disks */
+  constructor(place, disks) {
+    this.place = place;
+    this.disks = disks;
   }
 
   /**
@@ -102,7 +112,7 @@ class Cutting {
    * no time to be made up for. fsfreeze would not do: it writes out all that a power cut loses. What follows on the old
    * disks, flushed by their unmounting, is thrown away with them; mounting the copies replays their journals.
    */
-  async cut() {
+  async now() {
     const { place, disks } = this;
     for (const server of place.servers) server.signal('SIGSTOP');
     place.postgres.freeze();

@@ -18,7 +18,7 @@ const STORING = /^(openat|pwrite|write|fsync|fdatasync|ftruncate|rename|link|unl
 /** After a failure of these the kernel knows nothing of the bytes any more: that file must not be asked again. */
 const WRITING = /^(pwrite|write|fsync|fdatasync|ftruncate)/;
 /** What a call has done may be there when all that should have followed is not: each is two points. */
-const CHANGING = /^(pwrite|write|fsync|fdatasync|ftruncate|rename|link|unlink|chmod|fchmodat)/;
+export const CHANGING = /^(pwrite|write|fsync|fdatasync|ftruncate|rename|link|unlink|chmod|fchmodat)/;
 
 /** kill -9 before every file call of one upload and one that is cancelled, and after those that change something. @param {import('../report.js').Options} options */
 export async function* syscalls(options) {
@@ -70,10 +70,10 @@ export async function* errors(options) {
 const IDLE_CLOSE = { name: 'close', k: 2, idle: true };
 /** Patience with a call that is to come, and how long one is held up that is done: longer. */
 const COMES_MS = 20_000;
-const HELD_UP_MS = 40_000;
+export const HELD_UP_MS = 40_000;
 
 /** All of them, or evenly spread ones. @template T @param {readonly T[]} all @param {import('../report.js').Options} options */
-function chosen(all, { runs, short }) {
+export function chosen(all, { runs, short }) {
   const count = runs !== undefined && (runs > 1 || !short) ? runs : short ? 4 : all.length;
   return all.filter(
     (_, index) => Math.floor((index * count) / all.length) !== Math.floor(((index - 1) * count) / all.length),
@@ -92,6 +92,11 @@ async function pointsOf(place, seed) {
   const trace = await Trace.attach(server.pid, watch(place, ids, 0), join(place.root, 'dry.log'));
   await driven(place, `${seed}-dry`, 60).done;
   const calls = await trace.detach();
+  return countsOf(calls);
+}
+
+/** Each call by its name and number: strace counts those of a thread. @param {readonly import('../trace.js').Call[]} calls @returns {Point[]} */
+export function countsOf(calls) {
   /** @type {Record<string, Record<number, number>>} */
   const counts = {};
   for (const { name, thread } of calls) {
@@ -119,9 +124,15 @@ function watch({ dataDir }, ids, n) {
 
 /**
  * One upload to the end, one of many parts, then one that is cancelled; for an idle file, one that pauses.
- * @param {import('../place.js').Place} place @param {string} name @param {number} seconds @param {() => Promise<void>} [pause]
+ * @param {import('../place.js').Place} place @param {string} name @param {number} seconds
+ * @param {{ pause?: (() => Promise<void>) | undefined, target?: import('../http.js').Target, prepare?: (upload: import('../upload.js').Upload) => void }} [options]
  */
-function driven(place, name, seconds, pause) {
+export function driven(
+  place,
+  name,
+  seconds,
+  { pause, target = place.target, prepare = () => undefined } = {},
+) {
   const [one, many, cancelled] = /** @type {import('../upload.js').Upload[]} */ (
     ['a', 'b', 'c'].map((letter) => plainUpload(`${name}-${letter}.txt`, BYTES))
   );
@@ -129,11 +140,13 @@ function driven(place, name, seconds, pause) {
   if (pause) one.pause = pause;
   many.asks = true;
   cancelled.cancels = true;
-  return new Load(pause ? [one] : [one, many, cancelled], place.target, { concurrency: 1, seconds });
+  const uploads = pause ? [one] : [one, many, cancelled];
+  uploads.forEach(prepare);
+  return new Load(uploads, target, { concurrency: 1, seconds });
 }
 
 /** Until the call has come that something is to be done to. @param {Trace} trace @param {import('../server.js').Server} server */
-async function untilStruck({ log }, server) {
+export async function untilStruck({ log }, server) {
   const deadline = Date.now() + COMES_MS;
   while (server.running && Date.now() < deadline) {
     if (struck(parse(await readFile(log, 'utf8'))).length > 0) return;
@@ -142,7 +155,7 @@ async function untilStruck({ log }, server) {
 }
 
 /** strace, which holds it up, would let it die only after that. @param {Trace} trace @param {import('../server.js').Server} server */
-async function killHeldUp(trace, server) {
+export async function killHeldUp(trace, server) {
   const killed = server.kill();
   trace.child.kill('SIGKILL');
   await killed;
@@ -160,7 +173,7 @@ async function killAt(place, { name, k, after = false, idle = false }, seed, sec
   const fate = after ? `delay_exit=${HELD_UP_MS * 1000}` : 'signal=KILL';
   const args = [...watch(place, seed, 0), '-e', `inject=${name}:${fate}:when=${k}`];
   const trace = await Trace.attach(server.pid, args, join(place.root, 'kill.log'));
-  const load = driven(place, seed, seconds, idle ? () => untilStruck(trace, server) : undefined);
+  const load = driven(place, seed, seconds, { pause: idle ? () => untilStruck(trace, server) : undefined });
   if (after)
     await Promise.race([load.done, untilStruck(trace, server).then(() => killHeldUp(trace, server))]);
   await Promise.race([load.done, server.exit]);
@@ -200,19 +213,22 @@ class ErrorRuns {
     const inject = ['-e', `inject=${name}:${fault}:when=${k}`];
     const args = [...watch(place, this.ids, this.opened), ...inject];
     const trace = await Trace.attach(server.pid, args, join(place.root, 'error.log'));
-    const load = driven(
-      place,
-      `${seed}-${run}`,
-      this.seconds,
-      idle ? () => untilStruck(trace, server) : undefined,
-    );
-    // Nothing but the disk fails here, so an answer is never lost.
-    for (const upload of load.uploads) upload.exact = true;
+    /** @type {import('../oracles.js').Violation[]} */
+    const announced = [];
+    const load = driven(place, `${seed}-${run}`, this.seconds, {
+      pause: idle ? () => untilStruck(trace, server) : undefined,
+      prepare: (upload) => {
+        // Nothing but the disk fails here, so an answer is never lost.
+        upload.exact = true;
+        upload.onFailure = async () => void announced.push(...(await untrue(place, upload)));
+      },
+    });
     await Promise.race([load.done, server.exit]);
     const calls = await trace.detach();
     await load.done;
     this.opened += load.uploads.reduce((sum, { opened }) => sum + opened, 0);
     const violations = [
+      ...announced,
       ...(await inspect(place, load.uploads)),
       ...(await leftovers(place, load.uploads)),
       ...load.uploads.flatMap((upload) => unexpected(upload, fault)),
@@ -229,6 +245,15 @@ class ErrorRuns {
       ...figures(load.uploads, violations),
     };
   }
+}
+
+/** A row that still announces a chunk whose failure was told. @param {import('../place.js').Place} place @param {import('../upload.js').Upload} upload @returns {Promise<import('../oracles.js').Violation[]>} */
+async function untrue({ postgres }, { id, acked }) {
+  const rows = await postgres.query(
+    'SELECT id FROM upload_session WHERE id = $1 AND coalesce(tail_end, "offset") > $2',
+    [id, acked],
+  );
+  return rows.map(() => ({ kind: 'wrong', what: `upload ${id} announces a chunk that failed` }));
 }
 
 /** A first chunk that failed has no row. @param {import('../place.js').Place} place @param {readonly import('../upload.js').Upload[]} uploads @returns {Promise<import('../oracles.js').Violation[]>} */
