@@ -20,7 +20,7 @@ const FORM_BYTES = 64 * 1024;
 
 /**
  * A row may yet name a younger file. Must exceed the 120 s within which a new part has to be committed
- * (media/uploads/sessions/commit-deadline.ts); the rest covers slow statements and clocks that differ.
+ * (media/uploads/sessions); the rest covers slow statements and clocks that differ.
  */
 const MIN_ORPHAN_AGE_SECONDS = 300;
 
