@@ -105,13 +105,14 @@ class Line {
   async forward() {
     const reader = messages(this.client, true);
     for await (const unit of units(reader, this.texts)) {
+      // To leave the loop would close the connection, and the answer is still to come.
+      if (this.cutAt !== undefined) continue;
       const fate = unit.statement ? await this.wire.decide(unit.statement) : 'pass';
       if (fate === 'before') return this.cut();
       if (fate === 'late') return this.sendLate(unit);
       if (unit.messages.some(isRequest)) this.awaited++;
       if (fate === 'after') this.cutAt = this.awaited;
       this.send(unit);
-      if (fate === 'after') return;
     }
   }
 

@@ -128,7 +128,9 @@ class Adopting {
     const answered = asked();
     if (after)
       await Promise.race([answered, untilStruck(trace, server).then(() => killHeldUp(trace, server))]);
-    await Promise.race([answered, server.exit]);
+    await answered;
+    // strace must not let go of a server that is about to end.
+    await Promise.race([server.exit, sleep(GONE_MS)]);
     await trace.detach();
   }
 }

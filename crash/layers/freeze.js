@@ -1,64 +1,155 @@
 // @ts-check
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Hold } from '../hold.js';
+import { sendChunk, sendComplete } from '../http.js';
 import { Load } from '../load.js';
 import { inspect } from '../oracles.js';
 import { inPlace } from '../place.js';
-import { Random } from '../random.js';
+import { contentOf, digest, Random } from '../random.js';
 import { figures } from '../report.js';
 import { plainUpload } from '../upload.js';
+import { Wire } from '../wire.js';
 import { lastLook } from './kill.js';
 
 /** The server's idle_in_transaction_session_timeout is 15 s; lock timeouts and retries come on top. */
 const GO_ON_MS = 25_000;
-
-/** What a frozen process still holds: rows of sessions, in transactions that wait for its next word. */
-const HELD = `
-  SELECT DISTINCT a.pid FROM pg_stat_activity a JOIN pg_locks l USING (pid)
-  WHERE a.application_name = 'mediadock' AND a.state = 'idle in transaction'
-    AND l.relation = 'upload_session'::regclass AND l.mode IN ('RowShareLock', 'RowExclusiveLock')`;
+const CHUNK_BYTES = 10_000;
+const CHUNKS = 5;
 
 /**
- * A server is frozen, with rows locked or in the midst of a chunk that needs no lock; another one goes on; the first thaws
- * and must not harm. @param {import('../report.js').Options} options
+ * Where a server is frozen. Between write and commit of a chunk nothing is locked; within the transaction of a completion
+ * its row is, and before the COMMIT of a first chunk its user.
+ * @typedef {'any' | 'commit chunk' | 'announce' | 'confirm' | 'adopt' | 'BEGIN' | 'media' | 'COMMIT' | 'open'} Moment
+ * @type {readonly Moment[]}
  */
-export async function* freeze({ checkout, seed, runs = 6, seconds }) {
+const UNDER_LOAD = ['media', 'any', 'open', 'COMMIT'];
+/** @type {readonly Moment[]} */
+const BEFORE_COMMIT = ['commit chunk', 'announce', 'adopt', 'confirm', 'BEGIN'];
+
+/**
+ * A server is frozen, another one goes on and completes what was under way; the first thaws and must not harm.
+ * @param {import('../report.js').Options} options
+ */
+export async function* freeze({ checkout, seed, runs = 3, seconds, short }) {
   yield* inPlace(checkout, async function* (place) {
+    let line = 0;
     for (let run = 0; run < runs; run++) {
-      yield {
-        layer: 'freeze',
-        run,
-        ...(await freezeRun(place, `${seed}-freeze-${run}`, run % 2 === 0, seconds)),
-      };
+      for (const moment of short ? BEFORE_COMMIT.slice(0, 2) : BEFORE_COMMIT)
+        for (const isSame of [true, false])
+          yield {
+            layer: 'freeze',
+            run: line++,
+            ...(await frozenCommit(place, `${seed}-commit-${line}`, moment, isSame)),
+          };
+      for (const moment of short ? UNDER_LOAD.slice(0, 1) : UNDER_LOAD)
+        yield {
+          layer: 'freeze',
+          run: line++,
+          ...(await frozenUnderLoad(place, `${seed}-load-${line}`, moment, seconds)),
+        };
     }
   });
 }
 
-/** @param {import('../place.js').Place} place @param {string} seed @param {boolean} locked @param {number} seconds */
-async function freezeRun(place, seed, locked, seconds) {
+/** @param {import('../place.js').Place} place */
+async function twoServers(place) {
   await place.killServers();
-  const random = new Random(seed);
+  const wire = await Wire.open(place);
   const second = await place.startServer();
-  const first = await place.startServer();
+  const first = await place.startServer(wire.settings);
+  return { wire, first, second };
+}
+
+/**
+ * Holds one request between write and commit while another server takes the same chunk, of the same bytes or others, and
+ * completes the upload. @param {import('../place.js').Place} place @param {string} seed @param {Moment} moment @param {boolean} isSame
+ */
+async function frozenCommit(place, seed, moment, isSame) {
+  const { wire, first, second } = await twoServers(place);
+  const upload = plainUpload(`${seed}.txt`, CHUNKS * CHUNK_BYTES);
+  upload.chunkBytes = CHUNK_BYTES;
+  await bringTo(moment, upload, first, second);
+  const hold = new Hold(wire, first, /** @type {Exclude<Moment, 'any'>} */ (moment));
+  const late = ask(
+    first,
+    upload,
+    moment === 'BEGIN' || isSame ? upload.content : contentOf(`${seed} other`, upload.total),
+  );
+  /** @type {import('../oracles.js').Violation[]} */
+  const violations = [];
+  if (!(await hold.reached())) violations.push({ kind: 'stuck', what: `there is no statement to ${moment}` });
+  const start = performance.now();
+  await upload.run(second, Date.now() + GO_ON_MS);
+  const took = performance.now() - start;
+  violations.push(...(await inspect(place, [upload])));
+  hold.thaw?.();
+  const { status, body } = await late;
+  const right = moment === 'BEGIN' ? [200] : isSame ? [201] : [409];
+  if (!right.includes(status))
+    violations.push({ kind: 'refused', what: `the late answer is ${status} ${JSON.stringify(body)}` });
+  violations.push(...(await inspect(place, [upload])), ...(await lastLook(place, [upload])));
+  await wire.close();
+  const variant = isSame ? 'same bytes' : 'other bytes';
+  return {
+    seed,
+    frozen: moment,
+    variant,
+    seconds: Math.round(took / 100) / 10,
+    ...figures([upload], violations),
+  };
+}
+
+/** So that the next request to the first server has that statement. @param {Moment} moment @param {import('../upload.js').Upload} upload @param {import('../http.js').Target} first @param {import('../http.js').Target} second */
+async function bringTo(moment, upload, first, second) {
+  const before = {
+    // Another server's part, so that it begins its own.
+    'commit chunk': [second],
+    announce: [first],
+    adopt: [second, second],
+    confirm: [first, first, first, first],
+    BEGIN: [first, first, first, first, first],
+  };
+  for (const target of before[/** @type {keyof typeof before} */ (moment)] ?? []) await upload.append(target);
+}
+
+/** The next chunk, or the completion, through a server that may be slow. @param {import('../http.js').Target} target @param {import('../upload.js').Upload} upload @param {Buffer} content */
+async function ask(target, { name, id, offset: start, total }, content) {
+  if (start === total) return await sendComplete(target, id ?? '', digest('md5', content));
+  const bytes = content.subarray(start, start + CHUNK_BYTES);
+  return await sendChunk(target, { name, bytes, start, total, id });
+}
+
+/** @param {import('../place.js').Place} place @param {string} seed @param {Moment} moment @param {number} seconds */
+async function frozenUnderLoad(place, seed, moment, seconds) {
+  const { wire, first, second } = await twoServers(place);
+  const random = new Random(seed);
   const target = { url: first.url, token: first.token, patienceMs: 4000 };
   const uploads = Array.from({ length: 8 }, (_, index) => manyChunks(`${seed}-${index}.txt`));
+  /** @type {Hold | undefined} */
+  const hold = moment === 'any' ? undefined : new Hold(wire, first, moment, random.between(1, 4));
   const load = new Load(uploads, target, { concurrency: 4, seconds });
-  const held = locked
-    ? await freezeWithLock(place, first, random, load)
-    : await freezeAtAnyTime(first, random);
+  if (hold) await hold.reached();
+  else {
+    await sleep(random.between(50, 500));
+    first.signal('SIGSTOP');
+  }
   const start = performance.now();
   target.url = second.url;
   await load.done;
   const took = performance.now() - start;
   const violations = await inspect(place, uploads);
-  first.signal('SIGCONT');
+  if (hold) hold.thaw?.();
+  else first.signal('SIGCONT');
   await sleep(500);
   const late = plainUpload(`${seed}-late.txt`, 50_000);
   await late.run({ ...target, url: first.url }, Date.now() + 10_000);
   violations.push(...(await inspect(place, [...uploads, late])), ...(await lastLook(place, uploads)));
+  await wire.close();
   if (took > GO_ON_MS) violations.push({ kind: 'stuck', what: `it took ${Math.round(took)} ms to go on` });
+  if (hold && !hold.isReached) violations.push({ kind: 'stuck', what: `there is no ${moment}` });
   return {
     seed,
-    frozen_with_locks: held,
+    frozen: moment,
     seconds: Math.round(took / 100) / 10,
     ...figures([...uploads, late], violations),
   };
@@ -69,25 +160,4 @@ function manyChunks(name) {
   const upload = plainUpload(name, 600_000);
   upload.chunkBytes = 15_000;
   return upload;
-}
-
-/** @param {import('../server.js').Server} server @param {Random} random */
-async function freezeAtAnyTime(server, random) {
-  await sleep(random.between(50, 500));
-  server.signal('SIGSTOP');
-  return 0;
-}
-
-/** Freezes at random moments until one is within a transaction. @param {import('../place.js').Place} place @param {import('../server.js').Server} server @param {Random} random @param {Load} load */
-async function freezeWithLock({ postgres }, server, random, load) {
-  while (!load.finished) {
-    await sleep(random.between(1, 15));
-    server.signal('SIGSTOP');
-    // What Postgres is busy with ends; what it waits for stays.
-    await sleep(30);
-    const held = await postgres.query(HELD);
-    if (held.length > 0) return held.length;
-    server.signal('SIGCONT');
-  }
-  return 0;
 }
