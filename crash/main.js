@@ -5,6 +5,7 @@ import { adoption } from './layers/adoption.js';
 import { cancel } from './layers/cancel.js';
 import { freeze } from './layers/freeze.js';
 import { both, kill, postgres } from './layers/kill.js';
+import { model } from './layers/model.js';
 import { order } from './layers/order.js';
 import { outcomes } from './layers/outcomes.js';
 import { power } from './layers/power.js';
@@ -22,6 +23,7 @@ import { summary } from './report.js';
 
 /** @type {Record<string, Layer>} */
 const LAYERS = {
+  model,
   order,
   kill,
   postgres,

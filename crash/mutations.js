@@ -9,18 +9,19 @@
  */
 
 const SYNCED = '? constants.O_RDWR | constants.O_DSYNC :';
-const CREATED = 'await allAfterSettled(writeAt(file, bytes, 0), this.uploadEntries.add(name));';
+const CREATED = 'await allAfterSettled(writeDurably(file, bytes, 0), this.entries.add(name));';
 const PUBLISHED = "await this.disk.guard(() => this.move(this.path('uploads', scratch), 'files', key));";
-const APPEND = 'if (!(await this.appendBytes(position, appendix))) return undefined;';
+const APPEND = 'return await this.storage.appendPart(part.name, range.start - part.start, bytes);';
 const COMMIT_NEXT =
   'const expiresAt = await this.commits.commit({ uploadId, ownerId, range, mime, ...names });';
 const COMMIT_NEW =
   'const expiresAt = await (patient ? this.commits.commitPatiently(chunk) : this.commits.commit(chunk));';
 const WRITE_BESIDE = 'const written = this.appendBytes(position, appendix);';
 const ANNOUNCE = 'const announced = this.move(changes, id, position, appendix, crc32(appendix.bytes));';
-const FENCE = "await storing(() => unlessAbsent(chmod(this.storage.path('uploads', tail.name), FENCED)));";
+const FENCE =
+  "await storing(() => unlessAbsent(chmod(this.storage.path('uploads', tail.name), 0o600 | FENCE)));";
 const RETRACT = 'await announced.then(() => this.retract(id, position, appendix)).catch(() => undefined);';
-const COMPLETE = 'const unused = await this.sessions.complete(db, id, created, publication.altered);';
+const COMPLETE = 'await this.sessions.complete(db, id, added';
 const CLOSE_FAILED = `await file.close().catch(() => undefined);
       throw error;`;
 
@@ -40,7 +41,7 @@ export const MUTANTS = [
     // The sync of a new file makes ext4 and XFS write its directory entry too, so no power cut shows this one there;
     // POSIX promises nothing of the kind, and other file systems do not.
     name: 'no directory sync after create',
-    patches: [{ from: CREATED, to: 'await writeAt(file, bytes, 0);' }],
+    patches: [{ from: CREATED, to: 'await writeDurably(file, bytes, 0);' }],
     layers: ['order'],
   },
   {
@@ -63,7 +64,7 @@ export const MUTANTS = [
     patches: [
       {
         from: CREATED,
-        to: `const late = new Promise((go) => setTimeout(go, 20)).then(() => writeAt(file, bytes, 0));
+        to: `const late = new Promise((go) => setTimeout(go, 20)).then(() => writeDurably(file, bytes, 0));
           late.catch(() => undefined);`,
       },
     ],
@@ -72,8 +73,14 @@ export const MUTANTS = [
   {
     name: 'the next chunk counts before it is written',
     patches: [
-      { from: APPEND, to: '' },
-      { from: COMMIT_NEXT, to: `${COMMIT_NEXT} ${APPEND}` },
+      {
+        from: APPEND,
+        to: `const late = new Promise((go) => setTimeout(go, 20)).then(() =>
+      this.storage.appendPart(part.name, range.start - part.start, bytes),
+    );
+    late.catch(() => undefined);
+    return true;`,
+      },
     ],
     layers: ['order', 'kill --runs 8'],
   },
@@ -287,7 +294,13 @@ export const MUTANTS = [
   },
   {
     name: 'parts removed before commit',
-    patches: [{ from: COMPLETE, to: `${COMPLETE} await this.removeParts(unused);` }],
+    patches: [
+      {
+        from: COMPLETE,
+        to: `for (const { name } of session.parts) await this.storage.remove('uploads', name);
+      ${COMPLETE}`,
+      },
+    ],
     layers: ['order', 'syscalls'],
   },
   {

@@ -140,7 +140,7 @@ function kindOf(complaint) {
   return kinds.find((kind) => complaint.startsWith(kind)) ?? 'refused';
 }
 
-/** After the sweeper's delay no file is left that no row knows. @param {Place} place @returns {Promise<Violation[]>} */
+/** After the sweeper's delay no file is left that no row knows; a completed upload keeps parts that a crash left to it until it would have expired. @param {Place} place @returns {Promise<Violation[]>} */
 export async function afterSweep(place) {
   const deadline = Date.now() + SWEEP_MS;
   for (;;) {
@@ -155,7 +155,7 @@ async function orphans({ postgres, dataDir }) {
   const uploads = await readdir(join(dataDir, 'uploads'));
   const files = await readdir(join(dataDir, 'files'));
   const rows = await postgres.query(`
-    SELECT p.name FROM upload_part p JOIN upload_session s ON s.id = p.upload_id WHERE s.state = 'open'
+    SELECT p.name FROM upload_part p JOIN upload_session s ON s.id = p.upload_id WHERE s.state IN ('open', 'complete')
     UNION ALL SELECT key FROM upload_session WHERE state = 'open' UNION ALL SELECT key FROM media`);
   const names = new Set(rows.map(({ name }) => name));
   return [...uploads, ...files]
