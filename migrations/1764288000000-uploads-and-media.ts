@@ -68,8 +68,6 @@ const UPLOADS = [
         tail_end        bigint      CHECK (tail_end > "offset" AND tail_end < total),
         -- CRC-32 of its bytes
         tail_crc        bigint,
-        -- name of the finished file, which is public: derived from the id by a one-way hash
-        key             text        NOT NULL UNIQUE,
         file_name       text,
         -- media type detected from the first bytes; null while they do not tell yet
         mime            text,

@@ -1,4 +1,6 @@
 import { readdir } from 'node:fs/promises';
+import { UploadSessions } from '../src/media/uploads/sessions/upload-sessions.js';
+import { failOnce } from './setup/hold.js';
 import { media } from './setup/office.js';
 import { jpeg, noise, pdf, text } from './setup/samples.js';
 import { Client, md5 } from './setup/client.js';
@@ -253,16 +255,17 @@ describe('a file that goes up', () => {
   });
 
   it('finishes when a crash came between publishing and the commit', async () => {
-    const { link, readdir } = await import('node:fs/promises');
     const file = pdf(5000);
     const id = await client.upload(file);
-    const [row] = await app.sql<{ key: string }>(`SELECT key FROM upload_session WHERE id = $1`, [id]);
-    const { dataDir } = app.config;
-    const [part] = (await readdir(`${dataDir}/uploads`)).filter((name) => name.startsWith(id));
-    await link(`${dataDir}/uploads/${part}`, `${dataDir}/files/${row!.key}`);
+    const names = async (area: string) => await readdir(`${app.config.dataDir}/${area}`);
+    const before = (await names('files')).length;
+    failOnce(app.app.get(UploadSessions), 'lock', new Error('Connection terminated unexpectedly'), 'before');
+    expect((await client.complete(id, md5(file))).status).toBe(503);
     const { status, body } = await client.complete(id, md5(file));
     expect(status).toBe(201);
+    // The file of the first attempt is an orphan, which the sweeper removes.
+    expect((await names('files')).length - before).toBe(2);
     expect(Buffer.from(await (await fetch(body.url)).arrayBuffer()).equals(file)).toBe(true);
-    expect((await readdir(`${dataDir}/uploads`)).filter((name) => name.startsWith(id))).toEqual([]);
+    expect((await names('uploads')).filter((name) => name.startsWith(id))).toEqual([]);
   });
 });

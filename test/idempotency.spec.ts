@@ -43,6 +43,14 @@ it('after the upload is complete the key still names it', async () => {
   expect([status, body.upload_id, body.offset]).toEqual([201, id, '1000']);
 });
 
+it('an upload that has expired leaves its key to the next, though nobody has swept it', async () => {
+  const id = (await first()).body.upload_id as string;
+  await app.sql(`UPDATE upload_session SET expires_at = now() - interval '1 second'`);
+  const again = await first();
+  expect([again.status, again.body.upload_id === id, again.body.offset]).toEqual([201, false, '500']);
+  expect((await client.status(id)).status).toBe(410);
+});
+
 it('another user’s key is another key', async () => {
   const id = (await first()).body.upload_id as string;
   expect((await first(await Client.of(app, '8'))).body.upload_id).not.toBe(id);

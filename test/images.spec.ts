@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readdir, rename, writeFile } from 'node:fs/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
+import { Publisher } from '../src/media/uploads/publisher.js';
+import { Hold } from './setup/hold.js';
 import { Sweeper } from '../src/media/upkeep/sweeper.js';
 import { Client, md5 } from './setup/client.js';
 import {
@@ -189,21 +191,20 @@ describe('completing an image with metadata', () => {
     expect(await uploadsOf(id)).toEqual([]);
   });
 
-  it.each(['a scratch file', 'the public file in its place', 'nothing but a torn file in its place'])(
-    'finishes when a crash left %s',
-    async (left) => {
-      const file = await photo({ orientation: 3 });
-      const id = await client.upload(file);
-      const { dataDir } = app.config;
-      const [row] = await app.sql<{ key: string }>(`SELECT key FROM upload_session WHERE id = $1`, [id]);
-      const path = left === 'a scratch file' ? `uploads/${id}.0123abcd` : `files/${row!.key}`;
-      await writeFile(`${dataDir}/${path}`, left.includes('torn') ? 'torn' : (await publish(file)).bytes);
-      const { status, body } = await client.complete(id, md5(file));
-      expect(status).toBe(201);
-      const stored = await readFile(`${dataDir}/files/${row!.key}`);
-      expect([stored.length, PRIVATE.filter((mark) => stored.includes(mark))]).toEqual([body.size, []]);
-    },
-  );
+  it('cannot be replaced by a late attempt of a server with other settings', async () => {
+    const keeping = await app.twin({ IMAGE_METADATA: 'keep' });
+    const there = new Client(keeping.url, client.token);
+    const file = await photo();
+    const id = await client.upload(file);
+    const hold = Hold.on(keeping.app.get(Publisher), 'publish', 'before');
+    const late = there.complete(id, md5(file));
+    await hold.reached;
+    const { body } = await client.complete(id, md5(file));
+    hold.release();
+    expect([(await late).status, (await late).body.id]).toEqual([200, body.id]);
+    const stored = Buffer.from(await (await fetch(body.image)).arrayBuffer());
+    expect([stored.length, PRIVATE.filter((mark) => stored.includes(mark))]).toEqual([body.size, []]);
+  });
 
   it('leaves nothing but the original behind after a crash', async () => {
     const own = await TestApp.start({ ORPHAN_AGE_SECONDS: '1' });

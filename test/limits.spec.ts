@@ -261,5 +261,5 @@ describe('how fast one may be', () => {
     const largest = pdf(50 * 1024 * 1024);
     const id = await client.upload(largest);
     expect((await client.complete(id, md5(largest))).status).toBe(201);
-  });
+  }, 30_000);
 });

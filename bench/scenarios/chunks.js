@@ -54,8 +54,8 @@ async function addSessions(target, count) {
   const client = await postgresOf(target);
   await client.query(
     // All their bytes are there, or the disk would be too small for them.
-    `INSERT INTO upload_session (id, owner_id, total, "offset", part, key, expiry_slides, expires_at)
-     SELECT md5(i::text), (i % 1000)::text, 1000000, 1000000, '', md5('key' || i), true, now() + interval '1 day'
+    `INSERT INTO upload_session (id, owner_id, total, "offset", part, expiry_slides, expires_at)
+     SELECT md5(i::text), (i % 1000)::text, 1000000, 1000000, '', true, now() + interval '1 day'
      FROM generate_series((SELECT count(*) FROM upload_session), $1::bigint) i ON CONFLICT DO NOTHING`,
     [count],
   );

@@ -29,10 +29,10 @@ export abstract class BlobStorage {
   /** Makes one scratch blob of the parts of an upload, in their order. Nobody else knows its name. */
   abstract assemble(uploadId: string, parts: readonly PartRange[]): Promise<string>;
 
-  /** Makes a scratch blob the finished file `key`, in place of any that an earlier attempt has left. */
+  /** Makes a scratch blob the finished file `key`, which is a new name. */
   abstract publish(scratch: string, key: string): Promise<void>;
 
-  /** Writes a whole blob, in place of any that an earlier attempt has left. */
+  /** Writes a whole blob under a new name. */
   abstract put(area: Area, name: string, bytes: Buffer): Promise<void>;
 
   /** Reads up to `length` bytes, fewer only where the blob ends; undefined if there is no such blob. */

@@ -90,6 +90,6 @@ describe('@selfcommunity/api-services', () => {
     const failure: unknown = await MediaService.chunkUploadMedia(form as never, 0, 17, 18).catch(
       (error: unknown) => error,
     );
-    expect(failure).toMatchObject({ response: { status: 400, data: { code: 'chunk-length-mismatch' } } });
+    expect(failure).toMatchObject({ response: { status: 415, data: { code: 'unsupported-body' } } });
   });
 });

@@ -335,8 +335,8 @@ describe('another device', () => {
   it('finds the upload behind a hundred others', async () => {
     const uploadId = await begun();
     await app.sql(
-      `INSERT INTO upload_session (id, owner_id, total, "offset", part, key, expires_at, expiry_slides)
-       SELECT md5(n::text), $1, 5, 0, '', md5(n::text), now() + interval '1 h', true FROM generate_series(1, 150) n`,
+      `INSERT INTO upload_session (id, owner_id, total, "offset", part, expires_at, expiry_slides)
+       SELECT md5(n::text), $1, 5, 0, '', now() + interval '1 h', true FROM generate_series(1, 150) n`,
       [stage.owner],
     );
     const running = upload(file, anywhere());

@@ -15,6 +15,8 @@ interface Job {
   readonly key: string;
   /** In bytes, as text. */
   readonly size: string;
+  /** When its thumbnail is too old to be named: the sweeper may have removed it. */
+  readonly deadline: Date;
 }
 
 /**
@@ -83,7 +85,7 @@ export class Thumbnails implements OnModuleDestroy {
              THEN now() + interval '1 minute' * 5 ^ thumbnail_attempts END
        WHERE id = (
          SELECT id FROM media WHERE thumbnail_due <= now() ORDER BY thumbnail_due LIMIT 1 FOR UPDATE SKIP LOCKED)
-       RETURNING id, key, size`,
+       RETURNING id, key, size, now() + interval '2 minutes' AS deadline`,
     );
     return rows[0];
   }
@@ -96,7 +98,7 @@ export class Thumbnails implements OnModuleDestroy {
     }
   }
 
-  private async make({ id, key, size }: Job): Promise<void> {
+  private async make({ id, key, size, deadline }: Job): Promise<void> {
     const image = await this.storage.read('files', key, 0, Number(size));
     if (!image) return;
     const { bytes, width, height, color } = await this.codec.thumbnail(
@@ -108,8 +110,8 @@ export class Thumbnails implements OnModuleDestroy {
     const { rowCount } = await this.db.query(
       `UPDATE media
        SET thumbnail_key = $2, thumbnail_width = $3, thumbnail_height = $4, thumbnail_color = $5, thumbnail_due = NULL
-       WHERE id = $1 AND thumbnail_key IS NULL`,
-      [id, thumbnail, width, height, color],
+       WHERE id = $1 AND thumbnail_key IS NULL AND now() < $6`,
+      [id, thumbnail, width, height, color, deadline],
     );
     // Deleted meanwhile, or this took so long that another process has tried again.
     if (rowCount === 0) await this.storage.remove('thumbnails', thumbnail);

@@ -13,9 +13,10 @@ export interface NewMedia {
   readonly session: {
     readonly id: string;
     readonly ownerId: string;
-    readonly key: string;
     readonly fileName: string | null;
   };
+  /** Name of the file. */
+  readonly key: string;
   readonly type: MediaType;
   readonly digest: Digest;
   readonly content: Content;
@@ -59,7 +60,7 @@ export class MediaService {
   ) {}
 
   /** Adds the row of a file that is in place, within the transaction that completes its upload. Returns the id. */
-  async create(db: Queryable, { session, type, digest, content }: NewMedia): Promise<number> {
+  async create(db: Queryable, { session, key, type, digest, content }: NewMedia): Promise<number> {
     const { rows } = await db.query<{ id: number }>(
       `INSERT INTO media (upload_id, owner_id, key, type, title, mime, size, md5, sha256, width, height,
                           thumbnail_due)
@@ -67,7 +68,7 @@ export class MediaService {
       [
         session.id,
         session.ownerId,
-        session.key,
+        key,
         type,
         session.fileName,
         content.type.mime,

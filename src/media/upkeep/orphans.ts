@@ -11,11 +11,10 @@ export interface Orphan {
 
 const BATCH = 200;
 
-/** Of the names in $1, those that a row knows. A completion publishes first and commits later: in between its file has no Media. */
+/** Of the names in $1, those that a row knows. */
 const KNOWN: Readonly<Record<Area, string>> = {
   uploads: `SELECT name FROM upload_part WHERE name = ANY($1)`,
-  files: `SELECT key AS name FROM media WHERE key = ANY($1)
-    UNION SELECT key FROM upload_session WHERE state = 'open' AND key = ANY($1)`,
+  files: `SELECT key AS name FROM media WHERE key = ANY($1)`,
   thumbnails: `SELECT thumbnail_key AS name FROM media WHERE thumbnail_key = ANY($1)`,
 };
 

@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Audit, type Caller } from '../../audit/audit.js';
 import { Database } from '../../database/database.js';
 import type { AppError } from '../../errors/app-error.js';
+import { BlobStorage } from '../../storage/blob-storage.js';
 import { isRefusal } from '../content/content.errors.js';
 import { Thumbnails } from '../images/thumbnails.js';
 import type { Media, MediaType } from '../library/media.entity.js';
@@ -9,7 +10,7 @@ import { MediaService } from '../library/media.service.js';
 import { Publisher, type Publication } from './publisher.js';
 import type { UploadSession } from './sessions/upload-session.entity.js';
 import { alive, UploadSessions } from './sessions/upload-sessions.js';
-import { UploadStore } from './sessions/upload-store.js';
+import { deadlineAfter, UploadStore, type FoundSession } from './sessions/upload-store.js';
 import { checksumMismatch, uploadIncomplete } from './upload.errors.js';
 
 export interface CompletionRequest {
@@ -39,6 +40,7 @@ export class CompletionService {
     private readonly store: UploadStore,
     private readonly sessions: UploadSessions,
     private readonly publisher: Publisher,
+    private readonly storage: BlobStorage,
     private readonly media: MediaService,
     private readonly thumbnails: Thumbnails,
     private readonly audit: Audit,
@@ -60,19 +62,16 @@ export class CompletionService {
   }
 
   /** Adds the Media and ends the session in one transaction. */
-  private async finish(
-    caller: Caller,
-    session: UploadSession,
-    publication: Publication,
-  ): Promise<Completion> {
-    const { id, ownerId, total } = session;
+  private async finish(caller: Caller, session: FoundSession, publication: Publication): Promise<Completion> {
+    const { id, ownerId, total, now } = session;
     const { mediaId, created } = await this.db.withTransaction(async (db) => {
       const { mediaId } = alive(await this.sessions.lock(db, ownerId, id));
       if (mediaId !== null) return { mediaId, created: false };
       const added = await this.media.create(db, { session, ...publication });
-      await this.sessions.complete(db, id, added);
+      await this.sessions.complete(db, session, added, deadlineAfter(now));
       return { mediaId: added, created: true };
     });
+    if (!created) await this.storage.remove('files', publication.key);
     // An altered upload keeps its parts until it would have expired: retries are compared with what the client sent.
     if (created && !publication.altered) await this.clean(id);
     const media = await this.media.get(ownerId, mediaId);

@@ -1,4 +1,4 @@
-import { webcrypto } from 'node:crypto';
+import { randomBytes, webcrypto } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { BlobStorage } from '../../storage/blob-storage.js';
@@ -16,6 +16,8 @@ import { checksumMismatch } from './upload.errors.js';
 
 /** A finished file that no row names yet. */
 export interface Publication {
+  /** Name of the file: 32 hex digits that cannot be guessed. */
+  readonly key: string;
   readonly type: MediaType;
   /** Of the public file, except for the md5, which is that of the upload. */
   readonly digest: Digest;
@@ -37,8 +39,8 @@ export class Publisher {
   ) {}
 
   /**
-   * Can be repeated, also by two servers at once: the file is the same. Takes no lock: the bytes of an upload never change, and
-   * slow work must hold no connection.
+   * Takes no lock: the bytes of an upload never change, and slow work must hold no connection. Each attempt has a file of its
+   * own, so none can replace what another one has committed.
    * @throws checksumMismatch, NotAnImage, UnsupportedContent, UnreadableImage, UploadTooLarge
    */
   async publish(session: UploadSession, request: CompletionRequest): Promise<Publication> {
@@ -47,15 +49,16 @@ export class Publisher {
     try {
       const { digest, content } = await this.examine(session, scratch, request);
       const type = mediaType(request.claim, content);
+      const key = randomBytes(16).toString('hex');
       const { image, bytes } = content;
       const visible = image && bytes ? await this.images.of(bytes, image) : undefined;
       if (!visible || visible.bytes === bytes) {
-        await this.storage.publish(scratch, session.key);
-        return { type, digest, content, altered: false };
+        await this.storage.publish(scratch, key);
+        return { key, type, digest, content, altered: false };
       }
-      await this.storage.put('files', session.key, visible.bytes);
+      await this.storage.put('files', key, visible.bytes);
       const altered = { ...digest, size: visible.bytes.length, sha256: await sha256(visible.bytes) };
-      return { type, digest: altered, content: { ...content, image: visible.facts }, altered: true };
+      return { key, type, digest: altered, content: { ...content, image: visible.facts }, altered: true };
     } finally {
       await this.storage
         .remove('uploads', scratch)

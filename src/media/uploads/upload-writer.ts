@@ -8,10 +8,8 @@ import { isRefusal } from '../content/content.errors.js';
 import type { AppendRequest } from './chunks/chunk-request.js';
 import type { ByteRange } from './chunks/content-range.js';
 import type { Receipt } from './chunks/receipt.js';
-import type { Position } from './sessions/position.js';
-import type { UploadSession } from './sessions/upload-session.entity.js';
 import { alive, UploadSessions } from './sessions/upload-sessions.js';
-import { UploadStore, type Appendix } from './sessions/upload-store.js';
+import { UploadStore, type Appendix, type FoundSession, type Position } from './sessions/upload-store.js';
 import { chunkConflict, inconsistentLength, offsetMismatch, uploadComplete } from './upload.errors.js';
 
 /** The row of an upload may change so often while a chunk is tried; then others are making progress. */
@@ -99,7 +97,7 @@ export class UploadWriter {
   }
 
   /** False if the stored bytes are no longer where the row said. @throws chunkConflict, uploadComplete */
-  private async repeats(session: UploadSession, start: number, repeated: Buffer): Promise<boolean> {
+  private async repeats(session: FoundSession, start: number, repeated: Buffer): Promise<boolean> {
     const stored = await this.store.read(session, start, repeated.length);
     if (stored && !stored.equals(repeated))
       throw session.mediaId === null ? chunkConflict(session.offset) : uploadComplete(session.mediaId);
@@ -109,7 +107,7 @@ export class UploadWriter {
   /** Detects the content type once more bytes are there than the first chunk had. Undefined if the row has changed. */
   private async identify(
     caller: Caller,
-    session: UploadSession,
+    session: FoundSession,
     bytes: Buffer,
     declared: string | null,
   ): Promise<Pick<Appendix, 'mime' | 'identified'> | undefined> {
@@ -145,7 +143,7 @@ function isNext(
 }
 
 /** Whether this process made the last part and left the upload as it is. */
-function isMine(session: UploadSession, position: Position | undefined): position is Position {
+function isMine(session: FoundSession, position: Position | undefined): position is Position {
   return position !== undefined && position.part.name === session.part && position.offset === session.offset;
 }
 
@@ -155,7 +153,7 @@ function isMine(session: UploadSession, position: Position | undefined): positio
  * @throws offsetMismatch if the chunk starts past the offset
  * @throws inconsistentLength if it belongs to a file of another length
  */
-function overlapOf(session: UploadSession, { start, end, total }: ByteRange): number {
+function overlapOf(session: FoundSession, { start, end, total }: ByteRange): number {
   if (total !== session.total) throw inconsistentLength(session.total);
   if (start > session.offset) throw offsetMismatch(session.offset);
   return Math.min(session.offset, end + 1) - start;

@@ -30,22 +30,11 @@ import { PublicUrl } from '../public-url.pipe.js';
 import { ChunkRequest } from './chunks/chunk.pipe.js';
 import type { Chunk, ChunkQuery } from './chunks/chunk-request.js';
 import { CompletionService, type Completion } from './completion.service.js';
-import {
-  ChunkFormDto,
-  ChunkMediaDto,
-  CompletionDto,
-  receiptHeaders,
-  receiptStatus,
-  toChunkMediaDto,
-  toCompletionRequest,
-  toUploadDto,
-  toUploadPageDto,
-  UploadDto,
-  UploadPageDto,
-} from './upload.dto.js';
+import * as dto from './upload.dto.js';
 import * as refused from './upload.errors.js';
 import type { Receipt } from './chunks/receipt.js';
 import type { UploadSession } from './sessions/upload-session.entity.js';
+import { UploadStore } from './sessions/upload-store.js';
 import { UploadService } from './upload.service.js';
 
 @ApiTags('Uploads')
@@ -55,6 +44,7 @@ export class UploadController {
   constructor(
     private readonly uploads: UploadService,
     private readonly completions: CompletionService,
+    private readonly store: UploadStore,
   ) {}
 
   /**
@@ -73,9 +63,9 @@ export class UploadController {
       'Which bytes the chunk has, end inclusive: `bytes 0-204799/2124437`. Empty: the part is the whole file',
   })
   @ApiConsumes('multipart/form-data')
-  @ApiBody({ type: ChunkFormDto })
-  @ApiCreatedResponse({ type: ChunkMediaDto, description: 'The bytes are stored' })
-  @ApiOkResponse({ type: ChunkMediaDto, description: 'The answer to a question about the offset' })
+  @ApiBody({ type: dto.ChunkFormDto })
+  @ApiCreatedResponse({ type: dto.ChunkMediaDto, description: 'The bytes are stored' })
+  @ApiOkResponse({ type: dto.ChunkMediaDto, description: 'The answer to a question about the offset' })
   @ApiProblems(
     refused.malformedContentRange(),
     refused.missingContentRange(),
@@ -103,15 +93,15 @@ export class UploadController {
     @CurrentCaller() caller: Caller,
     @ChunkRequest() chunk: Chunk | ChunkQuery,
     @Res({ passthrough: true }) response: Response,
-  ): Promise<ChunkMediaDto> {
-    return toChunkMediaDto(announce(response, await this.uploads.receive(caller, chunk)));
+  ): Promise<dto.ChunkMediaDto> {
+    return dto.toChunkMediaDto(announce(response, await this.uploads.receive(caller, chunk)));
   }
 
   /** Can be repeated: after a lost answer or a crash the same request gets the same Media. */
   @Post('complete')
   @ApiOperation({ operationId: 'completeUpload', summary: 'Verify an upload and make a Media of it' })
   @ApiConsumes('application/json', 'application/x-www-form-urlencoded', 'multipart/form-data')
-  @ApiBody({ type: CompletionDto })
+  @ApiBody({ type: dto.CompletionDto })
   @ApiCreatedResponse({ type: MediaDto, description: 'The Media is made' })
   @ApiOkResponse({ type: MediaDto, description: 'An earlier request made it' })
   @ApiProblems(
@@ -127,11 +117,11 @@ export class UploadController {
   )
   async complete(
     @CurrentCaller() caller: Caller,
-    @Fields() fields: CompletionDto,
+    @Fields() fields: dto.CompletionDto,
     @FileUrl() urlOf: FileUrlOf,
     @Res({ passthrough: true }) response: Response,
   ): Promise<MediaDto> {
-    const completion = await this.completions.complete(caller, toCompletionRequest(fields));
+    const completion = await this.completions.complete(caller, dto.toCompletionRequest(fields));
     return toMediaDto(created(response, completion), urlOf);
   }
 
@@ -145,27 +135,31 @@ export class UploadController {
   /** My uploads that are open, newest first: to go on from another device. */
   @Get()
   @ApiOperation({ operationId: 'listUploads', summary: 'My open uploads' })
-  @ApiOkResponse({ type: UploadPageDto })
+  @ApiOkResponse({ type: dto.UploadPageDto })
   @ApiProblems(new InvalidRequest('limit', 'limit must not be greater than 100'))
   async list(
     @CurrentUser() user: User,
     @Query(validation) page: PageQueryDto,
     @PublicUrl() publicUrl: string,
-  ): Promise<UploadPageDto> {
-    return toUploadPageDto(await this.uploads.page(user.id, page), page, `${publicUrl}/api/v2/media/upload/`);
+  ): Promise<dto.UploadPageDto> {
+    return dto.toUploadPageDto(
+      await this.store.page(user.id, page),
+      page,
+      `${publicUrl}/api/v2/media/upload/`,
+    );
   }
 
   /** HEAD answers the same in headers alone: `Upload-Offset` and `Upload-Length`. */
   @Get(':upload_id')
   @ApiOperation({ operationId: 'getUpload', summary: 'Where an upload stands' })
-  @ApiOkResponse({ type: UploadDto })
+  @ApiOkResponse({ type: dto.UploadDto })
   @ApiProblems(refused.uploadNotFound(), refused.uploadExpired(), refused.uploadCancelled())
   async status(
     @CurrentUser() user: User,
     @Param('upload_id') id: string,
     @Res({ passthrough: true }) response: Response,
-  ): Promise<UploadDto> {
-    return toUploadDto(describe(response, await this.uploads.status(user.id, id)));
+  ): Promise<dto.UploadDto> {
+    return dto.toUploadDto(describe(response, await this.uploads.status(user.id, id)));
   }
 
   /** Ends an upload and removes its bytes. Can be repeated. */
@@ -180,7 +174,7 @@ export class UploadController {
 }
 
 function announce(response: Response, receipt: Receipt): Receipt {
-  response.status(receiptStatus(receipt)).set(receiptHeaders(receipt));
+  response.status(dto.receiptStatus(receipt)).set(dto.receiptHeaders(receipt));
   return receipt;
 }
 

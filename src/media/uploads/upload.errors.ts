@@ -1,105 +1,107 @@
-import { AppError, InvalidRequest, type Action } from '../../errors/app-error.js';
+import { AppError, InvalidRequest, type Action, type ErrorDetails } from '../../errors/app-error.js';
 
-/** Every way an upload can be refused: code, status, words and the client's next step stand together. */
+/** Every way an upload can be refused: code, status, the client's next step and words stand together. */
+
+const problem = (
+  code: string,
+  status: number,
+  action: Action,
+  detail: string,
+  details: Omit<ErrorDetails, 'action'> = {},
+) => new AppError(code, status, detail, { action, ...details });
+
+const at = (offset: number) => ({ members: { offset: String(offset) } });
 
 /** How soon to try again for room: about as long as another upload takes. */
-const LATER = { action: 'wait', headers: { 'Retry-After': '30' } } as const;
+const LATER = { headers: { 'Retry-After': '30' } };
 
-const at = (offset: number, action: Action) => ({ action, members: { offset: String(offset) } });
+export const uploadNotFound = () => problem('upload-not-found', 404, 'restart', 'There is no such upload');
 
-export const uploadNotFound = () =>
-  new AppError('upload-not-found', 404, 'There is no such upload', { action: 'restart' });
+export const uploadExpired = () => problem('upload-expired', 410, 'restart', 'The upload has expired');
 
-export const uploadExpired = () =>
-  new AppError('upload-expired', 410, 'The upload has expired', { action: 'restart' });
-
-export const uploadCancelled = () =>
-  new AppError('upload-cancelled', 410, 'The upload was cancelled', { action: 'restart' });
+export const uploadCancelled = () => problem('upload-cancelled', 410, 'restart', 'The upload was cancelled');
 
 /** @param reason code and detail of the error that refused the content */
 export const uploadRejected = (reason: { readonly code: string; readonly detail: string } | null) =>
-  new AppError('upload-rejected', 410, reason?.detail ?? 'The content was refused', {
-    action: 'give-up',
+  problem('upload-rejected', 410, 'give-up', reason?.detail ?? 'The content was refused', {
     members: { reason: reason?.code ?? null },
   });
 
 export const uploadComplete = (mediaId: number | null) =>
-  new AppError('upload-complete', 409, 'The upload is complete', {
-    action: 'give-up',
-    members: { media_id: mediaId },
-  });
+  problem('upload-complete', 409, 'give-up', 'The upload is complete', { members: { media_id: mediaId } });
 
 export const uploadIncomplete = (offset: number) =>
-  new AppError('upload-incomplete', 409, 'Bytes are missing', at(offset, 'resume-from-offset'));
+  problem('upload-incomplete', 409, 'resume-from-offset', 'Bytes are missing', at(offset));
 
 /** The chunk starts past the offset: bytes between them are missing. */
 export const offsetMismatch = (offset: number, action: Action = 'resume-from-offset') =>
-  new AppError('mismatching-upload-offset', 409, 'Offsets do not match', at(offset, action));
+  problem('mismatching-upload-offset', 409, action, 'Offsets do not match', at(offset));
 
 /** The chunk repeats bytes that are stored, but not the same bytes. */
 export const chunkConflict = (offset: number) =>
-  new AppError('chunk-conflict', 409, 'The chunk differs from the stored bytes', at(offset, 'restart'));
+  problem('chunk-conflict', 409, 'restart', 'The chunk differs from the stored bytes', at(offset));
 
 export const inconsistentLength = (total: number) =>
-  new AppError('inconsistent-upload-length', 400, `The upload was opened with a total of ${total} bytes`, {
-    action: 'fix-request',
-    field: 'Content-Range',
-    members: { total: String(total) },
-  });
-
-export const checksumMismatch = (offset: number) =>
-  new AppError('checksum-mismatch', 400, 'Checksum mismatch: the stored bytes have another md5', {
-    ...at(offset, 'restart'),
-    field: 'md5',
-  });
-
-export const chunkLengthMismatch = (announced: number, received: number) =>
-  new AppError(
-    'chunk-length-mismatch',
+  problem(
+    'inconsistent-upload-length',
     400,
-    `Content-Range says ${announced} bytes, the part has ${received}`,
+    'fix-request',
+    `The upload was opened with a total of ${total} bytes`,
     {
-      action: 'resend-chunk',
       field: 'Content-Range',
+      members: { total: String(total) },
     },
   );
 
+export const checksumMismatch = (offset: number) =>
+  problem('checksum-mismatch', 400, 'restart', 'Checksum mismatch: the stored bytes have another md5', {
+    field: 'md5',
+    ...at(offset),
+  });
+
+export const chunkLengthMismatch = (announced: number, received: number) =>
+  problem(
+    'chunk-length-mismatch',
+    400,
+    'resend-chunk',
+    `Content-Range says ${announced} bytes, the part has ${received}`,
+    { field: 'Content-Range' },
+  );
+
 export const chunkTooLarge = (maxBytes: number) =>
-  new AppError('chunk-too-large', 413, `A chunk may have at most ${maxBytes} bytes`, {
-    action: 'fix-request',
+  problem('chunk-too-large', 413, 'fix-request', `A chunk may have at most ${maxBytes} bytes`, {
     members: { max_bytes: maxBytes },
   });
 
 /** @param seconds until it may be tried again */
 export const rateExceeded = (rate: 'uploads-per-hour' | 'bytes-per-second', seconds: number) =>
-  new AppError('rate-exceeded', 429, `Too many ${rate.replaceAll('-', ' ')}; try again later`, {
-    action: 'wait',
+  problem('rate-exceeded', 429, 'wait', `Too many ${rate.replaceAll('-', ' ')}; try again later`, {
     headers: { 'Retry-After': String(seconds) },
     members: { rate },
   });
 
 export const tooManyUploads = (maxOpen: number) =>
-  new AppError('too-many-uploads', 429, `At most ${maxOpen} uploads may be open; finish or cancel one`, {
-    ...LATER,
+  problem('too-many-uploads', 429, 'wait', `At most ${maxOpen} uploads may be open; finish or cancel one`, {
     members: { max_open: maxOpen },
+    ...LATER,
   });
 
 /** The open uploads leave no room for this one until some of them end. */
 export const reservedQuotaExceeded = (maxBytes: number) =>
-  new AppError(
+  problem(
     'quota-exceeded',
     429,
+    'wait',
     `Open uploads may have ${maxBytes} bytes together; finish or cancel one`,
     {
-      ...LATER,
       members: { quota: 'reserved', max_bytes: maxBytes },
+      ...LATER,
     },
   );
 
 /** The finished files leave no room for this one until some are deleted. */
 export const storedQuotaExceeded = (maxBytes: number) =>
-  new AppError('quota-exceeded', 413, `Files may have ${maxBytes} bytes together; delete some`, {
-    action: 'give-up',
+  problem('quota-exceeded', 413, 'give-up', `Files may have ${maxBytes} bytes together; delete some`, {
     members: { quota: 'stored', max_bytes: maxBytes },
   });
 
@@ -107,12 +109,10 @@ export const storedQuotaExceeded = (maxBytes: number) =>
 export const isLimit = (error: unknown): error is AppError =>
   error instanceof AppError && (error.status === 429 || error.code === 'quota-exceeded');
 
+const RANGE = 'Content-Range must be "bytes start-end/total" with start ≤ end < total';
+
 export const malformedContentRange = () =>
-  new InvalidRequest(
-    'Content-Range',
-    'Content-Range must be "bytes start-end/total" with start ≤ end < total',
-    'malformed-content-range',
-  );
+  new InvalidRequest('Content-Range', RANGE, 'malformed-content-range');
 
 export const missingContentRange = () =>
   new InvalidRequest(
@@ -122,19 +122,13 @@ export const missingContentRange = () =>
   );
 
 export const missingChunk = () =>
-  new InvalidRequest(
-    'image',
-    'Send one file part named image, document or file, of at least one byte',
-    'missing-chunk',
-  );
+  new InvalidRequest('image', 'Send one file part named image, document or file, not empty', 'missing-chunk');
 
 export const ambiguousChunk = () =>
   new InvalidRequest('image', 'The request has more than one file part', 'ambiguous-chunk');
 
+const BODIES =
+  'Send the chunk as a file part of multipart/form-data, or its bytes as application/octet-stream';
+
 export const unsupportedChunkBody = (mediaType: string) =>
-  new AppError(
-    'unsupported-body',
-    415,
-    `Send the chunk as a file part of multipart/form-data, or its bytes as application/octet-stream, not ${mediaType}`,
-    { action: 'fix-request', field: 'Content-Type' },
-  );
+  problem('unsupported-body', 415, 'fix-request', `${BODIES}, not ${mediaType}`, { field: 'Content-Type' });

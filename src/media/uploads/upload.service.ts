@@ -12,7 +12,7 @@ import { inconsistentLength, isLimit, uploadComplete, uploadNotFound } from './u
 import { UploadWriter } from './upload-writer.js';
 import type { UploadSession } from './sessions/upload-session.entity.js';
 import { alive, UploadSessions } from './sessions/upload-sessions.js';
-import { UploadStore, type PageRequest, type SessionPage } from './sessions/upload-store.js';
+import { UploadStore } from './sessions/upload-store.js';
 
 /** Of two requests with the same Idempotency-Key one loses the first round. */
 const MAX_ROUNDS = 3;
@@ -55,10 +55,6 @@ export class UploadService {
     return session?.state === 'rejected' ? session : alive(session);
   }
 
-  async page(ownerId: string, page: PageRequest): Promise<SessionPage> {
-    return await this.store.page(ownerId, page);
-  }
-
   /** Ends an upload and removes its bytes. Succeeds if that was done before. */
   async cancel(caller: Caller, id: string): Promise<void> {
     const state = await this.db.withTransaction(async (db) => {
@@ -87,11 +83,13 @@ export class UploadService {
   }
 
   private async append(caller: Caller, chunk: Chunk): Promise<Receipt> {
+    if (chunk.uploadId !== undefined)
+      return await this.writer.append(caller, { ...chunk, uploadId: chunk.uploadId });
     for (let round = 1; round <= MAX_ROUNDS; round++) {
       // A request with the same Idempotency-Key may have opened the upload, and its answer never came.
-      const uploadId = chunk.uploadId ?? (await this.store.idByKey(caller.id, chunk.idempotencyKey));
-      if (uploadId !== undefined) return await this.writer.append(caller, { ...chunk, uploadId });
-      const receipt = await this.opener.open(caller, chunk);
+      const { now, id } = await this.store.findByKey(caller.id, chunk.idempotencyKey);
+      if (id !== null) return await this.writer.append(caller, { ...chunk, uploadId: id });
+      const receipt = await this.opener.open(caller, chunk, now);
       if (receipt) return receipt;
     }
     throw new ServiceUnavailable();

@@ -3,15 +3,13 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { BufferPool } from '../../body/buffer-pool.js';
 import { ContentModule } from '../content/content.module.js';
 import { LibraryModule } from '../library/library.module.js';
+import { ChunkPipe } from './chunks/chunk.pipe.js';
 import { ChunkFastPath } from './chunks/chunk-fast-path.js';
 import { CompletionService } from './completion.service.js';
 import { FreeSpace } from './limits/free-space.js';
 import { UploadRateLimiter } from './limits/upload-rate-limiter.js';
-import { UserQuota } from './limits/user-quota.js';
 import { Publisher } from './publisher.js';
 import { AnnouncingUploadStore } from './sessions/announced-tail.js';
-import { ChunkCommits } from './sessions/chunk-commits.js';
-import { CommitDeadline } from './sessions/commit-deadline.js';
 import { UploadPart, UploadSession } from './sessions/upload-session.entity.js';
 import { UploadSessions } from './sessions/upload-sessions.js';
 import { UploadStore } from './sessions/upload-store.js';
@@ -25,9 +23,8 @@ import { UploadWriter } from './upload-writer.js';
   controllers: [UploadController],
   providers: [
     BufferPool,
-    ChunkCommits,
     ChunkFastPath,
-    CommitDeadline,
+    ChunkPipe,
     CompletionService,
     FreeSpace,
     Publisher,
@@ -36,7 +33,6 @@ import { UploadWriter } from './upload-writer.js';
     UploadService,
     UploadSessions,
     UploadWriter,
-    UserQuota,
     // `useClass: UploadStore` turns announcing off.
     { provide: UploadStore, useClass: AnnouncingUploadStore },
   ],

@@ -104,9 +104,9 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
   }
 
   async put(area: Area, name: string, bytes: Buffer): Promise<void> {
-    await this.disk.create(this.path('uploads', nameFor(name)), async (scratch) => {
-      await writeFile(scratch, bytes, { flag: 'wx', mode: FILE_MODE, flush: true });
-      await this.move(scratch, area, name);
+    await this.disk.create(this.path(area, name), async (path) => {
+      await writeFile(path, bytes, { flag: 'wx', mode: FILE_MODE, flush: true });
+      await syncDirectory(this.path(area, ''));
     });
   }
 
@@ -148,8 +148,6 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
   private async move(path: string, area: Area | 'quarantine', name: string): Promise<void> {
     await rename(path, this.path(area, name));
     await syncDirectory(this.path(area, ''));
-    // If an earlier attempt has left a link to the same file, rename(2) does nothing and the old name remains.
-    await rm(path, { force: true });
   }
 }
 

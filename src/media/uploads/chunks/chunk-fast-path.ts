@@ -2,12 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import type { User } from '../../../auth/claims.js';
 import { VerifiedTokens } from '../../../auth/verified-tokens.js';
-import { BufferPool } from '../../../body/buffer-pool.js';
-import { Config } from '../../../config/config.js';
 import { answerProblem } from '../../../errors/answer-problem.js';
-import { readChunk } from './chunk-request.js';
 import { receiptHeaders, receiptStatus, toChunkMediaDto } from '../upload.dto.js';
 import { UploadService } from '../upload.service.js';
+import { ChunkPipe } from './chunk.pipe.js';
 
 const PATH = '/api/v2/media/upload/chunk';
 
@@ -19,9 +17,8 @@ const PATH = '/api/v2/media/upload/chunk';
 @Injectable()
 export class ChunkFastPath {
   constructor(
-    private readonly config: Config,
     private readonly tokens: VerifiedTokens,
-    private readonly buffers: BufferPool,
+    private readonly pipe: ChunkPipe,
     private readonly uploads: UploadService,
   ) {}
 
@@ -33,7 +30,7 @@ export class ChunkFastPath {
   };
 
   private async answer(user: User, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const chunk = await readChunk(request, {}, this.config.uploads, this.buffers);
+    const chunk = await this.pipe.transform(request);
     const { address, id: requestId } = request;
     const receipt = await this.uploads.receive({ id: user.id, address, requestId }, chunk);
     const body = JSON.stringify(toChunkMediaDto(receipt));

@@ -54,7 +54,7 @@ export async function readChunk(
   { chunkMaxBytes: maxBytes, requestMaxBytes }: Limits,
   buffers: BufferPool,
 ): Promise<Chunk | ChunkQuery> {
-  const range = rangeOf(request);
+  const range = rangeOf(request.headers['content-range']);
   if (range && 'end' in range && range.end - range.start + 1 > maxBytes) throw chunkTooLarge(maxBytes);
   const body = await readBody(request, requestMaxBytes, buffers);
   let chunk: Chunk | ChunkQuery | undefined;
@@ -79,14 +79,15 @@ function toChunk(
   const bytes = chunkOf(form, range, maxBytes);
   const idempotencyKey = idempotencyKeyOf(request);
   const actual = range ?? { start: 0, end: bytes.length - 1, total: bytes.length };
-  checkOffset(form.field('offset'), actual);
+  if ((form.field('offset') ?? String(actual.start)) !== String(actual.start))
+    throw new InvalidRequest('offset', 'offset must be the start of the Content-Range');
   const fileName = fileNameOf(form, request);
   const declared = mediaTypeOf(form.file?.contentType) ?? fileName;
   return { uploadId, range: actual, bytes, fileName, declared, expires, idempotencyKey };
 }
 
 type Limits = Pick<Config['uploads'], 'chunkMaxBytes' | 'requestMaxBytes'>;
-type Query = Readonly<Record<string, unknown>>;
+export type Query = Readonly<Record<string, unknown>>;
 
 interface Form {
   /** The value of a small part or, where the body is the chunk itself, of the query; undefined when empty. */
@@ -94,9 +95,8 @@ interface Form {
   readonly file: Omit<Part, 'name'> | undefined;
 }
 
-function rangeOf(request: IncomingMessage): ByteRange | OffsetQuery | undefined {
-  // Node joins a repeated Content-Range with a comma, which the parser refuses.
-  const value = request.headers['content-range'];
+/** Node joins a repeated Content-Range with a comma, which the parser refuses. */
+function rangeOf(value: string | undefined): ByteRange | OffsetQuery | undefined {
   return value === undefined ? undefined : parseContentRange(value);
 }
 
@@ -174,11 +174,6 @@ function expiresOf(value: string | undefined): Date | undefined {
     );
   if (date.getTime() <= Date.now()) throw new InvalidRequest('expires', 'expires must be in the future');
   return date;
-}
-
-function checkOffset(value: string | undefined, { start }: ByteRange): void {
-  if (value === undefined || value === String(start)) return;
-  throw new InvalidRequest('offset', 'offset must be the start of the Content-Range');
 }
 
 /** The name in the part, or, where a library calls every part `blob`, the one in the request's own Content-Disposition. */

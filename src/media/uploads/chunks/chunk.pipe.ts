@@ -1,19 +1,20 @@
+import type { IncomingMessage } from 'node:http';
 import { Injectable, type PipeTransform } from '@nestjs/common';
-import type { Request } from 'express';
 import { BufferPool } from '../../../body/buffer-pool.js';
 import { Config } from '../../../config/config.js';
 import { WholeRequest } from '../../../http/whole-request.js';
-import { readChunk, type Chunk, type ChunkQuery } from './chunk-request.js';
+import { readChunk, type Chunk, type ChunkQuery, type Query } from './chunk-request.js';
 
 @Injectable()
-export class ChunkPipe implements PipeTransform<Request, Promise<Chunk | ChunkQuery>> {
+export class ChunkPipe implements PipeTransform<IncomingMessage, Promise<Chunk | ChunkQuery>> {
   constructor(
     private readonly config: Config,
     private readonly buffers: BufferPool,
   ) {}
 
-  async transform(request: Request): Promise<Chunk | ChunkQuery> {
-    return await readChunk(request, request.query, this.config.uploads, this.buffers);
+  /** Without Express a request has no query: forms need none. */
+  async transform(request: IncomingMessage & { readonly query?: Query }): Promise<Chunk | ChunkQuery> {
+    return await readChunk(request, request.query ?? {}, this.config.uploads, this.buffers);
   }
 }
 

@@ -1,5 +1,4 @@
-/** Beyond this number, keys that owe nothing are forgotten at the next look. */
-const MAX_KEYS = 10_000;
+import { LRUCache } from 'lru-cache';
 
 /**
  * Limits bytes per second for each key. A key over its rate owes time, and pays by waiting
@@ -7,9 +6,8 @@ const MAX_KEYS = 10_000;
  */
 export class ByteRateLimiter {
   /** When each key has paid, in milliseconds. */
-  private readonly paidAt = new Map<string, number>();
+  private readonly paidAt = new LRUCache<string, number>({ max: 10_000 });
 
-  /** @param bytesPerSecond 0: no limit */
   constructor(
     private readonly bytesPerSecond: number,
     private readonly now = () => performance.now(),
@@ -21,14 +19,7 @@ export class ByteRateLimiter {
   }
 
   consume(key: string, bytes: number): void {
-    if (this.bytesPerSecond === 0) return;
-    const now = this.now();
-    if (this.paidAt.size >= MAX_KEYS) this.forget(now);
-    const from = Math.max(now, this.paidAt.get(key) ?? 0);
+    const from = Math.max(this.now(), this.paidAt.get(key) ?? 0);
     this.paidAt.set(key, from + (bytes / this.bytesPerSecond) * 1000);
-  }
-
-  private forget(now: number): void {
-    for (const [key, paidAt] of this.paidAt) if (paidAt <= now) this.paidAt.delete(key);
   }
 }

@@ -13,6 +13,15 @@ const MAX_WAIT_MS = 2000;
 const byUser = ({ id }: Caller) => id;
 const byAddress = ({ address }: Caller) => address ?? '';
 
+/** A limiter by user and one by address, each if there is a limit. */
+const limiters = <L>(perUser: number, perAddress: number, make: (limit: number) => L) =>
+  [
+    { limit: perUser, keyOf: byUser },
+    { limit: perAddress, keyOf: byAddress },
+  ]
+    .filter(({ limit }) => limit > 0)
+    .map(({ limit, keyOf }) => ({ limiter: make(limit), keyOf }));
+
 /**
  * Limits uploads per hour and bytes per second, by user and by address, as counted in this process. Chunks are not counted and
  * retries are free, so an upload that has begun can always be finished.
@@ -23,21 +32,10 @@ export class UploadRateLimiter {
   private readonly bytes;
 
   constructor({ rates }: Config) {
-    this.uploads = [
-      { limit: rates.userUploadsPerHour, keyOf: byUser },
-      { limit: rates.addressUploadsPerHour, keyOf: byAddress },
-    ]
-      .filter(({ limit }) => limit > 0)
-      .map(({ limit: points, keyOf }) => ({
-        limiter: new RateLimiterMemory({ points, duration: HOUR_SECONDS }),
-        keyOf,
-      }));
-    this.bytes = [
-      { limit: rates.userBytesPerSecond, keyOf: byUser },
-      { limit: rates.addressBytesPerSecond, keyOf: byAddress },
-    ]
-      .filter(({ limit }) => limit > 0)
-      .map(({ limit, keyOf }) => ({ limiter: new ByteRateLimiter(limit), keyOf }));
+    const perHour = (points: number) => new RateLimiterMemory({ points, duration: HOUR_SECONDS });
+    const perSecond = (bytes: number) => new ByteRateLimiter(bytes);
+    this.uploads = limiters(rates.userUploadsPerHour, rates.addressUploadsPerHour, perHour);
+    this.bytes = limiters(rates.userBytesPerSecond, rates.addressBytesPerSecond, perSecond);
   }
 
   /** Counts an upload that is about to be opened. @throws rateExceeded */

@@ -1,8 +1,10 @@
-import { Injectable } from '@nestjs/common';
-import { Config } from '../../../config/config.js';
+import type { Config } from '../../../config/config.js';
 import type { Statement } from '../../../database/database.js';
 import type { AppError } from '../../../errors/app-error.js';
 import { reservedQuotaExceeded, storedQuotaExceeded, tooManyUploads } from '../upload.errors.js';
+
+// How much one user may have. There is no counter that a crash could leave wrong: what ends is free at once, what expires is
+// free by the clock of Postgres.
 
 /** Tells these locks from those of anybody else in the database. */
 const LOCK_SPACE = 7_326_119;
@@ -30,31 +32,22 @@ export const QUOTA = `
 export type QuotaRefusal = 'stored' | 'open' | 'reserved' | 'promised';
 
 /**
- * How much one user may have. There is no counter that a crash could leave wrong: what ends is free at once, what expires is
- * free by the clock of Postgres.
+ * Serializes the first chunks of a user until the end of the transaction, so that they see each other. A statement of its own:
+ * the next one sees what was committed before it began.
  */
-@Injectable()
-export class UserQuota {
-  constructor(private readonly config: Config) {}
+export const lockUser = (ownerId: string): Statement => [
+  `SELECT pg_advisory_xact_lock($1, hashtext($2))`,
+  [LOCK_SPACE, ownerId],
+];
 
-  /**
-   * Serializes the first chunks of a user until the end of the transaction, so that they see each other. A statement of its
-   * own: the next one sees what was committed before it began.
-   */
-  lock(ownerId: string): Statement {
-    return [`SELECT pg_advisory_xact_lock($1, hashtext($2))`, [LOCK_SPACE, ownerId]];
-  }
+/** Values of the parameters of `QUOTA`. */
+export const quotaParameters = (limits: Config['limits'], ownerId: string, total: number): unknown[] => [
+  ...[ownerId, total],
+  ...[limits.openUploads, limits.reservedBytes, limits.storedBytes].map((limit) => limit || null),
+];
 
-  /** Values of the parameters of `QUOTA`. */
-  parameters(ownerId: string, total: number): unknown[] {
-    const { openUploads, reservedBytes, storedBytes } = this.config.limits;
-    return [ownerId, total, openUploads || null, reservedBytes || null, storedBytes || null];
-  }
-
-  toError(refusal: QuotaRefusal): AppError {
-    const { openUploads, reservedBytes, storedBytes } = this.config.limits;
-    if (refusal === 'stored') return storedQuotaExceeded(storedBytes);
-    if (refusal === 'open') return tooManyUploads(openUploads);
-    return reservedQuotaExceeded(refusal === 'reserved' ? reservedBytes : storedBytes);
-  }
+export function quotaError(refusal: QuotaRefusal, limits: Config['limits']): AppError {
+  if (refusal === 'stored') return storedQuotaExceeded(limits.storedBytes);
+  if (refusal === 'open') return tooManyUploads(limits.openUploads);
+  return reservedQuotaExceeded(refusal === 'reserved' ? limits.reservedBytes : limits.storedBytes);
 }

@@ -1,69 +1,60 @@
 import { statSync } from 'node:fs';
 import { chmod, statfs } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 import { allAfterSettled } from '../../../concurrency/all-after-settled.js';
-import { Config } from '../../../config/config.js';
+import { ServiceUnavailable } from '../../../errors/app-error.js';
 import { unlessAbsent } from '../../../storage/local/files.js';
 import { storing } from '../../../storage/storage.errors.js';
-import { extendedExpiry } from './expiry.js';
-import type { Position } from './position.js';
-import type { UploadSession } from './upload-session.entity.js';
-import { moved, UploadStore, type Appendix, type PageRequest, type SessionPage } from './upload-store.js';
+import { extendedExpiry } from './statements.js';
+import { deadlineAfter, moved, UploadStore } from './upload-store.js';
+import type { Appendix, FoundSession, Position } from './upload-store.js';
 
 /** Types of local file systems: ext2 to ext4, XFS, Btrfs, ZFS, F2FS, tmpfs, overlayfs. Others may answer from a cache. */
 const LOCAL = new Set([0xef53, 0x58465342, 0x9123683e, 0x2fc12fc1, 0xf2f52010, 0x01021994, 0x794c7630]);
 
-/** A mode bit that means nothing else: nobody runs these files. */
-const FENCE = 0o100;
+const FENCE = 0o100; // A mode bit that means nothing else: nobody runs these files.
 const NO_TAIL = 'tail_part = NULL, tail_end = NULL, tail_crc = NULL';
 
 /**
- * An optimisation, all in this file: a chunk that is alone in its process is written and committed at the same time. The row
- * can't say that its bytes are durable, only that they are coming: the offset stays where they start, and the tail tells their
- * part, end and CRC-32. The bytes of an acknowledged tail are in its part. Those that a crash cut short count for nothing.
+ * An optimisation: a chunk that is alone in its process is written and committed at the same time. The row can't say that its
+ * bytes are durable, only that they are coming: the offset stays where they start, the tail tells part, end and CRC-32. The
+ * bytes of an acknowledged tail are in its part. Those that a crash cut short count for nothing.
  * A row with a tail names no last part, so no other compare-and-set takes it. Whoever meets it *adopts* the tail: fences its
  * part, reads the bytes and, if they are whole, writes them to a new part, since after a failed sync they may only look well.
  * The writer writes, then looks for the fence; the adopter sets the fence, then looks for the bytes: one sees the other.
  */
 @Injectable()
-export class AnnouncingUploadStore extends UploadStore {
-  @Inject() private readonly config!: Config;
-  /** Positions whose last chunk is a tail in the row. */
-  private readonly tailed = new WeakSet<Position>();
+export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
+  /** Where uploads stand whose last chunk, a tail in the row, this process has acknowledged. */
+  private readonly tailed = new LRUCache<string, Position>({ max: 4096 });
   private underWay = 0;
-  private isPossible = false;
+  private isLocal = false;
 
-  override async onModuleInit(): Promise<void> {
-    await super.onModuleInit();
-    this.isPossible = process.platform === 'linux' && LOCAL.has((await statfs(this.config.dataDir)).type);
+  async onModuleInit(): Promise<void> {
+    this.isLocal = process.platform === 'linux' && LOCAL.has((await statfs(this.config.dataDir)).type);
   }
 
-  override async find(ownerId: string, id: string): Promise<UploadSession | undefined> {
-    let session = await super.find(ownerId, id);
-    // Each round but the last means that the writer has made progress meanwhile.
-    for (let round = 1; round <= 5 && session?.part === null && session.state === 'open'; round++) {
-      await this.adopt(session);
-      session = await super.find(ownerId, id);
+  override async find(ownerId: string, id: string): Promise<FoundSession | undefined> {
+    // Each round but the first means that a writer has made progress meanwhile.
+    for (let round = 1; round <= 5; round++) {
+      const session = await super.find(ownerId, id);
+      if (session?.part !== null || session.state !== 'open') return session;
+      if (!(await this.confirm(id))) await this.adopt(session);
     }
-    return session;
-  }
-
-  override async page(ownerId: string, page: PageRequest): Promise<SessionPage> {
-    const { count, sessions } = await super.page(ownerId, page);
-    const found: UploadSession[] = [];
-    for (const session of sessions)
-      found.push((session.part === null && (await this.find(ownerId, session.id))) || session);
-    return { count, sessions: found };
+    throw new ServiceUnavailable('The upload is changing too fast; try again');
   }
 
   override async append(id: string, position: Position, appendix: Appendix): Promise<Position | undefined> {
     const { range, identified, mime } = appendix;
     const isAlone = this.underWay++ === 0;
+    const isTailed = this.tailed.get(id) === position;
+    this.tailed.delete(id);
     try {
-      if (isAlone && this.isPossible && range.end + 1 < range.total && identified && mime === null)
+      if (isAlone && this.isLocal && range.end + 1 < range.total && identified && mime === null)
         return await this.announce(id, position, appendix);
-      if (!this.tailed.has(position)) return await super.append(id, position, appendix);
+      if (!isTailed) return await super.append(id, position, appendix);
       if (!(await this.appendBytes(position, appendix))) return undefined;
       const expiresAt = await this.move(`"offset" = $4, part = $6, ${NO_TAIL}`, id, position, appendix);
       return expiresAt && moved(position, appendix, expiresAt);
@@ -77,15 +68,13 @@ export class AnnouncingUploadStore extends UploadStore {
     const written = this.appendBytes(position, appendix);
     const changes = `"offset" = $3, part = NULL, tail_part = $6, tail_end = $4, tail_crc = $7`;
     const announced = this.move(changes, id, position, appendix, crc32(appendix.bytes));
-    // It may fail while the bytes are still being written; allAfterSettled reports it.
-    announced.catch(() => undefined);
+    announced.catch(() => undefined); // It may fail while the bytes are being written; it is reported below.
     if (!(await written.catch(() => false)))
       await announced.then(() => this.retract(id, position, appendix)).catch(() => undefined);
     const [isWritten, expiresAt] = await allAfterSettled(written, announced);
     if (!isWritten || !expiresAt || this.isFenced(position.part.name)) return undefined;
-    const next = moved(position, appendix, expiresAt);
-    this.tailed.add(next);
-    return next;
+    this.tailed.set(id, moved(position, appendix, expiresAt));
+    return this.tailed.get(id);
   }
 
   private async move(
@@ -114,7 +103,19 @@ export class AnnouncingUploadStore extends UploadStore {
     );
   }
 
-  private async adopt({ id, offset }: UploadSession): Promise<void> {
+  /** False unless the tail is of this process, which knows that its bytes are durable. */
+  private async confirm(id: string): Promise<boolean> {
+    const { part, offset } = this.tailed.get(id) ?? {};
+    if (!part || !this.tailed.delete(id)) return false;
+    const { rowCount } = await this.db.query(
+      `UPDATE upload_session SET "offset" = tail_end, part = tail_part, ${NO_TAIL}
+       WHERE id = $1 AND tail_part = $2 AND tail_end = $3`,
+      [id, part.name, offset],
+    );
+    return rowCount === 1;
+  }
+
+  private async adopt({ id, offset, now }: FoundSession): Promise<void> {
     const { rows } = await this.db.query<{ name: string; start: number; end: number; crc: number }>(
       `SELECT name, start::float8 AS start, tail_end::float8 AS "end", tail_crc::float8 AS crc
        FROM upload_session JOIN upload_part ON name = tail_part WHERE id = $1 AND "offset" = $2`,
@@ -125,18 +126,17 @@ export class AnnouncingUploadStore extends UploadStore {
     await storing(() => unlessAbsent(chmod(this.storage.path('uploads', tail.name), 0o600 | FENCE)));
     const bytes = await this.storage.read('uploads', tail.name, offset - tail.start, tail.end - offset);
     const isWhole = bytes?.length === tail.end - offset && crc32(bytes) === tail.crc;
-    const deadline = this.deadline.next();
     const part = bytes && isWhole ? await this.storage.createPart(id, bytes) : tail.name;
-    const { rows: adopted } = await this.db.query(
+    const { rowCount } = await this.db.query(
       `WITH adopted AS (
          UPDATE upload_session SET "offset" = $2, part = $3, ${NO_TAIL}
          WHERE id = $1 AND state = 'open' AND "offset" = $4 AND tail_part = $5 AND tail_end = $6 AND now() < $7
          RETURNING id),
        named AS (INSERT INTO upload_part (upload_id, start, name) SELECT id, $4, $3 FROM adopted WHERE $3 <> $5)
        SELECT id FROM adopted`,
-      [id, isWhole ? tail.end : offset, part, offset, tail.name, tail.end, deadline],
+      [id, isWhole ? tail.end : offset, part, offset, tail.name, tail.end, deadlineAfter(now)],
     );
-    if (adopted.length === 0 && part !== tail.name) await this.storage.remove('uploads', part);
+    if (rowCount === 0 && part !== tail.name) await this.storage.remove('uploads', part);
   }
 
   /** Without a trip to the thread pool: the system has it in memory. A file that can't be looked at counts as fenced. */

@@ -19,8 +19,6 @@ export class UploadSession {
   @Column(bigintColumn) readonly offset!: number;
   /** Name of the last part; null while a chunk is announced (announced-tail.ts). */
   @Column('text', { nullable: true }) readonly part!: string | null;
-  /** Name of the finished file. */
-  @Column('text') readonly key!: string;
   @Column('text', { name: 'file_name', nullable: true }) readonly fileName!: string | null;
   @Column('text', { nullable: true }) readonly mime!: string | null;
   @Column('jsonb', { nullable: true }) readonly rejection!: Rejection | null;

@@ -1,24 +1,33 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { In, Raw, type Repository } from 'typeorm';
+import { Raw, type Repository } from 'typeorm';
+import { Batcher } from '../../../concurrency/batcher.js';
+import { Config } from '../../../config/config.js';
 import { Database } from '../../../database/database.js';
 import { BlobStorage } from '../../../storage/blob-storage.js';
+import type { PageQueryDto } from '../../page.dto.js';
 import type { ByteRange } from '../chunks/content-range.js';
-import { ChunkCommits } from './chunk-commits.js';
-import { CommitDeadline } from './commit-deadline.js';
-import type { Position } from './position.js';
+import { commitStatement, FIND, FIND_BY_KEY } from './statements.js';
 import { isUploadId } from './upload-id.js';
-import { UploadSession } from './upload-session.entity.js';
-
-export interface PageRequest {
-  readonly limit: number;
-  readonly offset: number;
-}
+import { UploadSession, type PartStart } from './upload-session.entity.js';
 
 export interface SessionPage {
   /** Number of sessions on all pages. */
   readonly count: number;
   readonly sessions: readonly UploadSession[];
+}
+
+/** A session as it was at `now`, by the clock of Postgres, and the name of its finished file. */
+export type FoundSession = UploadSession & { readonly now: Date; readonly key: string | null };
+
+/**
+ * Where an upload stood when this process appended to it last, and the part of this process that its bytes went to. Only ever
+ * cached: losing it costs a query and a new part, nothing else.
+ */
+export interface Position extends Pick<UploadSession, 'ownerId' | 'total' | 'offset' | 'expiresAt'> {
+  readonly part: PartStart;
+  /** Whether the content is known. Otherwise the next chunk is judged together with the bytes before it. */
+  readonly identified: boolean;
 }
 
 /** Bytes to append, which start where the upload stands. */
@@ -31,70 +40,81 @@ export interface Appendix {
   readonly identified: boolean;
 }
 
-// A session past its time is reported as expired: it ends by the clock of Postgres, not when the sweeper comes round.
-const FIND = `
-  SELECT id, owner_id AS "ownerId", total::float8 AS total, "offset"::float8 AS "offset", part, key,
-    file_name AS "fileName", mime, rejection, created_at AS "createdAt", expires_at AS "expiresAt",
-    idempotency_key AS "idempotencyKey", media_id AS "mediaId",
-    CASE WHEN state = 'open' AND expires_at <= now() THEN 'expired' ELSE state END AS state,
-    (SELECT coalesce(json_agg(json_build_object('start', start, 'name', name) ORDER BY start), '[]')
-     FROM upload_part WHERE upload_id = id) AS parts,
-    now() AS now
-  FROM upload_session WHERE id = $1 AND owner_id = $2`;
+/** A chunk whose bytes are durable in `part`. */
+interface WrittenChunk extends Pick<Appendix, 'range' | 'mime'> {
+  readonly uploadId: string;
+  readonly ownerId: string;
+  /** Last part of the upload, as far as this process knows. */
+  readonly lastPart: string | null;
+  readonly part: string;
+  readonly deadline: Date | null;
+}
+
+/**
+ * How long a new blob may wait for the statement that makes it count: well below the least ORPHAN_AGE_SECONDS, so that a
+ * process that was frozen cannot commit a blob that the sweeper has removed.
+ */
+const MAX_WAIT_MS = 120_000;
+
+/** When a blob that is created next is too old to be committed. @param now what Postgres answered before that */
+export function deadlineAfter(now: Date): Date {
+  return new Date(now.getTime() + MAX_WAIT_MS);
+}
 
 /** Rows and parts of uploads: tells where they stand, reads their bytes, appends to them. */
 @Injectable()
-export class UploadStore implements OnModuleInit {
+export class UploadStore {
+  /** Chunks that are written while a statement is under way share the next one: one round trip and one sync for many. */
+  private readonly commits = new Batcher((chunks: readonly WrittenChunk[]) =>
+    this.commit('FOR UPDATE SKIP LOCKED', chunks),
+  );
+
   constructor(
     @InjectRepository(UploadSession) private readonly sessions: Repository<UploadSession>,
+    protected readonly config: Config,
     protected readonly db: Database,
     protected readonly storage: BlobStorage,
-    private readonly commits: ChunkCommits,
-    protected readonly deadline: CommitDeadline,
   ) {}
 
-  async onModuleInit(): Promise<void> {
-    const { rows } = await this.db.query<{ now: Date }>('SELECT now() AS now');
-    if (rows[0]) this.deadline.observe(rows[0].now);
+  async find(ownerId: string, id: string): Promise<FoundSession | undefined> {
+    if (!isUploadId(id)) return undefined;
+    return (await this.db.query<FoundSession>(FIND, [id, ownerId])).rows[0];
   }
 
-  async find(ownerId: string, id: string): Promise<UploadSession | undefined> {
-    if (!isUploadId(id)) return undefined;
-    const { rows } = await this.db.query<UploadSession & { now: Date }>(FIND, [id, ownerId]);
-    const [session] = rows;
-    if (session) this.deadline.observe(session.now);
-    return session;
+  /** Returns the time and the id of the upload that was opened with this key and has not ended without a media. */
+  async findByKey(
+    ownerId: string,
+    idempotencyKey: string | undefined,
+  ): Promise<{ now: Date; id: string | null }> {
+    const { rows } = await this.db.query<{ now: Date; id: string | null }>(FIND_BY_KEY, [
+      ownerId,
+      idempotencyKey,
+    ]);
+    const [row] = rows;
+    if (!row) throw new Error('The time has no row');
+    return row;
   }
 
   /** Returns the owner's open sessions, newest first. */
-  async page(ownerId: string, { limit, offset }: PageRequest): Promise<SessionPage> {
-    const [sessions, count] = await this.sessions.findAndCount({
+  async page(ownerId: string, { limit, offset }: PageQueryDto): Promise<SessionPage> {
+    const [ids, count] = await this.sessions.findAndCount({
+      select: { id: true },
       where: { ownerId, state: 'open', expiresAt: Raw((column) => `${column} > now()`) },
       order: { createdAt: 'DESC', id: 'ASC' },
       take: limit,
       skip: offset,
     });
+    const sessions: UploadSession[] = [];
+    for (const { id } of ids)
+      sessions.push(...[await this.find(ownerId, id)].filter((found) => found !== undefined));
     return { count, sessions };
   }
 
-  /** Returns the id of the upload that was opened with this key and has not ended without a media. */
-  async idByKey(ownerId: string, idempotencyKey: string | undefined): Promise<string | undefined> {
-    if (idempotencyKey === undefined) return undefined;
-    const session = await this.sessions.findOne({
-      select: { id: true },
-      where: { ownerId, idempotencyKey, state: In(['open', 'complete']) },
-    });
-    return session?.id;
-  }
-
-  /**
-   * Reads uploaded bytes below the offset of a session; undefined if they are no longer where it says, since the upload has
-   * ended meanwhile.
-   */
-  async read(session: UploadSession, start: number, length: number): Promise<Buffer | undefined> {
-    const { mediaId, parts, key } = session;
+  /** Reads uploaded bytes below the offset; undefined if the upload has ended since and they are no longer there. */
+  async read(session: FoundSession, start: number, length: number): Promise<Buffer | undefined> {
+    const { parts, key } = session;
     // If the upload became the finished file as it was, its parts are gone.
-    if (mediaId !== null && parts.length === 0) return await this.storage.read('files', key, start, length);
+    if (key !== null && parts.length === 0) return await this.storage.read('files', key, start, length);
     const pieces: Buffer[] = [];
     for (const part of extentsOf(session)) {
       const first = Math.max(start, part.start);
@@ -107,35 +127,59 @@ export class UploadStore implements OnModuleInit {
     return Buffer.concat(pieces);
   }
 
-  /** Continues a part of this process. Undefined if the upload does not, or no longer, end with it. */
+  /** Continues a part of this process. Undefined if the upload does not, or no longer, end with it, or its row is locked. */
   async append(uploadId: string, position: Position, appendix: Appendix): Promise<Position | undefined> {
-    const { ownerId, part } = position;
     if (!(await this.appendBytes(position, appendix))) return undefined;
-    const { range, mime } = appendix;
-    const names = { lastPart: part.name, part: part.name, deadline: null };
-    const expiresAt = await this.commits.commit({ uploadId, ownerId, range, mime, ...names });
+    const { name } = position.part;
+    const expiresAt = await this.commits.add({
+      ...{ ...position, ...appendix, uploadId },
+      ...{ lastPart: name, part: name, deadline: null },
+    });
     return expiresAt && moved(position, appendix, expiresAt);
   }
 
   /**
-   * Begins a new part. Undefined if the session has changed, and the part is thrown away.
+   * Begins a new part. Undefined if the session has changed; then the part is thrown away. If this throws, the outcome may be
+   * unknown: the part is left alone.
    * @param patient whether to wait for a row that is locked
    */
-  async begin(session: UploadSession, appendix: Appendix, patient: boolean): Promise<Position | undefined> {
-    const { id: uploadId, ownerId, total } = session;
-    const { range, bytes, mime } = appendix;
-    const deadline = this.deadline.next();
-    const part = await this.storage.createPart(uploadId, bytes);
-    const chunk = { uploadId, ownerId, range, mime, lastPart: session.part, part, deadline };
-    const expiresAt = await (patient ? this.commits.commitPatiently(chunk) : this.commits.commit(chunk));
+  async begin(session: FoundSession, appendix: Appendix, patient: boolean): Promise<Position | undefined> {
+    const { id: uploadId, ownerId, part: lastPart, now } = session;
+    const deadline = deadlineAfter(now);
+    const part = await this.storage.createPart(uploadId, appendix.bytes);
+    const chunk = { ...appendix, uploadId, ownerId, lastPart, part, deadline };
+    const [expiresAt] = patient ? await this.commit('FOR UPDATE', [chunk]) : [await this.commits.add(chunk)];
     if (expiresAt)
-      return moved({ ownerId, total, part: { start: range.start, name: part } }, appendix, expiresAt);
+      return moved({ ...session, part: { start: appendix.range.start, name: part } }, appendix, expiresAt);
     await this.storage.remove('uploads', part);
     return undefined;
   }
 
   protected async appendBytes({ part }: Position, { range, bytes }: Appendix): Promise<boolean> {
     return await this.storage.appendPart(part.name, range.start - part.start, bytes);
+  }
+
+  /** Returns for each chunk when its upload expires now; undefined if the row is not, or no longer, as the chunk needs it. */
+  private async commit(
+    locking: 'FOR UPDATE' | 'FOR UPDATE SKIP LOCKED',
+    chunks: readonly WrittenChunk[],
+  ): Promise<(Date | undefined)[]> {
+    const { rows } = await this.db.query<{ id: string; expires_at: Date }>(
+      commitStatement(this.config.uploads, locking),
+      [
+        chunks.map(({ uploadId }) => uploadId),
+        chunks.map(({ ownerId }) => ownerId),
+        chunks.map(({ range }) => range.total),
+        chunks.map(({ range }) => range.start),
+        chunks.map(({ range }) => range.end + 1),
+        chunks.map(({ lastPart }) => lastPart),
+        chunks.map(({ part }) => part),
+        chunks.map(({ deadline }) => deadline),
+        chunks.map(({ mime }) => mime),
+      ],
+    );
+    const expiries = new Map(rows.map(({ id, expires_at }) => [id, expires_at]));
+    return chunks.map(({ uploadId }) => expiries.get(uploadId));
   }
 }
 
