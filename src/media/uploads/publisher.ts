@@ -1,4 +1,4 @@
-import { randomBytes, webcrypto } from 'node:crypto';
+import { randomUUID, webcrypto } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { BlobStorage } from '../../storage/blob-storage.js';
@@ -49,7 +49,7 @@ export class Publisher {
     try {
       const { digest, content } = await this.examine(session, scratch, request);
       const type = mediaType(request.claim, content);
-      const key = randomBytes(16).toString('hex');
+      const key = randomUUID().replaceAll('-', '');
       const { image, bytes } = content;
       const visible = image && bytes ? await this.images.of(bytes, image) : undefined;
       if (!visible || visible.bytes === bytes) {
