@@ -14,12 +14,16 @@ import { COUNTING, namesIn } from './statements.js';
 
 /** What each statement must compare, whatever else it does. @type {Partial<Record<import('./statements.js').Kind, readonly string[]>>} */
 const COMPARES = {
-  open: ['now() < $16'],
+  open: ['now() < $15'],
   'commit chunk': ['s."offset" = c.start', 's.part = c.last_part', 'now() < c.deadline'],
   announce: ['"offset" = $3 AND part = $6 OR tail_end = $3 AND tail_part = $6'],
   confirm: ['"offset" = $3 AND part = $6 OR tail_end = $3 AND tail_part = $6'],
+  settle: ['tail_part = $2 AND tail_end = $3'],
+  complete: ['"offset" = total AND part = $3 AND now() < $4'],
   adopt: ['"offset" = $4 AND tail_part = $5 AND tail_end = $6 AND now() < $7'],
 };
+
+const UPDATES = /^(confirm|settle)$/;
 
 /** Statements of each kind of request, in order. @type {Partial<Record<Kind, readonly (readonly string[])[]>>} */
 const PLAIN = {
@@ -34,7 +38,7 @@ const PLAIN = {
 const ANNOUNCING = {
   ...PLAIN,
   next: [['announce']],
-  repeat: [['adopt']],
+  repeat: [['settle']],
   elsewhere: [['adopt', 'commit chunk']],
   last: [['commit chunk'], ['confirm']],
 };
@@ -89,7 +93,7 @@ export class Judge {
         ...follows(
           `the statement to ${statement.kind} is confirmed`,
           [answer.last],
-          answer.reply(statement, statement.kind === 'confirm' ? 'UPDATE 1' : 'SELECT 1'),
+          answer.reply(statement, UPDATES.test(statement.kind) ? 'UPDATE 1' : 'SELECT 1'),
           'the answer',
         ),
       ]);
@@ -191,6 +195,7 @@ export class Judge {
       ...follows('the file is renamed', [synced], renamed, 'the directory of files is synced'),
       ...follows('the directory of files is synced', [begin], synced, 'BEGIN'),
       ...lockFaults(answer, [answer.statement('media')?.call]),
+      ...removalFaults(answer, removed),
       ...follows(
         'COMMIT is confirmed',
         removed,
@@ -207,8 +212,15 @@ export class Judge {
     return [
       ...lockFaults(answer, [commit?.call]),
       ...follows('COMMIT is confirmed', removed, answer.reply(commit, 'COMMIT'), 'the bytes are removed'),
+      ...removalFaults(answer, removed),
     ];
   }
+}
+
+/** First the rows of parts, then the parts. @param {Answer} answer @param {readonly Call[]} removed */
+function removalFaults(answer, removed) {
+  const cleaned = answer.reply(answer.statement('clean'), `DELETE ${removed.length}`);
+  return follows('the rows of the parts are gone', removed, cleaned, 'the parts go');
 }
 
 /** @param {Answer} answer */

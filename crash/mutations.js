@@ -132,7 +132,14 @@ export const MUTANTS = [
   },
   {
     name: 'positions are kept after a failure',
-    patches: [{ from: 'this.positions.delete(uploadId);', to: '' }],
+    patches: [
+      { from: 'this.positions.delete(uploadId);', to: '' },
+      {
+        file: 'upload-writer.ts',
+        from: 'if (!position) return undefined;',
+        to: 'if (!position) return void this.positions.delete(uploadId);',
+      },
+    ],
     layers: ['errors'],
   },
   {

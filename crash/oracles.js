@@ -11,7 +11,7 @@ const SWEEP_MS = 15_000;
  * @typedef {{ kind: 'lost' | 'wrong' | 'doubled' | 'orphan' | 'refused' | 'stuck', what: string }} Violation
  * @typedef {{ postgres: import('./postgres.js').Postgres, dataDir: string, deaths: Violation[] }} Place
  * @typedef {{ start: number, name: string }} Part
- * @typedef {{ id: string, key: string, state: string, total: number, offset: number, name: string, parts: Part[],
+ * @typedef {{ id: string, state: string, total: number, offset: number, name: string, parts: Part[],
  *   part: string | null, tail_part: string | null, tail_end: number | null, tail_crc: number | null,
  *   media: number | null, media_key: string | null, media_size: number | null, media_sha256: string | null }} Row
  */
@@ -26,23 +26,42 @@ export async function inspect(place, uploads) {
     .filter(({ id }) => id !== undefined)
     .map(({ id, acked, mediaId }) => ({ id, acked, mediaId }));
   const rows = await readRows(place, uploads);
-  const byId = new Map(rows.map((row) => [row.id, row]));
+  const clients = new Map(known.map((client) => [client.id, client]));
   const byName = new Map(uploads.map((upload) => [upload.name, upload]));
+  const present = new Set(rows.map(({ id }) => id));
   /** @type {Violation[]} */
-  const wrong = [];
+  const found = known.filter(({ id }) => !present.has(id ?? '')).map(({ id, acked }) => gone(id, acked));
   for (const row of rows) {
-    wrong.push(...partFaults(row));
-    row.offset = await standing(place, row);
-    wrong.push(...(await compareWithDisk(place, row, byName.get(row.name))));
+    const upload = byName.get(row.name);
+    if (upload) found.push(...(await faultsOf(place, row, upload, clients.get(row.id))));
   }
-  const lost = known.flatMap((client) => compareWithClient(client, byId.get(client.id ?? '')));
-  return [...place.deaths.splice(0), ...lost, ...wrong, ...doubled(rows)];
+  return [...place.deaths.splice(0), ...found, ...doubled(rows)];
+}
+
+/** @param {string | undefined} id @param {number} acked @returns {Violation} */
+function gone(id, acked) {
+  return { kind: 'lost', what: `upload ${id} has no row, ${acked} bytes were acknowledged` };
+}
+
+/** @typedef {{ id: string | undefined, acked: number, mediaId: number | undefined }} Client */
+
+/** A row that changes while it is compared is read again. @param {Place} place @param {Row} row @param {import('./upload.js').Upload} upload @param {Client | undefined} client @returns {Promise<Violation[]>} */
+async function faultsOf(place, row, upload, client) {
+  const before = JSON.stringify(row);
+  const wrong = partFaults(row);
+  row.offset = await standing(place, row);
+  wrong.push(...(await compareWithDisk(place, row, upload)));
+  if (client) wrong.push(...compareWithClient(client, row));
+  if (wrong.length === 0) return [];
+  const again = (await readRows(place, [upload])).find(({ id }) => id === row.id);
+  const isSame = !again || JSON.stringify(again) === before;
+  return isSame ? wrong : await faultsOf(place, again, upload, client);
 }
 
 /** @param {Place} place @param {readonly import('./upload.js').Upload[]} uploads @returns {Promise<Row[]>} */
 async function readRows({ postgres }, uploads) {
   return await postgres.query(
-    `SELECT s.id, s.key, s.state, s.total::float8 AS total, s."offset"::float8 AS "offset", s.file_name AS name,
+    `SELECT s.id, s.state, s.total::float8 AS total, s."offset"::float8 AS "offset", s.file_name AS name,
             s.part, s.tail_part, s.tail_end::float8 AS tail_end, s.tail_crc::float8 AS tail_crc,
             (SELECT coalesce(json_agg(json_build_object('start', p.start, 'name', p.name) ORDER BY p.start), '[]')
              FROM upload_part p WHERE p.upload_id = s.id) AS parts,
@@ -73,9 +92,8 @@ async function standing({ dataDir }, row) {
   return tail?.length === tail_end - offset && crc32(tail) === row.tail_crc ? tail_end : offset;
 }
 
-/** @param {{ id: string | undefined, acked: number, mediaId: number | undefined }} client @param {Row | undefined} row @returns {Violation[]} */
+/** @param {Client} client @param {Row} row @returns {Violation[]} */
 function compareWithClient({ id, acked, mediaId }, row) {
-  if (!row) return [{ kind: 'lost', what: `upload ${id} has no row, ${acked} bytes were acknowledged` }];
   if (row.offset < acked)
     return [{ kind: 'lost', what: `upload ${id} stands at ${row.offset}, acknowledged ${acked}` }];
   if (mediaId !== undefined && row.media !== mediaId)
@@ -83,9 +101,9 @@ function compareWithClient({ id, acked, mediaId }, row) {
   return [];
 }
 
-/** @param {Place} place @param {Row} row @param {import('./upload.js').Upload | undefined} upload @returns {Promise<Violation[]>} */
+/** @param {Place} place @param {Row} row @param {import('./upload.js').Upload} upload @returns {Promise<Violation[]>} */
 async function compareWithDisk({ dataDir }, row, upload) {
-  if (!upload || (row.state !== 'open' && row.state !== 'complete')) return [];
+  if (row.state !== 'open' && row.state !== 'complete') return [];
   const { content } = upload;
   if (upload.done) upload.bytes = undefined;
   if (row.media !== null) return await compareMedia(dataDir, row, content);
@@ -106,7 +124,7 @@ async function compareMedia(dataDir, { media, media_key, media_size, media_sha25
 }
 
 /** The first `end` bytes of an upload, or what there is of them; a completion may remove the parts just now. @param {string} dataDir @param {Row} row @param {number} end */
-async function readStored(dataDir, { parts, key }, end) {
+async function readStored(dataDir, { parts, media_key }, end) {
   const pieces = await Promise.all(
     parts.map(async ({ name, start }, index) => {
       const length = (parts[index + 1]?.start ?? end) - start;
@@ -116,7 +134,7 @@ async function readStored(dataDir, { parts, key }, end) {
   );
   const present = pieces.filter((piece) => piece !== undefined);
   if (present.length === parts.length && parts.length > 0) return Buffer.concat(present);
-  return (await read(join(dataDir, 'files', key)))?.subarray(0, end);
+  return media_key === null ? undefined : (await read(join(dataDir, 'files', media_key)))?.subarray(0, end);
 }
 
 /** @param {readonly Row[]} rows @returns {Violation[]} */
@@ -156,7 +174,7 @@ async function orphans({ postgres, dataDir }) {
   const files = await readdir(join(dataDir, 'files'));
   const rows = await postgres.query(`
     SELECT p.name FROM upload_part p JOIN upload_session s ON s.id = p.upload_id WHERE s.state IN ('open', 'complete')
-    UNION ALL SELECT key FROM upload_session WHERE state = 'open' UNION ALL SELECT key FROM media`);
+    UNION ALL SELECT key FROM media`);
   const names = new Set(rows.map(({ name }) => name));
   return [...uploads, ...files]
     .filter((name) => !names.has(name))

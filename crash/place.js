@@ -63,8 +63,9 @@ export class Place {
     await this.startServer().catch(() => undefined);
   }
 
-  async killServers() {
-    await Promise.all(this.servers.map((server) => server.kill()));
+  /** @param {Server} [spared] */
+  async killServers(spared) {
+    await Promise.all(this.servers.filter((server) => server !== spared).map((server) => server.kill()));
   }
 
   /** What the server's own check of rows against bytes says; empty when all is well. */

@@ -31,11 +31,6 @@ function suffix(seed, n) {
     .slice(0, 2 * SUFFIX_BYTES);
 }
 
-/** As the server derives it. @param {string} id */
-export function fileKey(id) {
-  return createHash('sha256').update(`mediadock file ${id}`).digest('hex').slice(0, 32);
-}
-
 const seed = process.env['CRASH_IDS'];
 if (seed !== undefined) {
   const { randomBytes } = crypto;

@@ -1,8 +1,9 @@
 // @ts-check
 
 /**
- * What the statements of the server do to an upload; `begin` and `append` are the same one, as are those of the tails.
- * @typedef {'open' | 'commit chunk' | 'announce' | 'confirm' | 'retract' | 'adopt' | 'lock' | 'media' | 'BEGIN' | 'COMMIT' | 'other'} Kind
+ * What the statements of the server do to an upload. A tail is confirmed by the next chunk, settled when its server is asked,
+ * adopted by any other one.
+ * @typedef {'open' | 'commit chunk' | 'announce' | 'confirm' | 'settle' | 'retract' | 'adopt' | 'lock' | 'media' | 'complete' | 'clean' | 'BEGIN' | 'COMMIT' | 'other'} Kind
  */
 
 /** @type {readonly (readonly [Kind, RegExp])[]} */
@@ -11,16 +12,25 @@ const KINDS = [
   ['commit chunk', /^WITH moved AS/],
   ['announce', /^UPDATE upload_session SET "offset" = \$3, part = NULL/],
   ['confirm', /^UPDATE upload_session SET "offset" = \$4, part = \$6/],
+  ['settle', /^UPDATE upload_session SET "offset" = tail_end, part = tail_part/],
   ['retract', /^UPDATE upload_session SET part = tail_part/],
   ['adopt', /^WITH adopted AS/],
   ['lock', /FROM upload_session WHERE id = \$1 AND owner_id = \$2 FOR UPDATE/],
   ['media', /^INSERT INTO "?media"? /],
+  ['complete', /^UPDATE upload_session SET state = 'complete'/],
+  ['clean', /DELETE FROM upload_part WHERE upload_id = \$1/],
   ['BEGIN', /^BEGIN/],
   ['COMMIT', /^COMMIT/],
 ];
 
 /** Statements after which bytes count, whoever asks. */
-export const COUNTING = /** @type {readonly Kind[]} */ (['open', 'commit chunk', 'confirm', 'adopt']);
+export const COUNTING = /** @type {readonly Kind[]} */ ([
+  'open',
+  'commit chunk',
+  'confirm',
+  'settle',
+  'adopt',
+]);
 
 /** @param {string} text @returns {Kind} */
 export function kindOf(text) {

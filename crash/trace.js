@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { fileKey, partNames, uploadId } from './seeded-ids.js';
+import { partNames, uploadId } from './seeded-ids.js';
 
 /** One thread for all file calls, so that their order, and with it "the k-th", is the same every time. */
 export const ONE_THREAD = { UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0' };
@@ -15,15 +15,16 @@ export function predictable(ids) {
   return { ...ONE_THREAD, CRASH_IDS: ids, NODE_OPTIONS: `--import=${preload}` };
 }
 
-/** Every path that the n-th upload of a server touches. @param {string} dataDir @param {string} ids @param {number} n */
-export function pathsOf(dataDir, ids, n) {
+/**
+ * Every path that the n-th upload of a server touches, but for its finished file: a scratch file gets that random name.
+ * @param {string} dataDir @param {string} ids @param {number} n @param {readonly string[]} [others] servers that have parts of it
+ */
+export function pathsOf(dataDir, ids, n, others = []) {
   const id = uploadId(ids, n);
-  return [
-    'uploads',
-    'files',
-    ...partNames(ids, id).map((name) => join('uploads', name)),
-    join('files', fileKey(id)),
-  ].map((path) => join(dataDir, path));
+  const parts = [ids, ...others].flatMap((seed) => partNames(seed, id));
+  return ['uploads', 'files', ...parts.map((name) => join('uploads', name))].map((path) =>
+    join(dataDir, path),
+  );
 }
 
 /** Why strace cannot be used here; undefined if it can. */

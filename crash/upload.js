@@ -31,8 +31,10 @@ export class Upload {
     this.cancels = false;
     /** @type {(() => Promise<void>) | undefined} what it waits for after its first chunk */
     this.pause = undefined;
-    /** Asks how it stands before every chunk, as after a failure: an announced chunk is adopted then. */
+    /** Asks how it stands before every chunk, as after a failure: an announced chunk is confirmed then. */
     this.asks = false;
+    /** Another server for the chunks that start in this range. @type {{ target: import('./http.js').Target, from: number, to: number } | undefined} */
+    this.detour = undefined;
     /** @type {() => Promise<void>} called after each failure */
     this.onFailure = async () => undefined;
     /** Sent along as an Idempotency-Key, so that a first chunk whose answer was lost is found again. @type {string | undefined} */
@@ -96,7 +98,9 @@ export class Upload {
     );
     const bytes = this.content.subarray(start, start + size);
     if (id === undefined) this.opened++;
-    const answer = await sendChunk(target, { name, bytes, start, total, id, raw, key });
+    const { detour } = this;
+    const to = detour && start >= detour.from && start < detour.to ? detour.target : target;
+    const answer = await sendChunk(to, { name, bytes, start, total, id, raw, key });
     if (answer.status !== 201) return this.refused('chunk', answer);
     const { body } = answer;
     this.id = body.upload_id;

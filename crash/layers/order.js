@@ -126,7 +126,7 @@ class Drive {
     upload.offset -= CHUNK_BYTES;
     await this.append('repeat', upload);
     upload.offset -= CHUNK_BYTES / 2;
-    await this.append('new part', upload);
+    await this.append('next', upload);
     upload.raw = false;
     await this.append('next', upload);
     await this.append('elsewhere', upload, this.there);
@@ -140,8 +140,8 @@ class Drive {
     const start = upload.acked;
     await upload.append(target);
     const written = /** @type {Range} */ ([start, upload.acked]);
-    const adopted = kind === 'repeat' || kind === 'elsewhere' ? this.tail : [];
-    const writes = kind === 'repeat' ? adopted : [...adopted, written];
+    const adopted = kind === 'elsewhere' ? this.tail : [];
+    const writes = kind === 'repeat' ? [] : [...adopted, written];
     this.steps.push({ kind, status: 201, writes });
     this.tail = kind === 'next' && this.isAnnouncing ? [written] : [];
   }

@@ -28,14 +28,15 @@ export async function* syscalls(options) {
     return;
   }
   yield* inPlace(options.checkout, async function* (place) {
-    const points = (await pointsOf(place, options.seed)).flatMap((point) =>
+    const other = await place.startServer(predictable(OTHER));
+    const points = (await pointsOf(place, options.seed, other)).flatMap((point) =>
       CHANGING.test(point.name) ? [point, { ...point, after: true }] : [point],
     );
     for (const [run, point] of [...chosen(points, options), ...idlePoints(options)].entries()) {
       yield {
         layer: 'syscalls',
         run,
-        ...(await killAt(place, point, `${options.seed}-syscalls-${run}`, options.seconds)),
+        ...(await killAt(place, point, `${options.seed}-syscalls-${run}`, options.seconds, other)),
       };
     }
     yield { layer: 'syscalls', last: true, points: points.length, ...figures([], await lastLook(place, [])) };
@@ -50,19 +51,23 @@ export async function* errors(options) {
     return;
   }
   yield* inPlace(options.checkout, async function* (place) {
-    const points = await pointsOf(place, options.seed);
+    const other = await place.startServer(predictable(OTHER));
+    const points = await pointsOf(place, options.seed, other);
     // A write of nothing is the only short write that strace can fake without lying about the bytes on disk.
     const faults = points.flatMap((point) => [
       ...ERRORS.map((error) => ({ ...point, fault: `error=${error}` })),
       ...(point.name.startsWith('pwrite') ? [{ ...point, fault: 'retval=0' }] : []),
     ]);
-    const client = new ErrorRuns(place, options);
+    const client = new ErrorRuns(place, options, other);
     const idle = idlePoints(options).map((point) => ({ ...point, fault: 'error=EIO' }));
     for (const [run, fault] of [...chosen(faults, options), ...idle].entries())
       yield await client.run(fault, run);
     yield { layer: 'errors', last: true, points: faults.length, ...figures([], await lastLook(place, [])) };
   });
 }
+
+/** Names of the parts of the server that is not traced. */
+const OTHER = 'other';
 
 /** @typedef {{ name: string, k: number, after?: boolean, idle?: boolean }} Point the k-th call of that name: before it, or after it */
 
@@ -85,12 +90,12 @@ function idlePoints({ short, runs }) {
   return short || runs !== undefined ? [] : [IDLE_CLOSE];
 }
 
-/** One upload with nothing going wrong tells which calls there are. @param {import('../place.js').Place} place @param {string} seed @returns {Promise<Point[]>} */
-async function pointsOf(place, seed) {
+/** Uploads with nothing going wrong tell which calls there are. @param {import('../place.js').Place} place @param {string} seed @param {import('../server.js').Server} other @returns {Promise<Point[]>} */
+async function pointsOf(place, seed, other) {
   const ids = `${seed}-dry`;
   const server = await place.startServer(predictable(ids));
   const trace = await Trace.attach(server.pid, watch(place, ids, 0), join(place.root, 'dry.log'));
-  await driven(place, `${seed}-dry`, 60).done;
+  await driven(place, `${seed}-dry`, 60, { other }).done;
   const calls = await trace.detach();
   return countsOf(calls);
 }
@@ -118,27 +123,27 @@ function rank(name) {
 
 /** The uploads that `driven` sends, one of which may be opened twice. @param {import('../place.js').Place} place @param {string} ids @param {number} n */
 function watch({ dataDir }, ids, n) {
-  const paths = [0, 1, 2, 3].flatMap((index) => pathsOf(dataDir, ids, n + index));
+  const paths = [0, 1, 2, 3].flatMap((index) => pathsOf(dataDir, ids, n + index, [OTHER]));
   return ['-e', 'trace=%file,%desc', ...[...new Set(paths)].flatMap((path) => ['-P', path])];
 }
 
 /**
- * One upload to the end, one of many parts, then one that is cancelled; for an idle file, one that pauses.
+ * One upload to the end, one of many parts, then one that is cancelled; for an idle file, one that pauses. Of the chunks of the
+ * second one some go to another server, whose tail is adopted then.
  * @param {import('../place.js').Place} place @param {string} name @param {number} seconds
- * @param {{ pause?: (() => Promise<void>) | undefined, target?: import('../http.js').Target, prepare?: (upload: import('../upload.js').Upload) => void }} [options]
+ * @param {{ pause?: (() => Promise<void>) | undefined, target?: import('../http.js').Target,
+ *   other?: import('../http.js').Target | undefined, prepare?: (upload: import('../upload.js').Upload) => void }} [options]
  */
-export function driven(
-  place,
-  name,
-  seconds,
-  { pause, target = place.target, prepare = () => undefined } = {},
-) {
+export function driven(place, name, seconds, options = {}) {
+  const { pause, target = place.target, other = target, prepare = () => undefined } = options;
   const [one, many, cancelled] = /** @type {import('../upload.js').Upload[]} */ (
     ['a', 'b', 'c'].map((letter) => plainUpload(`${name}-${letter}.txt`, BYTES))
   );
   if (!one || !many || !cancelled) throw new Error('There are three');
   if (pause) one.pause = pause;
+  many.chunkBytes = BYTES / 6;
   many.asks = true;
+  many.detour = { target: other, from: BYTES / 3, to: (2 * BYTES) / 3 };
   cancelled.cancels = true;
   const uploads = pause ? [one] : [one, many, cancelled];
   uploads.forEach(prepare);
@@ -166,14 +171,17 @@ function struck(calls) {
   return calls.filter(({ text }) => /\((INJECTED|DELAYED)\)/.test(text));
 }
 
-/** @param {import('../place.js').Place} place @param {Point} point @param {string} seed @param {number} seconds */
-async function killAt(place, { name, k, after = false, idle = false }, seed, seconds) {
-  await place.killServers();
+/** @param {import('../place.js').Place} place @param {Point} point @param {string} seed @param {number} seconds @param {import('../server.js').Server} other */
+async function killAt(place, { name, k, after = false, idle = false }, seed, seconds, other) {
+  await place.killServers(other);
   const server = await place.startServer(predictable(seed));
   const fate = after ? `delay_exit=${HELD_UP_MS * 1000}` : 'signal=KILL';
   const args = [...watch(place, seed, 0), '-e', `inject=${name}:${fate}:when=${k}`];
   const trace = await Trace.attach(server.pid, args, join(place.root, 'kill.log'));
-  const load = driven(place, seed, seconds, { pause: idle ? () => untilStruck(trace, server) : undefined });
+  const load = driven(place, seed, seconds, {
+    other,
+    pause: idle ? () => untilStruck(trace, server) : undefined,
+  });
   if (after)
     await Promise.race([load.done, untilStruck(trace, server).then(() => killHeldUp(trace, server))]);
   await Promise.race([load.done, server.exit]);
@@ -190,8 +198,9 @@ async function killAt(place, { name, k, after = false, idle = false }, seed, sec
 
 /** The server stays the same from run to run; how many ids it has made is known from the uploads it opened. */
 class ErrorRuns {
-  /** @param {import('../place.js').Place} place @param {import('../report.js').Options} options */
-  constructor(place, { seed, seconds }) {
+  /** @param {import('../place.js').Place} place @param {import('../report.js').Options} options @param {import('../server.js').Server} other */
+  constructor(place, { seed, seconds }, other) {
+    this.other = other;
     this.place = place;
     this.seed = `${seed}-errors`;
     this.seconds = seconds;
@@ -216,6 +225,7 @@ class ErrorRuns {
     /** @type {import('../oracles.js').Violation[]} */
     const announced = [];
     const load = driven(place, `${seed}-${run}`, this.seconds, {
+      other: this.other,
       pause: idle ? () => untilStruck(trace, server) : undefined,
       prepare: (upload) => {
         // Nothing but the disk fails here, so an answer is never lost.
