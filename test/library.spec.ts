@@ -288,7 +288,14 @@ describe('a click', () => {
     expect(await clicks(id)).toEqual({ all: undefined, known: [] });
   });
 
-  it.each(['2000000000', '0', 'abc', '%00'])('on %s is 404', async (id) => {
+  it('does not tell which media there are', async () => {
+    const before = await app.state();
+    for (const one of [client, new Client(app.url, 'no token')])
+      expect((await one.send('POST', '/api/v2/media/2000000000/click/')).status).toBe(204);
+    expect(await app.state()).toEqual(before);
+  });
+
+  it.each(['0', 'abc', '%00'])('on %s is 404', async (id) => {
     const before = await app.state();
     for (const one of [client, new Client(app.url, 'no token')])
       expect((await one.send('POST', `/api/v2/media/${id}/click/`)).body.code).toBe('media-not-found');

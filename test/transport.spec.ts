@@ -31,6 +31,14 @@ async function raw(lines: readonly string[], until = /\r\n\r\n\{.*\}$/s): Promis
   return text;
 }
 
+it('a request of more than a hundred headers is refused, and none is dropped', async () => {
+  const many = (count: number) => Array.from({ length: count }, (_, i) => `X-${i}: 1`);
+  const get = (count: number) => raw(['GET /health/live HTTP/1.1', 'Host: a', ...many(count)]);
+  expect(await get(99)).toMatch(/^HTTP\/1\.1 200 /);
+  expect(await get(100)).toMatch(/^HTTP\/1\.1 431 .*headers-too-large/s);
+  expect(await get(1500)).toMatch(/^HTTP\/1\.1 431 /);
+});
+
 function head(...lines: string[]): string[] {
   return [`POST ${CHUNK} HTTP/1.1`, 'Host: a', `Authorization: Bearer ${client.token}`, ...lines];
 }
@@ -248,7 +256,16 @@ describe('X-Fault, for those who try their clients', () => {
   });
 
   it('is refused when it is unknown, and in production', async () => {
-    expect((await client.send('GET', '/health/live', fault('x'))).status).toBe(400);
+    for (const name of [
+      'x',
+      'hasOwnProperty',
+      'constructor',
+      '__proto__',
+      'toString',
+      '',
+      'lost-answer, slow',
+    ])
+      expect((await client.send('GET', '/health/live', fault(name))).status).toBe(400);
     const production = await TestApp.start({ NODE_ENV: 'production' });
     const { status, body } = await (
       await Client.of(production)

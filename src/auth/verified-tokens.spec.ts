@@ -44,9 +44,21 @@ it('keeps nothing when it is off', () => {
   expect(verified.find('Bearer a')).toBeUndefined();
 });
 
-it('stays small: the oldest token goes first', () => {
+it('stays small: the least recently used token goes first', () => {
   const verified = tokens();
-  for (let i = 0; i <= 1000; i++) verified.keep(`Bearer ${i}`, { id: '7', until: NOW_SECONDS + 3600 });
-  expect(verified.find('Bearer 0')).toBeUndefined();
-  expect(verified.find('Bearer 1')).toBeDefined();
+  const keep = (name: number) => verified.keep(`Bearer ${name}`, { id: '7', until: NOW_SECONDS + 3600 });
+  for (let i = 0; i < 1000; i++) keep(i);
+  expect(verified.find('Bearer 0')).toBeDefined();
+  keep(1000);
+  expect(verified.find('Bearer 0')).toBeDefined();
+  expect(verified.find('Bearer 1')).toBeUndefined();
+});
+
+it('keeps one token once, however it is written', () => {
+  const verified = tokens();
+  const user = { id: '7', until: NOW_SECONDS + 3600 };
+  verified.keep('Bearer a', { id: '8', until: NOW_SECONDS + 3600 });
+  for (let blanks = 1; blanks <= 2000; blanks++) verified.keep(`bearer${' '.repeat(blanks)}b`, user);
+  expect(verified.find('Bearer a')).toBeDefined();
+  expect(verified.find('BEARER b')).toEqual(user);
 });

@@ -35,6 +35,7 @@ export class Config {
   readonly maxConnections: number;
   /** Where Prometheus may ask; undefined: nowhere. */
   readonly metricsPort: number | undefined;
+  readonly metricsHost: string;
   /** Processes that serve, on one port. */
   readonly workers: number;
   /** Absolute path. */
@@ -101,6 +102,7 @@ export class Config {
     this.trustProxy = trustedProxies(env.TRUST_PROXY ?? []);
     this.maxConnections = env.MAX_CONNECTIONS;
     this.metricsPort = env.METRICS_PORT;
+    this.metricsHost = env.METRICS_HOST;
     this.workers = env.WORKERS === 'auto' ? availableParallelism() : Number(env.WORKERS);
     this.dataDir = resolve(env.DATA_DIR);
     this.database = { url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE };

@@ -35,6 +35,9 @@ export class Environment {
   @WholeNumber(0, 65_535)
   METRICS_PORT?: number;
 
+  @IsString()
+  METRICS_HOST = '127.0.0.1';
+
   @Matches(/^(auto|[1-9]\d{0,2})$/, { message: 'must be auto or a whole number from 1' })
   WORKERS = '1';
 

@@ -9,20 +9,23 @@ const SLOW_MS = 2000;
 type Fault = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
 
 /** What can go wrong between a client and any server, by the value of `X-Fault`. */
-const FAULTS: Readonly<Record<string, Fault>> = {
-  /** The request is never seen. */
-  'lost-request': (request) => void request.socket.destroy(),
-  /** All is done, and nobody is told. */
-  'lost-answer': (request, response, next) => {
-    response.end = () => {
-      request.socket.destroy();
-      return response;
-    };
-    next();
-  },
-  unavailable: (request, response) => answerProblem(request, response, new ServiceUnavailable()),
-  slow: (_request, _response, next) => void setTimeout(SLOW_MS).then(next),
-};
+const FAULTS: ReadonlyMap<string, Fault> = new Map<string, Fault>([
+  // The request is never seen.
+  ['lost-request', (request) => void request.socket.destroy()],
+  // All is done, and nobody is told.
+  [
+    'lost-answer',
+    (request, response, next) => {
+      response.end = () => {
+        request.socket.destroy();
+        return response;
+      };
+      next();
+    },
+  ],
+  ['unavailable', (request, response) => answerProblem(request, response, new ServiceUnavailable())],
+  ['slow', (_request, _response, next) => void setTimeout(SLOW_MS).then(next)],
+]);
 
 /**
  * Lets those who write clients see what theirs does when things break: a request with `X-Fault` gets what it asks for.
@@ -32,10 +35,10 @@ export function faults(on: boolean): Middleware {
   return (request, response, next) => {
     const name = request.headers['x-fault'];
     if (name === undefined) return next();
-    const fault = on && typeof name === 'string' ? FAULTS[name] : undefined;
+    const fault = on && typeof name === 'string' ? FAULTS.get(name) : undefined;
     if (fault) return fault(request, response, next);
     const detail = on
-      ? `X-Fault must be one of ${Object.keys(FAULTS).join(', ')}`
+      ? `X-Fault must be one of ${[...FAULTS.keys()].join(', ')}`
       : 'X-Fault is off in production';
     answerProblem(request, response, new InvalidRequest('X-Fault', detail));
   };

@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import { answerProblem } from '../errors/answer-problem.js';
 
 /** Middleware as Connect defined it, on Node's own objects: what Express adds to them is not there yet. */
 export type Middleware = (
@@ -16,9 +17,14 @@ export function inFront(server: Server, middlewares: readonly Middleware[]): voi
   server.removeAllListeners('request');
   server.on('request', (request, response) => {
     const pass = (index: number): void => {
-      const middleware = middlewares[index];
-      if (middleware) return middleware(request, response, () => pass(index + 1));
-      for (const listener of listeners) listener(request, response);
+      try {
+        const middleware = middlewares[index];
+        if (middleware) return middleware(request, response, () => pass(index + 1));
+        for (const listener of listeners) listener(request, response);
+      } catch (error) {
+        // Thrown past here it would end the process.
+        answerProblem(request, response, error);
+      }
     };
     pass(0);
   });

@@ -5,7 +5,6 @@ const HEAD_MS = 10_000;
 const REQUEST_MS = 240_000;
 /** How often late ones are looked for. */
 const ROUND_MS = 1000;
-const MOST_HEADERS = 100;
 
 /** Bounds what a connection may take without giving anything; late requests get a 408 and lose their connection. */
 export function limitConnections(server: Server, most: number): void {
@@ -13,6 +12,7 @@ export function limitConnections(server: Server, most: number): void {
   Object.assign(server, { connectionsCheckingInterval: ROUND_MS });
   server.headersTimeout = HEAD_MS;
   server.requestTimeout = REQUEST_MS;
-  server.maxHeadersCount = MOST_HEADERS;
+  // Node would drop those past a limit without a word: `strictHead` counts them.
+  server.maxHeadersCount = 0;
   server.maxConnections = most;
 }

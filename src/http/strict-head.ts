@@ -10,9 +10,13 @@ declare module 'node:http' {
   }
 }
 
+const MAX_HEADERS = 100;
+
 /** What the head of every request must be, whatever it asks for. Needs `expectationsAsRequests`. */
 export const strictHead: Middleware = (request, response, next) => {
   const { headers, httpVersion, askForBody } = request;
+  if (request.rawHeaders.length > 2 * MAX_HEADERS)
+    return answerProblem(request, response, new TooManyHeaders());
   if (headers.host === undefined && httpVersion !== '1.0') {
     const detail = 'The Host header is missing (RFC 9112, 3.2)';
     return answerProblem(request, response, new InvalidRequest('Host', detail, 'missing-host'));
@@ -38,6 +42,14 @@ export function expectationsAsRequests(server: Server): void {
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
     server.emit('request', request, response);
   });
+}
+
+class TooManyHeaders extends AppError {
+  constructor() {
+    super('headers-too-large', 431, `A request may have at most ${MAX_HEADERS} headers`, {
+      action: 'fix-request',
+    });
+  }
 }
 
 class ExpectationFailed extends AppError {

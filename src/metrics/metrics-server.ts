@@ -12,7 +12,7 @@ export function collectProcessMetrics(): void {
 }
 
 /** Serves the figures of all processes to Prometheus, on a port of their own that need not be open to the world. */
-export async function serveMetrics(port: number, { host, workers: count }: Config): Promise<Server> {
+export async function serveMetrics(port: number, { metricsHost, workers: count }: Config): Promise<Server> {
   const server = createServer((request, response) => {
     if (request.url !== '/metrics') return void response.writeHead(404).end();
     const text = count > 1 ? workers.clusterMetrics() : register.metrics();
@@ -21,7 +21,7 @@ export async function serveMetrics(port: number, { host, workers: count }: Confi
       (error: Error) => response.writeHead(503, { 'Content-Type': 'text/plain' }).end(error.message),
     );
   });
-  server.listen(port, host);
+  server.listen(port, metricsHost);
   await once(server, 'listening');
   return server;
 }

@@ -123,7 +123,6 @@ export class MediaController {
   @ApiOperation({ operationId: 'clickMedia', summary: 'Count a click' })
   @ApiParam(ID)
   @ApiNoContentResponse()
-  @ApiProblems(new MediaNotFound())
   async click(@Visitor() visitor: User | undefined, @Param('id', MediaIdPipe) id: number): Promise<void> {
     await this.media.click(id, visitor?.id);
   }

@@ -108,9 +108,9 @@ export class MediaService {
     return await this.get(ownerId, id);
   }
 
-  /** Counts a click, and for a known user the clicks of that user. @throws MediaNotFound */
+  /** Counts a click, and for a known user the clicks of that user. Nobody is told whether there is such a media. */
   async click(id: number, userId: string | undefined): Promise<void> {
-    const { rowCount } = await this.db.query(
+    await this.db.query(
       `WITH clicked AS (UPDATE media SET clicks = clicks + 1 WHERE id = $1 RETURNING id),
          known AS (
            INSERT INTO media_click (media_id, user_id) SELECT id, $2 FROM clicked WHERE $2::text IS NOT NULL
@@ -118,7 +118,6 @@ export class MediaService {
        SELECT FROM clicked`,
       [id, userId ?? null],
     );
-    if (rowCount === 0) throw new MediaNotFound();
   }
 
   /** For everybody who knows the name, `<key>.<extension>`: it cannot be guessed. @throws FileNotFound */
