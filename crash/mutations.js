@@ -12,16 +12,16 @@ const SYNCED = '? constants.O_RDWR | constants.O_DSYNC :';
 const CREATED = 'await allAfterSettled(writeDurably(file, bytes, 0), this.entries.add(name));';
 const PUBLISHED = "await this.disk.guard(() => this.move(this.path('uploads', scratch), 'files', key));";
 const APPEND = 'return await this.storage.appendPart(part.name, range.start - part.start, bytes);';
-const COMMIT_NEXT =
-  'const expiresAt = await this.commits.commit({ uploadId, ownerId, range, mime, ...names });';
+const COMMIT_NEXT = 'const expiresAt = await this.commits.add({';
 const COMMIT_NEW =
-  'const expiresAt = await (patient ? this.commits.commitPatiently(chunk) : this.commits.commit(chunk));';
+  "const [expiresAt] = patient ? await this.commit('FOR UPDATE', [chunk]) : [await this.commits.add(chunk)];";
+const RENAMED = 'await rename(path, this.path(area, name));';
 const WRITE_BESIDE = 'const written = this.appendBytes(position, appendix);';
 const ANNOUNCE = 'const announced = this.move(changes, id, position, appendix, crc32(appendix.bytes));';
 const FENCE =
   "await storing(() => unlessAbsent(chmod(this.storage.path('uploads', tail.name), 0o600 | FENCE)));";
 const RETRACT = 'await announced.then(() => this.retract(id, position, appendix)).catch(() => undefined);';
-const COMPLETE = 'await this.sessions.complete(db, id, added';
+const COMPLETE = 'await this.sessions.complete(db, session, added, deadlineAfter(now));';
 const CLOSE_FAILED = `await file.close().catch(() => undefined);
       throw error;`;
 
@@ -46,7 +46,7 @@ export const MUTANTS = [
   },
   {
     name: 'no directory sync after publish',
-    patches: [{ from: "await syncDirectory(this.path(area, ''));", to: '' }],
+    patches: [{ from: `${RENAMED}\n    await syncDirectory(this.path(area, ''));`, to: RENAMED }],
     layers: ['order', POWER],
   },
   {
@@ -157,13 +157,12 @@ export const MUTANTS = [
     patches: [
       {
         from: COMMIT_NEW,
-        to: COMMIT_NEW.replace(
-          ');',
-          `).catch(async (error) => {
-            await this.storage.remove('uploads', part);
-            throw error;
-          });`,
-        ),
+        to: `const thrown = async (error) => {
+      await this.storage.remove('uploads', part);
+      throw error;
+    };
+    const sent = patient ? this.commit('FOR UPDATE', [chunk]) : this.commits.add(chunk).then((one) => [one]);
+    const [expiresAt] = await sent.catch(thrown);`,
       },
     ],
     layers: ['outcomes'],
@@ -172,8 +171,9 @@ export const MUTANTS = [
     name: 'no deadline',
     patches: [
       { from: 'AND (c.deadline IS NULL OR now() < c.deadline)', to: '' },
-      { from: 'AND now() < $16::timestamptz', to: 'AND $16::timestamptz IS NOT NULL' },
+      { from: 'AND now() < $15::timestamptz', to: 'AND $15::timestamptz IS NOT NULL' },
       { from: 'AND now() < $7', to: 'AND $7::timestamptz IS NOT NULL' },
+      { from: 'AND now() < $4`', to: 'AND $4::timestamptz IS NOT NULL`' },
     ],
     layers: ['sweep', 'order'],
   },
@@ -190,10 +190,15 @@ export const MUTANTS = [
   {
     name: 'answer before the chunk counts',
     patches: [
+      { from: COMMIT_NEXT, to: 'const moving = this.commits.add({' },
       {
-        from: COMMIT_NEXT,
-        to: `${COMMIT_NEXT.replace('const expiresAt = await', 'void').replace(';', '')}.catch(() => undefined);
-    const expiresAt = new Date();`,
+        from: 'return expiresAt && moved(position, appendix, expiresAt);\n  }\n\n  /**\n   * Begins',
+        to: `moving.catch(() => undefined);
+    return moved(position, appendix, new Date());
+  }
+
+  /**
+   * Begins`,
       },
     ],
     layers: ['order', POSTGRES],
@@ -304,11 +309,45 @@ export const MUTANTS = [
     patches: [
       {
         from: COMPLETE,
-        to: `for (const { name } of session.parts) await this.storage.remove('uploads', name);
-      ${COMPLETE}`,
+        to: `${COMPLETE}
+      for (const { name } of session.parts) await this.storage.remove('uploads', name);`,
       },
     ],
     layers: ['order', 'syscalls'],
+  },
+  {
+    name: 'rows of parts go after the parts',
+    patches: [
+      {
+        from: `const { rows } = await this.db.query<{ name: string }>(
+      \`WITH cleaned AS`,
+        to: `const { rows: named } = await this.db.query('SELECT name FROM upload_part WHERE upload_id = $1', [id]);
+    for (const { name } of named) await this.storage.remove('uploads', name);
+    const { rows } = await this.db.query<{ name: string }>(
+      \`WITH cleaned AS`,
+      },
+    ],
+    layers: ['order'],
+  },
+  {
+    name: 'a completion commits what it did not read',
+    patches: [{ from: 'AND "offset" = total AND part = $3 AND', to: 'AND $3::text IS NOT NULL AND' }],
+    layers: ['order'],
+  },
+  {
+    name: 'a tail is settled by whoever asks',
+    patches: [
+      {
+        from: 'const { part, offset } = this.tailed.get(id) ?? {};',
+        to: `const [row] = (
+      await this.db.query('SELECT tail_part AS name, tail_end::float8 AS "end" FROM upload_session WHERE id = $1', [id])
+    ).rows;
+    const part = row?.name ? row : undefined;
+    const offset = row?.end;`,
+      },
+      { from: 'if (!part || !this.tailed.delete(id)) return false;', to: 'if (!part) return false;' },
+    ],
+    layers: ['order', 'sync', KILL],
   },
   {
     name: 'announcing is switched off',

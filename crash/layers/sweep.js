@@ -1,5 +1,6 @@
 // @ts-check
 import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withPatched } from '../checkout.js';
@@ -21,14 +22,19 @@ const SWEEP = { ORPHAN_AGE_SECONDS: '4', SWEEP_INTERVAL_SECONDS: '1' };
 const SHORT_MS = 1300;
 const SWEPT_MS = 15_000;
 
-/** Statements that a new part waits for. */
-const KINDS = /** @type {const} */ (['commit chunk', 'open', 'adopt']);
+/** What a new file waits for; the statement is the first one of its kind. A transaction has one time, that of its BEGIN. */
+const CASES = /** @type {const} */ ([
+  { what: 'chunk', statement: 'commit chunk', before: 1 },
+  { what: 'first chunk', statement: 'BEGIN', before: 0 },
+  { what: 'adoption', statement: 'adopt', before: 2 },
+  { what: 'completion', statement: 'BEGIN', before: 1 },
+]);
 
 /**
- * A server is frozen while a part waits for its commit, and another one sweeps: a young part stays, an old one goes, and
+ * A server is frozen while a file waits for its commit, and another one sweeps: a young file stays, an old one goes, and
  * then cannot be committed. @param {import('../report.js').Options} options
  */
-export async function* sweep({ checkout, seed, runs = 6, seconds }) {
+export async function* sweep({ checkout, seed, runs = 2 * CASES.length, seconds }) {
   /** @type {import('../report.js').Line[]} */
   const lines = [];
   await withPatched(checkout, [DEADLINE], async (patched) => {
@@ -41,47 +47,55 @@ export async function* sweep({ checkout, seed, runs = 6, seconds }) {
 async function* sweepIn(checkout, seed, runs, seconds) {
   yield* inPlace(checkout, async function* (place) {
     for (let run = 0; run < runs; run++) {
-      const kind = KINDS[Math.floor(run / 2) % KINDS.length] ?? 'open';
-      const result = await sweepOnce(place, `${seed}-sweep-${run}`, kind, run % 2 === 0, seconds);
+      const which = CASES[Math.floor(run / 2) % CASES.length] ?? CASES[0];
+      const result = await sweepOnce(place, `${seed}-sweep-${run}`, which, run % 2 === 0, seconds);
       yield { layer: 'sweep', run, ...result };
     }
   });
 }
 
-/** @param {import('../place.js').Place} place @param {string} seed @param {(typeof KINDS)[number]} kind @param {boolean} long @param {number} seconds */
-async function sweepOnce(place, seed, kind, long, seconds) {
+/** @param {import('../place.js').Place} place @param {string} seed @param {(typeof CASES)[number]} which @param {boolean} long @param {number} seconds */
+async function sweepOnce(place, seed, { what, statement, before }, long, seconds) {
   await place.killServers();
   const wire = await Wire.open(place);
   const other = await place.startServer(SWEEP);
   const server = await place.startServer({ ...wire.settings, SWEEP_INTERVAL_SECONDS: '0' });
   const upload = plainUpload(`${seed}.txt`, 40_000);
   upload.chunkBytes = 10_000;
-  if (kind !== 'open') await upload.append(other);
-  if (kind === 'adopt') await upload.append(other);
-  const hold = new Hold(wire, server, kind);
+  for (let chunk = 0; chunk < before; chunk++) await upload.append(other);
+  const hold = new Hold(wire, server, statement);
   const done = upload.run({ url: server.url, token: server.token }, Date.now() + seconds * 1000);
   /** @type {import('../oracles.js').Violation[]} */
   const violations = [];
   if (await hold.reached()) {
-    const swept = await sweptWithin(place, hold.names, long ? SWEPT_MS : SHORT_MS);
-    if (long && !swept) violations.push({ kind: 'stuck', what: 'an old part was not swept' });
+    const swept = await sweptWithin(place, long ? SWEPT_MS : SHORT_MS);
+    if (long && !swept) violations.push({ kind: 'stuck', what: 'an old file was not swept' });
     if (!long && swept)
-      violations.push({ kind: 'wrong', what: 'a part was swept that waits for its commit' });
-  } else violations.push({ kind: 'stuck', what: `there is no statement to ${kind}` });
+      violations.push({ kind: 'wrong', what: 'a file was swept that waits for its commit' });
+  } else violations.push({ kind: 'stuck', what: `there is no ${statement}` });
   hold.thaw?.();
   await done;
   violations.push(...(await inspect(place, [upload])), ...(await lastLook(place, [upload])));
   await wire.close();
-  return { seed, kind, frozen: long ? 'long' : 'short', ...figures([upload], violations) };
+  return { seed, what, frozen: long ? 'long' : 'short', ...figures([upload], violations) };
 }
 
-/** Whether the new part, which no row names, is removed in that time. @param {import('../place.js').Place} place @param {readonly string[]} names @param {number} milliseconds */
-async function sweptWithin({ postgres, dataDir }, names, milliseconds) {
-  const rows = await postgres.query('SELECT name FROM upload_part WHERE name = ANY($1)', [[...names]]);
-  const fresh = names.filter((name) => rows.every((row) => row['name'] !== name));
+/** Whether a file that no row names is removed in that time. @param {import('../place.js').Place} place @param {number} milliseconds */
+async function sweptWithin({ postgres, dataDir }, milliseconds) {
+  const rows = await postgres.query('SELECT name FROM upload_part UNION ALL SELECT key FROM media');
+  const known = new Set(rows.map(({ name }) => name));
+  const [uploads = [], files = []] = await Promise.all(
+    ['uploads', 'files'].map(async (area) =>
+      (await readdir(join(dataDir, area)))
+        .filter((name) => !known.has(name))
+        .map((name) => join(dataDir, area, name)),
+    ),
+  );
+  const fresh = [...uploads, ...files];
+  if (fresh.length === 0) throw new Error('No file waits for a commit');
   const deadline = Date.now() + milliseconds;
   while (Date.now() < deadline) {
-    if (!fresh.every((name) => existsSync(join(dataDir, 'uploads', name)))) return true;
+    if (!fresh.every((path) => existsSync(path))) return true;
     await sleep(50);
   }
   return false;
