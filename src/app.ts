@@ -14,6 +14,7 @@ import { inFront } from './http/front.js';
 import { limitConnections } from './http/limits.js';
 import { createLogger, NestLogger, requestLogging } from './http/logging.js';
 import { expectationsAsRequests, strictHead } from './http/strict-head.js';
+import { boundedPipelining } from './http/pipelining.js';
 import { behindProxies, type Trust } from './http/proxies.js';
 import { serveSwagger } from './http/swagger.js';
 import { requestMetrics } from './metrics/request-metrics.js';
@@ -42,6 +43,7 @@ export async function createApp(config: Config, connection: Connection): Promise
   expectationsAsRequests(server);
   await app.init();
   inFront(server, [
+    boundedPipelining,
     requestLogging(logger),
     ...(config.metricsPort === undefined ? [] : [requestMetrics]),
     behindProxies(app.getHttpAdapter().getInstance().get('trust proxy fn') as Trust),

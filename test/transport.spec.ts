@@ -1,5 +1,9 @@
 import { connect, type Socket } from 'node:net';
+import { jest } from '@jest/globals';
+import { MediaService } from '../src/media/library/media.service.js';
+import { Hold } from './setup/hold.js';
 import { TestApp } from './setup/test-app.js';
+import { until } from './setup/until.js';
 import { Client, CHUNK_BYTES, type Answer } from './setup/client.js';
 import { pdf } from './setup/samples.js';
 
@@ -37,6 +41,44 @@ it('a request of more than a hundred headers is refused, and none is dropped', a
   expect(await get(99)).toMatch(/^HTTP\/1\.1 200 /);
   expect(await get(100)).toMatch(/^HTTP\/1\.1 431 .*headers-too-large/s);
   expect(await get(1500)).toMatch(/^HTTP\/1\.1 431 /);
+});
+
+describe('a connection with many requests at once', () => {
+  const clicks = (count: number) =>
+    'POST /api/v2/media/1/click/ HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n'.repeat(count);
+
+  it('is worked on at sixteen of them, in order, until answers have left', async () => {
+    const media = app.app.get(MediaService);
+    const hold = Hold.on(media, 'click', 'before');
+    const held = jest.spyOn(media, 'click');
+    const socket = open();
+    let text = '';
+    socket.on('data', (piece) => (text += String(piece)));
+    socket.write(clicks(499) + 'GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n');
+    await hold.reached;
+    // Another connection is answered, after whatever this one could have begun by then.
+    expect((await client.send('GET', '/api/v2/media/1/')).status).toBe(404);
+    expect(held.mock.calls.length).toBeLessThanOrEqual(16);
+    hold.release();
+    await until(
+      () => Promise.resolve(text),
+      (all) => all.includes('"status":"ok"'),
+    );
+    expect(text.match(/HTTP\/1\.1 204/g)).toHaveLength(499);
+    expect(text.trimEnd().endsWith('}')).toBe(true);
+    socket.destroy();
+    jest.restoreAllMocks();
+  });
+
+  it('is forgotten when it ends with requests waiting', async () => {
+    const hold = Hold.on(app.app.get(MediaService), 'click', 'before');
+    const socket = open();
+    socket.write(clicks(100));
+    await hold.reached;
+    socket.destroy();
+    hold.release();
+    expect((await client.slice(pdf(100), 0, 100)).status).toBe(201);
+  });
 });
 
 function head(...lines: string[]): string[] {

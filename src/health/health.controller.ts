@@ -7,11 +7,17 @@ import { ServiceUnavailable } from '../errors/app-error.js';
 import { BlobStorage } from '../storage/blob-storage.js';
 import { HealthDto, NotReady, type Checks } from './health.dto.js';
 
+const FRESH_MS = 1000;
+const UP = { status: 'up' } as const;
+const DOWN = { status: 'down' } as const;
+
 @ApiTags('Health')
 @Public()
 @Controller('health')
 export class HealthController implements OnModuleDestroy {
   private stopping = false;
+  private latest: Promise<Checks> | undefined;
+  private freshUntil = 0;
 
   constructor(
     private readonly source: DataSource,
@@ -37,21 +43,29 @@ export class HealthController implements OnModuleDestroy {
   @ApiOkResponse({ type: HealthDto })
   @ApiProblems(new ServiceUnavailable())
   async ready(): Promise<HealthDto> {
-    const details = await checked({
-      running: () => Promise.resolve(!this.stopping),
-      database: () => this.source.query('SELECT 1').then(() => true),
-      migrations: async () => !(await this.source.showMigrations()),
-      storage: () => this.storage.isHealthy(),
-    });
+    const details = { ...(await this.check()), running: this.stopping ? DOWN : UP };
     if (Object.values(details).some(({ status }) => status === 'down')) throw new NotReady(details);
     return { status: 'ok', details };
+  }
+
+  /** Looks once a second at most, however many ask. */
+  private async check(): Promise<Checks> {
+    if (!this.latest || performance.now() >= this.freshUntil) {
+      this.freshUntil = performance.now() + FRESH_MS;
+      this.latest = checked({
+        database: () => this.source.query('SELECT 1').then(() => true),
+        migrations: async () => !(await this.source.showMigrations()),
+        storage: () => this.storage.isHealthy(),
+      });
+    }
+    return await this.latest;
   }
 }
 
 async function checked(checks: Readonly<Record<string, () => Promise<boolean>>>): Promise<Checks> {
   const results = Object.entries(checks).map(async ([name, good]) => {
-    const up = await good().catch(() => false);
-    return [name, { status: up ? 'up' : 'down' }] as const;
+    const isUp = await good().catch(() => false);
+    return [name, isUp ? UP : DOWN] as const;
   });
   return Object.fromEntries(await Promise.all(results));
 }
