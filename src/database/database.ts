@@ -26,12 +26,12 @@ export class Database implements Queryable {
   }
 
   /**
-   * Sends a whole transaction in one round trip. Resolves to the result of the last statement. Should BEGIN fail, Postgres
-   * runs each statement on its own: use this only where that does no harm.
+   * Sends a whole transaction in one round trip. Resolves to the results of the statements. Should BEGIN fail, Postgres runs
+   * each statement on its own: use this only where that does no harm.
    */
   async pipelineTransaction<Row extends QueryResultRow>(
     ...statements: readonly Statement[]
-  ): Promise<QueryResult<Row>> {
+  ): Promise<QueryResult<Row>[]> {
     const client = await this.pool.connect();
     const begun = client.query('BEGIN');
     const results = statements.map(([text, values]) => client.query<Row>(prepared(text, values)));
@@ -40,9 +40,7 @@ export class Database implements Queryable {
     // Postgres ends a failed transaction by itself; the connection may be what failed, and failures are rare.
     client.release(outcomes.some(({ status }) => status === 'rejected'));
     await Promise.all(sent);
-    const last = await results.at(-1);
-    if (!last) throw new Error('There is nothing to send');
-    return last;
+    return await Promise.all(results);
   }
 
   /** Commits when `work` resolves; rolls back when it throws. */

@@ -24,7 +24,7 @@ export const boundedPipelining: Middleware = ({ socket }, response, next) => {
       pipeline.inFlight--;
       const waiting = pipeline.waiting.shift();
       if (waiting && !socket.destroyed) waiting();
-      else socket.resume();
+      else if (socket.isPaused()) socket.resume();
     });
     next();
   };

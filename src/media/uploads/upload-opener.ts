@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { Audit, type Caller } from '../../audit/audit.js';
-import { KeyedMutex } from '../../concurrency/keyed-mutex.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import { ContentInspector } from '../content/content-inspector.js';
 import { isRefusal } from '../content/content.errors.js';
@@ -17,8 +16,6 @@ import { UploadWriter } from './upload-writer.js';
 /** Opens uploads. A first chunk that is refused leaves nothing behind. */
 @Injectable()
 export class UploadOpener {
-  private readonly turns = new KeyedMutex();
-
   constructor(
     private readonly storage: BlobStorage,
     private readonly sessions: UploadSessions,
@@ -71,10 +68,7 @@ export class UploadOpener {
     const offset = chunk.bytes.length;
     const id = newUploadId();
     const part = await this.storage.createPart(id, chunk.bytes);
-    // Else the first chunks of one user would hold every connection while they wait for the lock.
-    const expiresAt = await this.turns.run(ownerId, () =>
-      this.sessions.open(chunk, { id, ownerId, part, deadline, mime }),
-    );
+    const expiresAt = await this.sessions.open(chunk, { id, ownerId, part, deadline, mime });
     if (!expiresAt) return undefined;
     const identified = !this.content.mayTellMore({ mime, offset });
     const position = { ownerId, total, offset, part: { start: 0, name: part }, expiresAt, identified };

@@ -30,6 +30,7 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
   /** Where uploads stand whose last chunk, a tail in the row, this process has acknowledged. */
   private readonly tailed = new LRUCache<string, Position>({ max: 4096 });
   private underWay = 0;
+  private alone = 0; // Chunks in a row without company: a single one may only miss its share of a statement.
   private isLocal = false;
 
   async onModuleInit(): Promise<void> {
@@ -48,11 +49,10 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
 
   override async append(id: string, position: Position, appendix: Appendix): Promise<Position | undefined> {
     const { range, identified, mime } = appendix;
-    const isAlone = this.underWay++ === 0;
-    const isTailed = this.tailed.get(id) === position;
-    this.tailed.delete(id);
+    this.alone = this.underWay++ === 0 ? this.alone + 1 : 0;
+    const isTailed = this.tailed.get(id) === position && this.tailed.delete(id);
     try {
-      if (isAlone && this.isLocal && range.end + 1 < range.total && identified && mime === null)
+      if (this.alone > 1 && this.isLocal && range.end + 1 < range.total && identified && mime === null)
         return await this.announce(id, position, appendix);
       if (!isTailed) return await super.append(id, position, appendix);
       if (!(await this.appendBytes(position, appendix))) return undefined;

@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { Batcher } from '../../../concurrency/batcher.js';
 import { Config } from '../../../config/config.js';
 import { Database, type Queryable } from '../../../database/database.js';
 import { ServiceUnavailable } from '../../../errors/app-error.js';
@@ -16,12 +18,19 @@ export interface FirstPart extends Pick<UploadSession, 'id' | 'ownerId' | 'mime'
   readonly deadline: Date;
 }
 
+interface OpenedRow {
+  readonly refusal: QuotaRefusal | null;
+  readonly expires_at: Date | null;
+}
+
 /** The fields of a session that decide how it may end. */
 export type SessionState = Pick<UploadSession, 'state' | 'mediaId' | 'rejection'>;
 
 /** How sessions begin and end. A method that takes `db` belongs to the caller's transaction. */
 @Injectable()
 export class UploadSessions {
+  private readonly batchers = new LRUCache<string, Batcher<unknown[], OpenedRow>>({ max: 1000 });
+
   constructor(
     private readonly config: Config,
     private readonly db: Database,
@@ -43,14 +52,23 @@ export class UploadSessions {
       ...[id, bytes.length, part, fileName, mime, idempotencyKey ?? null],
       ...[expires ?? null, uploads.ttlSeconds, uploads.maxTtlSeconds, deadline],
     ];
-    const { rows } = await this.db.pipelineTransaction<{
-      refusal: QuotaRefusal | null;
-      expires_at: Date | null;
-    }>(lockUser(ownerId), [OPEN, values]);
-    const { expires_at: expiresAt = null, refusal = null } = rows[0] ?? {};
+    const { expires_at: expiresAt, refusal } = await this.batcherOf(ownerId).add(values);
     if (!expiresAt) await this.storage.remove('uploads', part);
     if (refusal) throw quotaError(refusal, limits);
     return expiresAt ?? undefined;
+  }
+
+  /** First chunks of one user that come at the same time share a transaction, and its lock, round trip and sync. */
+  private batcherOf(ownerId: string): Batcher<unknown[], OpenedRow> {
+    const batcher =
+      this.batchers.get(ownerId) ??
+      new Batcher(async (all: readonly unknown[][]) => {
+        const opens = all.map((values) => [OPEN, values] as const);
+        const [, ...results] = await this.db.pipelineTransaction<OpenedRow>(lockUser(ownerId), ...opens);
+        return results.flatMap(({ rows }) => rows);
+      });
+    this.batchers.set(ownerId, batcher);
+    return batcher;
   }
 
   /** Nobody else changes the session before the transaction ends. */
