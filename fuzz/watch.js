@@ -66,7 +66,7 @@ export class Watch {
     const deadline = Date.now() + SETTLE_MS;
     for (;;) {
       const now = await this.server.footprint();
-      const expected = { sessions: ledger.sessions, open: 0, media: 0, clicks: 0, claims: 0, files: 0 };
+      const expected = { sessions: ledger.sessions, open: 0, media: 0, clicks: 0, parts: 0, files: 0 };
       const wrong = Object.entries(expected)
         .filter(([name, count]) => now[name] !== count)
         .map(([name, count]) => `${now[name]} ${name} instead of ${count}`);
