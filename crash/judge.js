@@ -28,7 +28,6 @@ const UPDATES = /^(confirm|settle)$/;
 /** Statements of each kind of request, in order. @type {Partial<Record<Kind, readonly (readonly string[])[]>>} */
 const PLAIN = {
   first: [['BEGIN', 'open', 'COMMIT']],
-  second: [['commit chunk']],
   next: [['commit chunk']],
   'new part': [['commit chunk']],
   elsewhere: [['commit chunk']],

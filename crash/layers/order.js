@@ -83,7 +83,7 @@ async function threadsOf(pids) {
 
 /**
  * @typedef {readonly [start: number, end: number]} Range
- * @typedef {'first' | 'second' | 'next' | 'repeat' | 'new part' | 'elsewhere' | 'last' | 'completion' | 'repetition'
+ * @typedef {'first' | 'next' | 'repeat' | 'new part' | 'elsewhere' | 'last' | 'completion' | 'repetition'
  *   | 'cancellation'} Kind
  * @typedef {{ kind: Kind, status: number, writes: readonly Range[] }} Step with the bytes of the upload that it writes
  */
@@ -119,8 +119,7 @@ class Drive {
   /** Two servers, retries and overlaps. @param {import('../upload.js').Upload} upload */
   async manyParts(upload) {
     await this.append('first', upload);
-    // A process announces once it has had more than one chunk without company.
-    await this.append('second', upload);
+    await this.append('next', upload);
     // With its id in the query it goes the long way, through Express and Nest.
     upload.raw = true;
     await this.append('next', upload);

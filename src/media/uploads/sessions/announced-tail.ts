@@ -30,7 +30,7 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
   /** Where uploads stand whose last chunk, a tail in the row, this process has acknowledged. */
   private readonly tailed = new LRUCache<string, Position>({ max: 4096 });
   private underWay = 0;
-  private alone = 0; // Chunks in a row without company: a single one may only miss its share of a statement.
+  private alone = 1; // Chunks in a row without company: a single one after company may miss its share of a statement.
   private isLocal = false;
 
   async onModuleInit(): Promise<void> {
