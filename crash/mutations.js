@@ -13,8 +13,9 @@ const CREATED = 'await allAfterSettled(writeDurably(file, bytes, 0), this.entrie
 const PUBLISHED = "await this.disk.guard(() => this.move(this.path('uploads', scratch), 'files', key));";
 const APPEND = 'return await this.storage.appendPart(part.name, range.start - part.start, bytes);';
 const COMMIT_NEXT = 'const expiresAt = await this.commits.add({';
-const COMMIT_NEW =
-  "const [expiresAt] = patient ? await this.commit('FOR UPDATE', [chunk]) : [await this.commits.add(chunk)];";
+const COMMIT_NEW = `const [expiresAt] = patient
+      ? await this.commit(this.waitingStatement, [chunk])
+      : [await this.commits.add(chunk)];`;
 const RENAMED = 'await rename(path, this.path(area, name));';
 const WRITE_BESIDE = 'const written = this.appendBytes(position, appendix);';
 const ANNOUNCE = 'const announced = this.move(changes, id, position, appendix, crc32(appendix.bytes));';
@@ -161,7 +162,7 @@ export const MUTANTS = [
       await this.storage.remove('uploads', part);
       throw error;
     };
-    const sent = patient ? this.commit('FOR UPDATE', [chunk]) : this.commits.add(chunk).then((one) => [one]);
+    const sent = patient ? this.commit(this.waitingStatement, [chunk]) : this.commits.add(chunk).then((one) => [one]);
     const [expiresAt] = await sent.catch(thrown);`,
       },
     ],

@@ -50,7 +50,7 @@ export class UploadWriter {
     this.positions.set(uploadId, position);
   }
 
-  /** Undefined if the row does not stand there, or cannot be told to. */
+  /** Undefined if the row stands elsewhere, or is locked. */
   private async continue(
     { uploadId, range, bytes }: AppendRequest,
     position: Position,

@@ -7,7 +7,6 @@ import { allAfterSettled } from '../../../concurrency/all-after-settled.js';
 import { ServiceUnavailable } from '../../../errors/app-error.js';
 import { unlessAbsent } from '../../../storage/local/files.js';
 import { storing } from '../../../storage/storage.errors.js';
-import { extendedExpiry } from './statements.js';
 import { deadlineAfter, moved, UploadStore } from './upload-store.js';
 import type { Appendix, FoundSession, Position } from './upload-store.js';
 
@@ -85,7 +84,7 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
     ...crc: number[]
   ): Promise<Date | undefined> {
     const { rows } = await this.db.query<{ expires_at: Date }>(
-      `UPDATE upload_session SET ${changes}, expires_at = ${extendedExpiry(this.config.uploads)}
+      `UPDATE upload_session SET ${changes}, expires_at = ${this.expiry}
        WHERE id = $1 AND owner_id = $2 AND total = $5 AND state = 'open' AND expires_at > now()
          AND ("offset" = $3 AND part = $6 OR tail_end = $3 AND tail_part = $6)
        RETURNING expires_at`,

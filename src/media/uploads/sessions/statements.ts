@@ -53,12 +53,13 @@ export function extendedExpiry({ ttlSeconds, maxTtlSeconds }: Config['uploads'])
 /**
  * The compare-and-set that makes chunks count. Each row is looked up by its key, whatever the planner thinks of the size of the
  * table, which may have been empty when it made the plan.
+ * @param expiry SQL for the new expiry
  * @param locking what to do about rows that another transaction has locked
  */
-export const commitStatement = (uploads: Config['uploads'], locking: string) => `
+export const commitStatement = (expiry: string, locking: 'FOR UPDATE' | 'FOR UPDATE SKIP LOCKED') => `
   WITH moved AS (
     UPDATE upload_session s
-    SET "offset" = c.after, part = c.part, mime = coalesce(c.mime, s.mime), expires_at = ${extendedExpiry(uploads)}
+    SET "offset" = c.after, part = c.part, mime = coalesce(c.mime, s.mime), expires_at = ${expiry}
     FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
                 $8::timestamptz[], $9::text[])
            AS c (id, owner_id, total, start, after, last_part, part, deadline, mime)

@@ -24,7 +24,6 @@ export class UploadSession {
   @Column('jsonb', { nullable: true }) readonly rejection!: Rejection | null;
   @Column('timestamptz', { name: 'created_at' }) readonly createdAt!: Date;
   @Column('timestamptz', { name: 'expires_at' }) readonly expiresAt!: Date;
-  @Column('text', { name: 'idempotency_key', nullable: true }) readonly idempotencyKey!: string | null;
   @Column('integer', { name: 'media_id', nullable: true }) readonly mediaId!: number | null;
   /** In the order of their bytes. Gone once the upload has ended and its parts are removed. */
   @OneToMany(() => UploadPart, ({ session }) => session) readonly parts!: readonly PartStart[];

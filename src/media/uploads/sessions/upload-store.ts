@@ -7,7 +7,7 @@ import { Database } from '../../../database/database.js';
 import { BlobStorage } from '../../../storage/blob-storage.js';
 import type { PageQueryDto } from '../../page.dto.js';
 import type { ByteRange } from '../chunks/content-range.js';
-import { commitStatement, FIND, FIND_BY_KEY } from './statements.js';
+import { commitStatement, extendedExpiry, FIND, FIND_BY_KEY } from './statements.js';
 import { isUploadId } from './upload-id.js';
 import { UploadSession, type PartStart } from './upload-session.entity.js';
 
@@ -64,9 +64,12 @@ export function deadlineAfter(now: Date): Date {
 /** Rows and parts of uploads: tells where they stand, reads their bytes, appends to them. */
 @Injectable()
 export class UploadStore {
+  protected readonly expiry: string;
+  private readonly statement: string;
+  private readonly waitingStatement: string;
   /** Chunks that are written while a statement is under way share the next one: one round trip and one sync for many. */
   private readonly commits = new Batcher((chunks: readonly WrittenChunk[]) =>
-    this.commit('FOR UPDATE SKIP LOCKED', chunks),
+    this.commit(this.statement, chunks),
   );
 
   constructor(
@@ -74,7 +77,11 @@ export class UploadStore {
     protected readonly config: Config,
     protected readonly db: Database,
     protected readonly storage: BlobStorage,
-  ) {}
+  ) {
+    this.expiry = extendedExpiry(config.uploads);
+    this.statement = commitStatement(this.expiry, 'FOR UPDATE SKIP LOCKED');
+    this.waitingStatement = commitStatement(this.expiry, 'FOR UPDATE');
+  }
 
   async find(ownerId: string, id: string): Promise<FoundSession | undefined> {
     if (!isUploadId(id)) return undefined;
@@ -105,8 +112,10 @@ export class UploadStore {
       skip: offset,
     });
     const sessions: UploadSession[] = [];
-    for (const { id } of ids)
-      sessions.push(...[await this.find(ownerId, id)].filter((found) => found !== undefined));
+    for (const { id } of ids) {
+      const session = await this.find(ownerId, id);
+      if (session) sessions.push(session);
+    }
     return { count, sessions };
   }
 
@@ -148,7 +157,9 @@ export class UploadStore {
     const deadline = deadlineAfter(now);
     const part = await this.storage.createPart(uploadId, appendix.bytes);
     const chunk = { ...appendix, uploadId, ownerId, lastPart, part, deadline };
-    const [expiresAt] = patient ? await this.commit('FOR UPDATE', [chunk]) : [await this.commits.add(chunk)];
+    const [expiresAt] = patient
+      ? await this.commit(this.waitingStatement, [chunk])
+      : [await this.commits.add(chunk)];
     if (expiresAt)
       return moved({ ...session, part: { start: appendix.range.start, name: part } }, appendix, expiresAt);
     await this.storage.remove('uploads', part);
@@ -160,24 +171,18 @@ export class UploadStore {
   }
 
   /** Returns for each chunk when its upload expires now; undefined if the row is not, or no longer, as the chunk needs it. */
-  private async commit(
-    locking: 'FOR UPDATE' | 'FOR UPDATE SKIP LOCKED',
-    chunks: readonly WrittenChunk[],
-  ): Promise<(Date | undefined)[]> {
-    const { rows } = await this.db.query<{ id: string; expires_at: Date }>(
-      commitStatement(this.config.uploads, locking),
-      [
-        chunks.map(({ uploadId }) => uploadId),
-        chunks.map(({ ownerId }) => ownerId),
-        chunks.map(({ range }) => range.total),
-        chunks.map(({ range }) => range.start),
-        chunks.map(({ range }) => range.end + 1),
-        chunks.map(({ lastPart }) => lastPart),
-        chunks.map(({ part }) => part),
-        chunks.map(({ deadline }) => deadline),
-        chunks.map(({ mime }) => mime),
-      ],
-    );
+  private async commit(statement: string, chunks: readonly WrittenChunk[]): Promise<(Date | undefined)[]> {
+    const { rows } = await this.db.query<{ id: string; expires_at: Date }>(statement, [
+      chunks.map(({ uploadId }) => uploadId),
+      chunks.map(({ ownerId }) => ownerId),
+      chunks.map(({ range }) => range.total),
+      chunks.map(({ range }) => range.start),
+      chunks.map(({ range }) => range.end + 1),
+      chunks.map(({ lastPart }) => lastPart),
+      chunks.map(({ part }) => part),
+      chunks.map(({ deadline }) => deadline),
+      chunks.map(({ mime }) => mime),
+    ]);
     const expiries = new Map(rows.map(({ id, expires_at }) => [id, expires_at]));
     return chunks.map(({ uploadId }) => expiries.get(uploadId));
   }
