@@ -4,8 +4,7 @@ import { lstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PostgresCluster } from './postgres-cluster.js';
-import { hasCode } from '../errors/has-code.js';
-import { EmbeddedPostgresError } from './postgres-error.js';
+import { EmbeddedPostgresError, hasCode } from './postgres-error.js';
 import { PostgresGuard } from './postgres-guard.js';
 import { PostgresUser } from './postgres-user.js';
 

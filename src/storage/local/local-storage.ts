@@ -6,10 +6,18 @@ import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/com
 import { allAfterSettled } from '../../concurrency/all-after-settled.js';
 import { Batcher } from '../../concurrency/batcher.js';
 import { Config } from '../../config/config.js';
-import { hasCode } from '../../errors/has-code.js';
 import { BlobStorage, type Area, type PartRange } from '../blob-storage.js';
 import { Disk } from './disk.js';
-import { FILE_MODE, oldFiles, readAt, syncDirectory, unlessAbsent, withFile, writeAt } from './files.js';
+import {
+  FILE_MODE,
+  isErrorOf,
+  oldFiles,
+  readAt,
+  syncDirectory,
+  unlessAbsent,
+  withFile,
+  writeAt,
+} from './files.js';
 import { OpenFiles } from './open-files.js';
 
 /**
@@ -46,7 +54,7 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     await syncDirectory(dataDir);
     // The data directory may be just as new. A parent that may not be read is not one that we made.
     await syncDirectory(dirname(dataDir)).catch((error: unknown) => {
-      if (!hasCode(error, 'EACCES')) throw error;
+      if (!isErrorOf(error, 'EACCES')) throw error;
     });
   }
 
@@ -159,7 +167,7 @@ async function linked(path: string, another: string): Promise<boolean> {
     await link(path, another);
     return true;
   } catch (error) {
-    if (hasCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')) return false;
+    if (isErrorOf(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')) return false;
     throw error;
   }
 }
