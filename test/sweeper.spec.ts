@@ -1,5 +1,7 @@
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { jest } from '@jest/globals';
+import { Fsck } from '../src/media/upkeep/fsck.js';
 import { Sweeper } from '../src/media/upkeep/sweeper.js';
 import { pdf } from './setup/samples.js';
 import { Client, md5 } from './setup/client.js';
@@ -14,6 +16,14 @@ beforeEach(async () => {
   client = await Client.of(app);
 });
 afterEach(() => app.stop());
+
+async function insert(table: string, rows: readonly object[]): Promise<void> {
+  const overriding = table === 'media' ? 'OVERRIDING SYSTEM VALUE' : '';
+  await app.sql(
+    `INSERT INTO ${table} ${overriding} SELECT (jsonb_populate_record(NULL::${table}, value -> 'row')).* FROM jsonb_array_elements($1)`,
+    [JSON.stringify(rows)],
+  );
+}
 
 const sweep = () => app.app.get(Sweeper).sweep();
 const files = async () => ((await app.state()) as { files: string[][] }).files;
@@ -52,6 +62,36 @@ describe('the sweeper', () => {
     expect((await files()).map((names) => names.length)).toEqual([1, 1]);
     expect((await client.slice(file, 500, 1000, open)).status).toBe(201);
     expect((await fetch(media.url)).status).toBe(200);
+    expect(await readdir(join(app.config.dataDir, 'quarantine'))).toEqual(['f'.repeat(32)]);
+  });
+
+  it('keeps files that a database of an older dump does not know for a week, and fsck puts them back', async () => {
+    const media = (await client.complete(await client.upload(file), md5(file))).body;
+    const rows = await app.sql(`SELECT to_jsonb(m) AS row FROM media m`);
+    const sessions = await app.sql(`SELECT to_jsonb(s) AS row FROM upload_session s`);
+    await app.sql(`DELETE FROM media`);
+    Object.assign(app.config.sweep, { orphanAgeSeconds: -1 });
+    expect(await sweep()).toMatchObject({ orphans: 1 });
+    expect(await sweep()).toMatchObject({ orphans: 0 });
+    expect((await fetch(media.url)).status).toBe(404);
+    await insert('media', rows);
+    await insert('upload_session', sessions);
+    const findings = [];
+    for await (const { fault, detail, fix } of app.app.get(Fsck).check())
+      findings.push(fault, detail, await fix());
+    expect(findings).toEqual(['media-missing', 'the file is in quarantine/', undefined]);
+    expect(Buffer.from(await (await fetch(media.url)).arrayBuffer()).equals(file)).toBe(true);
+  });
+
+  it('removes from quarantine what is older than a week, but nothing that fsck found damaged', async () => {
+    const names = ['a'.repeat(32), `${'b'.repeat(32)}.damaged`];
+    const quarantine = join(app.config.dataDir, 'quarantine');
+    for (const name of names) await writeFile(join(quarantine, name), 'set aside');
+    expect(await sweep()).toMatchObject({ orphans: 0 });
+    const now = Date.now();
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(now + 7 * 86_400_000 + 60_000);
+    expect(await sweep().finally(() => clock.mockRestore())).toMatchObject({ orphans: 1 });
+    expect(await readdir(quarantine)).toEqual([names[1]]);
   });
 
   it('never touches a complete upload, however old', async () => {

@@ -1,5 +1,5 @@
-/** Where a blob lies. `uploads` holds parts and scratch files, `files` finished files. */
-export type Area = 'uploads' | 'files' | 'thumbnails';
+/** Where a blob lies. `uploads` holds parts and scratch files, `files` finished files, `quarantine` those set aside. */
+export type Area = 'uploads' | 'files' | 'thumbnails' | 'quarantine';
 
 /** A range of a part, counted from the start of the part. */
 export interface PartRange {
@@ -47,8 +47,11 @@ export abstract class BlobStorage {
   /** Removes a blob; succeeds if there is none. */
   abstract remove(area: Area, name: string): Promise<void>;
 
-  /** Sets a damaged finished file aside for a person to look at; succeeds if there is none. */
-  abstract quarantine(key: string): Promise<void>;
+  /** Sets a finished file aside, as `name` in `quarantine`; succeeds if there is none. */
+  abstract quarantine(key: string, name: string): Promise<void>;
+
+  /** Puts a finished file that was set aside as `key` back; succeeds if there is none. */
+  abstract putBack(key: string): Promise<void>;
 
   /** Lists blobs that were last changed more than `ageSeconds` ago, in batches of at most `batchSize` names. */
   abstract listOld(area: Area, ageSeconds: number, batchSize: number): AsyncIterable<string[]>;

@@ -115,7 +115,7 @@ export class TestApp {
   /** Removes database and files of a server that is closed. */
   async drop(): Promise<void> {
     await rm(this.config.dataDir, { recursive: true, force: true });
-    await administer(`DROP DATABASE ${this.database} WITH (FORCE)`);
+    await dropDatabase(this.database);
   }
 }
 
@@ -125,7 +125,11 @@ export async function createDatabase(): Promise<string> {
   return name;
 }
 
-async function administer(statement: string): Promise<void> {
+export async function dropDatabase(name: string): Promise<void> {
+  await administer(`DROP DATABASE ${name} WITH (FORCE)`);
+}
+
+export async function administer(statement: string): Promise<void> {
   const client = new pg.Client(testServer().connection);
   await client.connect();
   try {

@@ -9,3 +9,9 @@ export interface TestServer {
 export function testServer(): TestServer {
   return JSON.parse(process.env['MEDIADOCK_TEST_SERVER'] ?? '') as TestServer;
 }
+
+/** The address of one of its databases. */
+export function urlOf(database: string): string {
+  const { user, host } = testServer().connection;
+  return `postgresql://${user}@localhost/${database}?host=${encodeURIComponent(host)}`;
+}

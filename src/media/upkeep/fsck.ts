@@ -5,7 +5,7 @@ import { withFile } from '../../storage/local/files.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import type { UploadSession } from '../uploads/sessions/upload-session.entity.js';
 import { extentsOf, UploadStore } from '../uploads/sessions/upload-store.js';
-import { Orphans, type Orphan } from './orphans.js';
+import { DAMAGED, Orphans, type Orphan } from './orphans.js';
 
 /** Something that is not as the promise says. */
 export interface Finding {
@@ -64,7 +64,9 @@ export class Fsck {
     for await (const media of this.rows<MediaRow>(page, 0)) {
       const fault = await this.faultOf(media);
       const still = await this.db.query(`SELECT 1 FROM media WHERE id = $1`, [media.id]);
-      if (fault && still.rowCount === 1) yield this.damaged(media, fault);
+      if (!fault || still.rowCount === 0) continue;
+      const isSetAside = fault.fault === 'media-missing' && (await this.isSetAside(media));
+      yield isSetAside ? this.setAside(media) : this.damaged(media, fault);
     }
   }
 
@@ -84,6 +86,21 @@ export class Fsck {
     return { fault: 'media-wrong-hash', detail: `SHA-256 is ${digest.sha256} instead of ${sha256}` };
   }
 
+  /** Not found, but set aside since a database restored from an older dump did not know it. */
+  private async isSetAside({ key, size }: MediaRow): Promise<boolean> {
+    return (await this.storage.size('quarantine', key)) === Number(size);
+  }
+
+  private setAside({ id, key }: MediaRow): Finding {
+    return {
+      fault: 'media-missing',
+      subject: `media ${id}`,
+      detail: 'the file is in quarantine/',
+      remedy: 'put it back',
+      fix: () => this.storage.putBack(key),
+    };
+  }
+
   private damaged(media: MediaRow, fault: Pick<Finding, 'fault' | 'detail'>): Finding {
     return {
       ...fault,
@@ -91,7 +108,7 @@ export class Fsck {
       remedy: 'delete the row, set what is left of the file aside in quarantine/',
       fix: async () => {
         await this.db.query(`DELETE FROM media WHERE id = $1`, [media.id]);
-        await this.storage.quarantine(media.key);
+        await this.storage.quarantine(media.key, `${media.key}${DAMAGED}`);
       },
     };
   }
@@ -175,7 +192,7 @@ export class Fsck {
       fault: 'orphan',
       subject: `${orphan.area}/${orphan.name.slice(0, 8)}…`,
       detail: 'no row knows this file',
-      remedy: 'remove it',
+      remedy: orphan.area === 'files' ? 'set it aside in quarantine/ for a week' : 'remove it',
       fix: () => this.orphans.remove(orphan),
     };
   }

@@ -10,15 +10,22 @@ export interface Orphan {
 }
 
 const BATCH = 200;
+const QUARANTINE_SECONDS = 7 * 24 * 3600;
+/** Ends the name of a file that `fsck` set aside because its bytes are wrong: kept until a person removes it. */
+export const DAMAGED = '.damaged';
 
 /** Of the names in $1, those that a row knows. */
 const KNOWN: Readonly<Record<Area, string>> = {
   uploads: `SELECT name FROM upload_part WHERE name = ANY($1)`,
   files: `SELECT key AS name FROM media WHERE key = ANY($1)`,
   thumbnails: `SELECT thumbnail_key AS name FROM media WHERE thumbnail_key = ANY($1)`,
+  quarantine: `SELECT key AS name FROM media WHERE key = ANY($1)`,
 };
 
-/** Finds blobs without a row. Those younger than `ORPHAN_AGE_SECONDS` may be waiting for their commit. */
+/**
+ * Finds blobs without a row, and clears them away. Those younger than `ORPHAN_AGE_SECONDS` may be waiting for their commit.
+ * Finished files go to `quarantine` for a week first: to a database restored from an older dump all newer ones are orphans.
+ */
 @Injectable()
 export class Orphans {
   constructor(
@@ -28,15 +35,29 @@ export class Orphans {
   ) {}
 
   async *find(): AsyncGenerator<Orphan> {
+    const { orphanAgeSeconds } = this.config.sweep;
     for (const area of Object.keys(KNOWN) as Area[])
-      for await (const names of this.storage.listOld(area, this.config.sweep.orphanAgeSeconds, BATCH)) {
-        const { rows } = await this.db.query<{ name: string }>(KNOWN[area], [names]);
-        const known = new Set(rows.map(({ name }) => name));
-        for (const name of names) if (!known.has(name)) yield { area, name };
-      }
+      for await (const names of this.findIn(
+        area,
+        area === 'quarantine' ? QUARANTINE_SECONDS : orphanAgeSeconds,
+      ))
+        for (const name of names) yield { area, name };
+  }
+
+  /** Finds finished files without a row, however young, in batches. */
+  findFiles(): AsyncGenerator<string[]> {
+    return this.findIn('files', 0);
   }
 
   async remove({ area, name }: Orphan): Promise<void> {
-    await this.storage.remove(area, name);
+    await (area === 'files' ? this.storage.quarantine(name, name) : this.storage.remove(area, name));
+  }
+
+  private async *findIn(area: Area, ageSeconds: number): AsyncGenerator<string[]> {
+    for await (const names of this.storage.listOld(area, ageSeconds, BATCH)) {
+      const { rows } = await this.db.query<{ name: string }>(KNOWN[area], [names]);
+      const known = new Set(rows.map(({ name }) => name));
+      yield names.filter((name) => !known.has(name) && !name.endsWith(DAMAGED));
+    }
   }
 }

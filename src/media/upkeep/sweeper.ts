@@ -9,6 +9,11 @@ import { Orphans } from './orphans.js';
 const BATCH = 200;
 /** How long an ended session answers 410 before it answers 404. */
 const TOMBSTONE = '7 days';
+/** Orphans in `files/` that crashes may have left; more tell of a database that is older than its files. */
+const HANDFUL = 5;
+const ADVICE =
+  ', as after the restore of an older dump: they go to quarantine/ and are removed a week later. ' +
+  'If they are wanted, stop the server, restore the dump that has them and run fsck --fix';
 
 /** What one round removed. */
 export interface Swept {
@@ -40,6 +45,9 @@ export class Sweeper implements OnModuleDestroy {
   /** Sweeps from now on, round after round. */
   start(): void {
     if (this.config.sweep.intervalSeconds === 0) return;
+    this.round = this.countOrphans().catch((err: unknown) =>
+      this.logger.warn({ err }, 'The files without a row could not be counted'),
+    );
     this.timer = setInterval(() => {
       this.round = this.round.then(() => this.sweepQuietly());
     }, this.config.sweep.intervalSeconds * 1000).unref();
@@ -66,6 +74,16 @@ export class Sweeper implements OnModuleDestroy {
     } catch (err) {
       this.logger.warn({ err }, 'The sweep failed and will be tried again');
     }
+  }
+
+  /** The first thing in the log of a server whose database is older than its files. */
+  private async countOrphans(): Promise<void> {
+    let orphans = 0;
+    for await (const names of this.orphans.findFiles()) {
+      if (this.stopping) return;
+      orphans += names.length;
+    }
+    if (orphans > HANDFUL) this.logger.warn({ orphans }, `${orphans} files have no row${ADVICE}`);
   }
 
   /** Committed before any byte goes: a session is over before its file is. */

@@ -31,7 +31,7 @@ const NEW = SYNCED | constants.O_CREAT | constants.O_EXCL;
 
 const LARGE_READS = { highWaterMark: 1024 * 1024 };
 
-const AREAS: readonly (Area | 'quarantine')[] = ['uploads', 'files', 'thumbnails', 'quarantine'];
+const AREAS: readonly Area[] = ['uploads', 'files', 'thumbnails', 'quarantine'];
 
 /** Blobs as files: `uploads/<upload id>.<random>`, `files/<key>`, `thumbnails/<key>`, `quarantine/<key>`. */
 @Injectable()
@@ -62,7 +62,7 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     await this.open.closeAll();
   }
 
-  path(area: Area | 'quarantine', name: string): string {
+  path(area: Area, name: string): string {
     return join(this.config.dataDir, area, name);
   }
 
@@ -128,8 +128,12 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     });
   }
 
-  async quarantine(key: string): Promise<void> {
-    await this.disk.guard(() => unlessAbsent(this.move(this.path('files', key), 'quarantine', key)));
+  async quarantine(key: string, name: string): Promise<void> {
+    await this.disk.guard(() => unlessAbsent(this.move(this.path('files', key), 'quarantine', name)));
+  }
+
+  async putBack(key: string): Promise<void> {
+    await this.disk.guard(() => unlessAbsent(this.move(this.path('quarantine', key), 'files', key)));
   }
 
   listOld(area: Area, ageSeconds: number, batchSize: number): AsyncIterable<string[]> {
@@ -145,7 +149,7 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     return !this.disk.isFailing;
   }
 
-  private async move(path: string, area: Area | 'quarantine', name: string): Promise<void> {
+  private async move(path: string, area: Area, name: string): Promise<void> {
     await rename(path, this.path(area, name));
     await syncDirectory(this.path(area, ''));
   }
