@@ -7,7 +7,7 @@ import helmet from 'helmet';
 import { AppModule } from './app.module.js';
 import type { Config } from './config/config.js';
 import type { Connection } from './database/data-source.js';
-import { answerClientError } from './http/client-error.js';
+import { answerClientErrors } from './http/client-error.js';
 import { servePages } from './demo/pages.js';
 import { faults } from './http/faults.js';
 import { inFront } from './http/front.js';
@@ -38,7 +38,7 @@ export async function createApp(config: Config, connection: Connection): Promise
   serveSwagger(app);
   servePages(app);
   const server: Server = app.getHttpServer();
-  server.on('clientError', answerClientError);
+  answerClientErrors(server);
   limitConnections(server, config.maxConnections);
   expectationsAsRequests(server);
   await app.init();

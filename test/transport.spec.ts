@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { jest } from '@jest/globals';
 import { MediaService } from '../src/media/library/media.service.js';
@@ -70,6 +71,34 @@ describe('a connection with many requests at once', () => {
     jest.restoreAllMocks();
   });
 
+  it.each([
+    ['garbage', 'NO HTTP\r\n\r\n', 'malformed-request'],
+    ['a head without end', `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}`, 'headers-too-large'],
+    ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n', 'bad-request'],
+    [
+      'a body that breaks off in garbage',
+      'POST /api/v2/media/1/click/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n',
+      'malformed-request',
+    ],
+  ])('gets its answers in order, and %s behind them is answered last', async (_, garbage, code) => {
+    const hold = Hold.on(app.app.get(MediaService), 'click', 'before');
+    const socket = open();
+    let text = '';
+    socket.on('data', (piece) => (text += String(piece)));
+    socket.write(`${clicks(1)}GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n${clicks(1)}${garbage}`);
+    await hold.reached;
+    // Another connection is answered, after whatever this one could have been answered by then.
+    expect((await client.send('GET', '/api/v2/media/1/')).status).toBe(404);
+    expect(text).toBe('');
+    hold.release();
+    await once(socket, 'end');
+    const statuses = [...text.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status]) => status);
+    expect(statuses.slice(0, 3)).toEqual(['204', '200', '204']);
+    expect(statuses.slice(3)).toHaveLength(1);
+    expect(text).toMatch(new RegExp(`"code":"${code}".*$`, 's'));
+    socket.destroy();
+  });
+
   it('is forgotten when it ends with requests waiting', async () => {
     const hold = Hold.on(app.app.get(MediaService), 'click', 'before');
     const socket = open();
@@ -127,6 +156,11 @@ it('a request without Host is refused with a problem', async () => {
   const text = await raw(['GET /health/live HTTP/1.1']);
   expect(text).toMatch(/^HTTP\/1\.1 400 /);
   expect(text).toContain('"code":"missing-host"');
+});
+
+it.each(['Host: b', 'Content-Type: text/csv'])('a second %s is refused: 400', async (line) => {
+  const text = await raw(['GET /health/live HTTP/1.1', 'Host: a', 'Content-Type: text/plain', line]);
+  expect(text).toMatch(/^HTTP\/1\.1 400 .*"code":"repeated-header"/s);
 });
 
 it('two tokens are none', async () => {

@@ -23,8 +23,11 @@ export const strictHead: Middleware = (request, response, next) => {
   }
   if (headers.expect !== undefined && !askForBody)
     return answerProblem(request, response, new ExpectationFailed());
-  // Node takes the first of several; a proxy in front may have looked at the last.
-  if (countOf(request, 'authorization') > 1) delete headers.authorization;
+  const repeated = repeatedHeaders(request.rawHeaders);
+  const wrong = repeated.find((name) => name !== 'authorization');
+  if (wrong) return answerProblem(request, response, new RepeatedHeader(wrong));
+  // Two tokens are none.
+  if (repeated.length > 0) delete headers.authorization;
   next();
 };
 
@@ -52,6 +55,15 @@ class TooManyHeaders extends AppError {
   }
 }
 
+class RepeatedHeader extends AppError {
+  constructor(name: string) {
+    super('repeated-header', 400, 'The header may stand in a request once', {
+      action: 'fix-request',
+      field: name,
+    });
+  }
+}
+
 class ExpectationFailed extends AppError {
   constructor() {
     super('expectation-failed', 417, 'No expectation but 100-continue can be met (RFC 9110, 10.1.1)', {
@@ -60,6 +72,19 @@ class ExpectationFailed extends AppError {
   }
 }
 
-function countOf({ rawHeaders }: IncomingMessage, name: string): number {
-  return rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === name).length;
+/** Of these Node takes the first and drops the rest; a proxy in front may have looked at the last. */
+const ONCE = ['host', 'content-type', 'authorization'];
+const LENGTHS = ONCE.map((name) => name.length);
+
+/** Headers that may stand once and stand twice. */
+function repeatedHeaders(rawHeaders: readonly string[]): string[] {
+  const seen: string[] = [];
+  const repeated: string[] = [];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const given = rawHeaders[i] ?? '';
+    if (!LENGTHS.includes(given.length)) continue;
+    const name = given.toLowerCase();
+    if (ONCE.includes(name)) (seen.includes(name) ? repeated : seen).push(name);
+  }
+  return repeated;
 }
