@@ -1,7 +1,9 @@
 // @ts-check
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,11 +21,14 @@ const SECRET = randomBytes(32).toString('base64url');
 /** This server as in production: built, token, multipart, Postgres, synced. @param {Record<string, string>} [settings] @returns {Promise<Target>} */
 export async function mediadock(settings = {}) {
   const dir = await mkdtemp(join(tmpdir(), 'mediadock-bench-'));
+  const port = await freePort();
   const env = {
     NODE_ENV: 'production',
     JWT_SECRET: SECRET,
     DATA_DIR: dir,
-    PORT: '0',
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    PUBLIC_URL: `http://127.0.0.1:${port}`,
     LOG_LEVEL: 'warn',
     // One user plays all of them: limits that are judged as ever, and far away.
     USER_MAX_OPEN_UPLOADS: '10000000',
@@ -80,6 +85,16 @@ async function addressOf(child) {
     if (url && printed.endsWith('\n')) return url.replace('localhost', '127.0.0.1');
   }
   throw new Error(`The server ended: ${printed}`);
+}
+
+/** @returns {Promise<number>} */
+export async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** CPU time in milliseconds of a server, its workers included, its Postgres not. @param {number} pid @returns {Promise<number>} */

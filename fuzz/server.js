@@ -91,6 +91,7 @@ function environment(dir, metricsPort) {
     PATH: process.env['PATH'],
     NODE_ENV: 'production',
     JWT_SECRET: SECRET,
+    PUBLIC_URL: 'https://media.example',
     DATA_DIR: dir,
     HOST: '127.0.0.1',
     PORT: '0',

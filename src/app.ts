@@ -54,13 +54,13 @@ export async function createApp(config: Config, connection: Connection): Promise
     }),
     cors(crossOrigin(config)),
     strictHead,
-    faults(!config.production),
+    faults(config.tryingOut),
     app.get(ChunkFastPath, { strict: false }).handle,
   ]);
   return app;
 }
 
-function crossOrigin({ corsOrigins, production }: Config) {
+function crossOrigin({ corsOrigins, tryingOut }: Config) {
   return {
     origin: corsOrigins.includes('*') ? '*' : [...corsOrigins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
@@ -70,7 +70,7 @@ function crossOrigin({ corsOrigins, production }: Config) {
       'Content-Disposition',
       'Content-Type',
       'Idempotency-Key',
-      ...(production ? [] : ['X-Fault']),
+      ...(tryingOut ? ['X-Fault'] : []),
       // Of downloads in parts, as PDF viewers do.
       'Range',
       'If-Range',

@@ -338,7 +338,8 @@ export default async () => {
           {
             DevTokenController: {
               create: {
-                summary: 'A bearer token to try the API with. This route does not exist in production.',
+                summary:
+                  'A bearer token to try the API with. This route exists only while a server is for trying out.',
                 type: t['./auth/auth.dto.js'].DevTokenDto,
               },
             },

@@ -1,5 +1,7 @@
 import 'reflect-metadata';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { NestFactory } from '@nestjs/core';
 import { SwaggerModule } from '@nestjs/swagger';
 import { AppModule } from './app.module.js';
@@ -10,7 +12,10 @@ import metadata from './metadata.js';
 const FILE = 'openapi.json';
 
 // Writes openapi.json, or with --check fails when it is not what the code says. Needs no database: nothing is started.
-const config = loadConfig({ JWT_SECRET: 'unused-while-a-document-is-written' });
+// With all that is for trying out, which needs a directory for the server's own secret.
+const dataDir = await mkdtemp(join(tmpdir(), 'mediadock-openapi-'));
+const config = loadConfig({ DATA_DIR: dataDir });
+await rm(dataDir, { recursive: true });
 const module = AppModule.with(config, { url: '' });
 const app = await NestFactory.create(module, { preview: true, logger: false, abortOnError: false });
 await SwaggerModule.loadPluginMetadata(metadata);

@@ -1,18 +1,37 @@
+import { isIPv6 } from 'node:net';
 import { signToken } from './auth/token.js';
 import type { Config } from './config/config.js';
 
-/** What a person needs right after the start; the token only where it is made for trying out. */
+/** What a person needs right after the start: addresses that work, and a token where the server gives them to everybody. */
 export async function welcome(config: Config, port: number): Promise<string> {
-  const url = config.publicUrl ?? `http://localhost:${port}`;
-  const token = config.production ? null : await signToken(config.tokens, '1');
+  const local = `http://${nameOf(config.host)}:${port}`;
+  const url = config.publicUrl ?? local;
   const lines = [
     '',
+    `  Mediadock listens at        ${local}/`,
+    `  and takes uploads at        ${url}/api/v2/media/upload/chunk/`,
     `  Demo page                   ${url}/`,
-    `  Mediadock takes uploads at  ${url}/api/v2/media/upload/chunk/`,
     `  Swagger UI, to try it out   ${url}/api/docs`,
     `  OpenAPI 3.1                 ${url}/api/openapi.json`,
-    ...(token ? ['', '  A bearer token, good for a day:', '', `  ${token}`] : []),
+    ...(config.tryingOut ? await forTryingOut(config) : []),
     '',
   ];
   return lines.join('\n');
+}
+
+async function forTryingOut({ tokens }: Config): Promise<string[]> {
+  return [
+    '',
+    '  THIS SERVER IS FOR TRYING OUT: it gives tokens of any user to everybody who reaches it (docs/deploying.md).',
+    '',
+    '  A bearer token, good for a day:',
+    '',
+    `  ${await signToken(tokens, '1')}`,
+  ];
+}
+
+/** How this machine reaches an address that a server listens on. */
+function nameOf(host: string): string {
+  if (['0.0.0.0', '::', '127.0.0.1', '::1'].includes(host)) return 'localhost';
+  return isIPv6(host) ? `[${host}]` : host;
 }

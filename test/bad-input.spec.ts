@@ -9,7 +9,8 @@ let before: unknown;
 let opened: number;
 
 beforeAll(async () => {
-  app = await TestApp.start();
+  // With all that is for trying out.
+  app = await TestApp.start({ JWT_SECRET: '' });
   client = await Client.of(app);
   await client.slice(pdf(1000), 0, 500);
   [before, opened] = [await app.state(), await app.openFiles()];

@@ -7,7 +7,8 @@ let client: Client;
 const file = pdf(1000);
 
 beforeEach(async () => {
-  app = await TestApp.start();
+  // Its own secret makes it a server for trying out, with X-Fault.
+  app = await TestApp.start({ JWT_SECRET: '' });
   client = await Client.of(app);
 });
 afterEach(() => app.stop());

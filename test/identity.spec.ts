@@ -84,23 +84,6 @@ describe('a shared secret', () => {
   ])('is needed for %s %s', async (method, path) => {
     expect((await fetch(new URL(path, app.url), { method })).status).toBe(401);
   });
-
-  it('gives out tokens for trying out', async () => {
-    const answer = await fetch(new URL('/api/v2/dev/token/', app.url), {
-      method: 'POST',
-      body: new URLSearchParams({ user_id: '42' }),
-    });
-    expect(answer.status).toBe(201);
-    expect(await status(((await answer.json()) as { token: string }).token)).toBe(200);
-  });
-});
-
-describe('in production', () => {
-  it('there are no tokens for trying out', async () => {
-    const app = await TestApp.start({ NODE_ENV: 'production' });
-    expect((await fetch(new URL('/api/v2/dev/token/', app.url), { method: 'POST' })).status).toBe(404);
-    await app.stop();
-  });
 });
 
 describe('published keys', () => {

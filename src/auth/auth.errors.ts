@@ -21,13 +21,6 @@ export class TooManyFailures extends AppError {
   }
 }
 
-/** Tokens come from an issuer, whose private key is not here. */
-export class NoSigningKey extends AppError {
-  constructor() {
-    super('no-signing-key', 404, 'Tokens come from the issuer behind JWKS_URL', { action: 'give-up' });
-  }
-}
-
 /** Whether the token is good cannot be known now; calling it bad would log every user out. */
 export class IssuerAway extends ServiceUnavailable {
   constructor(cause: unknown) {

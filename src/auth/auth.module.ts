@@ -11,10 +11,10 @@ import { VerifiedTokens } from './verified-tokens.js';
 
 @Module({})
 export class AuthModule {
-  static with({ tokens, production }: Config): DynamicModule {
+  static with({ tokens, tryingOut }: Config): DynamicModule {
     return {
       module: AuthModule,
-      controllers: production ? [] : [DevTokenController],
+      controllers: tryingOut ? [DevTokenController] : [],
       global: true,
       providers: [
         Audit,

@@ -3,12 +3,12 @@ import type { Config } from '../config/config.js';
 
 const TTL_SECONDS = 86_400;
 
-/** A token like the platform's, good for a day. Null when tokens are verified by published keys: only the issuer can sign. */
+/** A token like the platform's, good for a day. Only with a shared secret: of published keys the issuer has the other half. */
 export async function signToken(
   { keys, issuer, audience }: Config['tokens'],
   userId: string,
-): Promise<string | null> {
-  if (keys.source !== 'secret') return null;
+): Promise<string> {
+  if (keys.source !== 'secret') throw new Error('Tokens come from the issuer behind JWKS_URL');
   const claim = /^\d{1,15}$/.test(userId) ? { user_id: Number(userId) } : {};
   const token = new SignJWT({ ...claim, token_type: 'access' });
   if (issuer) token.setIssuer(issuer);

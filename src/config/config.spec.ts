@@ -6,6 +6,13 @@ import { Environment } from './environment.js';
 import { ConfigError, loadConfig, type TokenKeys } from './config.js';
 
 const SECRET = 's'.repeat(32);
+const PRODUCTION = { NODE_ENV: 'production', PUBLIC_URL: 'https://media.example' };
+const JWKS = {
+  JWT_SECRET: '',
+  JWKS_URL: 'https://issuer.example/jwks',
+  JWT_ISSUER: 'https://issuer.example',
+  JWT_AUDIENCE: 'media',
+};
 
 function problems(variables: Record<string, string>): readonly string[] {
   try {
@@ -21,7 +28,7 @@ describe('loadConfig', () => {
   it('has a default for every setting', () => {
     expect(loadConfig({ JWT_SECRET: SECRET })).toMatchObject({
       port: 3000,
-      production: false,
+      tryingOut: false,
       uploads: { chunkMaxBytes: 204_800, imageMaxBytes: 5_242_880, documentMaxBytes: 52_428_800 },
     });
   });
@@ -70,7 +77,7 @@ describe('loadConfig', () => {
   });
 
   it('refuses production without a way to verify tokens, and two ways at once', () => {
-    expect(problems({ NODE_ENV: 'production', JWT_SECRET: '' })).toEqual([
+    expect(problems({ ...PRODUCTION, JWT_SECRET: '' })).toEqual([
       expect.stringMatching(/^JWT_SECRET: must be set/),
     ]);
     expect(problems({ JWKS_URL: 'https://issuer.example/jwks' })).toEqual([
@@ -78,12 +85,32 @@ describe('loadConfig', () => {
     ]);
   });
 
+  it('refuses production without PUBLIC_URL, and names all that it lacks', () => {
+    expect(problems({ NODE_ENV: 'production' })).toEqual([expect.stringMatching(/^PUBLIC_URL: must be set/)]);
+    expect(problems({ NODE_ENV: 'production', JWT_SECRET: '', ORPHAN_AGE_SECONDS: '1' })).toHaveLength(3);
+    expect(problems(PRODUCTION)).toEqual([]);
+  });
+
+  it.each<[string, Record<string, string>, boolean, string]>([
+    ['its own secret', { JWT_SECRET: '' }, true, '127.0.0.1'],
+    ['its own secret, in development', { JWT_SECRET: '', NODE_ENV: 'development' }, true, '127.0.0.1'],
+    ['its own secret and HOST', { JWT_SECRET: '', HOST: '0.0.0.0' }, true, '0.0.0.0'],
+    ["the operator's secret", {}, false, '0.0.0.0'],
+    ["the operator's secret and HOST", { HOST: '10.0.0.1' }, false, '10.0.0.1'],
+    ['published keys', JWKS, false, '0.0.0.0'],
+  ])('is for trying out, and for this machine alone, only with a secret of its own: %s', (...row) => {
+    const [, variables, tryingOut, host] = row;
+    const dataDir = mkdtempSync(join(tmpdir(), 'mediadock-config-'));
+    const config = loadConfig({ JWT_SECRET: SECRET, DATA_DIR: dataDir, ...variables });
+    expect(config).toMatchObject({ tryingOut, host });
+    rmSync(dataDir, { recursive: true });
+  });
+
   it('keeps files without a row for longer than a commit may take, in production', () => {
-    const production = { NODE_ENV: 'production' };
-    expect(problems({ ...production, ORPHAN_AGE_SECONDS: '299' })).toEqual([
+    expect(problems({ ...PRODUCTION, ORPHAN_AGE_SECONDS: '299' })).toEqual([
       'ORPHAN_AGE_SECONDS: must be at least 300 in production',
     ]);
-    expect(problems({ ...production, ORPHAN_AGE_SECONDS: '300' })).toEqual([]);
+    expect(problems({ ...PRODUCTION, ORPHAN_AGE_SECONDS: '300' })).toEqual([]);
     expect(problems({ ORPHAN_AGE_SECONDS: '1' })).toEqual([]);
   });
 
@@ -93,16 +120,10 @@ describe('loadConfig', () => {
     expect(key({})).toEqual(key({}));
     expect(key({})).not.toEqual(Buffer.from(SECRET));
     expect(key({ MEDIA_URL_SECRET: 'm'.repeat(32) })).not.toEqual(key({}));
-    const jwks = {
-      JWT_SECRET: '',
-      JWKS_URL: 'https://issuer.example/jwks',
-      JWT_ISSUER: 'https://issuer.example',
-      JWT_AUDIENCE: 'media',
-    };
-    expect(problems({ ...jwks, MEDIA_URLS: 'signed' })).toEqual([
+    expect(problems({ ...JWKS, MEDIA_URLS: 'signed' })).toEqual([
       expect.stringMatching(/^MEDIA_URL_SECRET: must be set/),
     ]);
-    expect(problems({ ...jwks, MEDIA_URLS: 'signed', MEDIA_URL_SECRET: 'm'.repeat(32) })).toEqual([]);
+    expect(problems({ ...JWKS, MEDIA_URLS: 'signed', MEDIA_URL_SECRET: 'm'.repeat(32) })).toEqual([]);
   });
 
   it('makes a secret of its own once, and keeps it', () => {
@@ -114,8 +135,12 @@ describe('loadConfig', () => {
   });
 
   it('is documented setting by setting in .env.example', () => {
-    const documented = parseEnv(readFileSync('.env.example', 'utf8'));
+    const text = readFileSync('.env.example', 'utf8');
     const settings = Object.entries(new Environment()).map(([name, value]) => [name, String(value ?? '')]);
-    expect(Object.fromEntries(settings)).toEqual(documented);
+    const documented = { NODE_ENV: 'development', ...parseEnv(text) };
+    expect(documented).toEqual(Object.fromEntries(settings));
+    // As a copy of it comes after the settings of a unit file, it must not take production back.
+    expect(parseEnv(text)).not.toHaveProperty('NODE_ENV');
+    expect(text).toContain('#NODE_ENV=production');
   });
 });

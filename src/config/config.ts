@@ -26,7 +26,11 @@ const MIN_ORPHAN_AGE_SECONDS = 300;
 
 /** The typed settings of one process. Injected by class; nothing else reads the environment. */
 export class Config {
-  readonly production: boolean;
+  /**
+   * Whether this server is for trying out: it signs tokens for whoever asks, and breaks on request. Only with a secret of
+   * its own, so that an operator's secret never signs for strangers, whatever NODE_ENV says.
+   */
+  readonly tryingOut: boolean;
   readonly host: string;
   readonly port: number;
   /** Proxies whose headers are believed: addresses, networks, `loopback`, or how many there are. */
@@ -41,7 +45,7 @@ export class Config {
   /** Absolute path. */
   readonly dataDir: string;
   readonly database: { readonly url: string | undefined; readonly poolSize: number };
-  /** Origin that file URLs start with, without a last slash; unset: the origin the request came to. */
+  /** What file URLs start with, without a last slash; unset (never in production): the origin the request came to. */
   readonly publicUrl: string | undefined;
   readonly tokens: {
     readonly keys: TokenKeys;
@@ -96,8 +100,9 @@ export class Config {
   readonly logLevel: string;
 
   constructor(env: Environment) {
-    this.production = env.NODE_ENV === 'production';
-    this.host = env.HOST;
+    refuseInProduction(env);
+    this.tryingOut = isForTryingOut(env);
+    this.host = env.HOST ?? (this.tryingOut ? '127.0.0.1' : '0.0.0.0');
     this.port = env.PORT;
     this.trustProxy = trustedProxies(env.TRUST_PROXY ?? []);
     this.maxConnections = env.MAX_CONNECTIONS;
@@ -141,12 +146,26 @@ export class Config {
       env.MEDIA_URLS === 'signed'
         ? { key: urlKey(env, this.tokens.keys), ttlSeconds: env.MEDIA_URL_TTL_SECONDS }
         : undefined;
-    if (this.production && env.ORPHAN_AGE_SECONDS < MIN_ORPHAN_AGE_SECONDS)
-      throw new ConfigError([`ORPHAN_AGE_SECONDS: must be at least ${MIN_ORPHAN_AGE_SECONDS} in production`]);
     this.sweep = { intervalSeconds: env.SWEEP_INTERVAL_SECONDS, orphanAgeSeconds: env.ORPHAN_AGE_SECONDS };
     this.corsOrigins = env.CORS_ORIGINS;
     this.logLevel = env.LOG_LEVEL;
   }
+}
+
+function isForTryingOut(env: Environment): boolean {
+  return env.NODE_ENV !== 'production' && !env.JWT_SECRET && !env.JWKS_URL;
+}
+
+/** Refuses what is good enough for trying out alone. @throws ConfigError */
+function refuseInProduction(env: Environment): void {
+  if (env.NODE_ENV !== 'production') return;
+  const problems = [
+    !env.JWT_SECRET && !env.JWKS_URL && 'JWT_SECRET: must be set in production (or JWKS_URL)',
+    !env.PUBLIC_URL && 'PUBLIC_URL: must be set in production, or requests would say where files are',
+    env.ORPHAN_AGE_SECONDS < MIN_ORPHAN_AGE_SECONDS &&
+      `ORPHAN_AGE_SECONDS: must be at least ${MIN_ORPHAN_AGE_SECONDS} in production`,
+  ].filter((problem) => problem !== false);
+  if (problems.length > 0) throw new ConfigError(problems);
 }
 
 function withoutLastSlash(url: string): string {
@@ -224,9 +243,6 @@ function tokenKeys(env: Environment, dataDir: string): TokenKeys {
     return { source: 'jwks', url: new URL(env.JWKS_URL), algorithms };
   }
   const algorithms = pinned(env, SECRET_ALGORITHMS, ['HS256']);
-  if (!env.JWT_SECRET && env.NODE_ENV === 'production') {
-    throw new ConfigError(['JWT_SECRET: must be set in production (or JWKS_URL)']);
-  }
   const secret = env.JWT_SECRET ?? loadJwtSecret(dataDir);
   return { source: 'secret', key: createSecretKey(Buffer.from(secret)), algorithms };
 }

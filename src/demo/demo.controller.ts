@@ -31,6 +31,6 @@ export class DemoController {
   @Header('Cache-Control', 'no-cache')
   async page(): Promise<string> {
     const html = await readFile(INDEX, 'utf8');
-    return html.replace('data-trials="false"', `data-trials="${!this.config.production}"`);
+    return html.replace('data-trials="false"', `data-trials="${this.config.tryingOut}"`);
   }
 }

@@ -29,7 +29,7 @@ const FAULTS: ReadonlyMap<string, Fault> = new Map<string, Fault>([
 
 /**
  * Lets those who write clients see what theirs does when things break: a request with `X-Fault` gets what it asks for.
- * @param on off in production, where such a request is refused
+ * @param on only on servers for trying out; others refuse such a request
  */
 export function faults(on: boolean): Middleware {
   return (request, response, next) => {
@@ -39,7 +39,7 @@ export function faults(on: boolean): Middleware {
     if (fault) return fault(request, response, next);
     const detail = on
       ? `X-Fault must be one of ${[...FAULTS.keys()].join(', ')}`
-      : 'X-Fault is off in production';
+      : 'X-Fault is only for servers to try out with';
     answerProblem(request, response, new InvalidRequest('X-Fault', detail));
   };
 }

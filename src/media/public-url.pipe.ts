@@ -10,9 +10,11 @@ export class PublicUrlPipe implements PipeTransform<Request, string> {
 
   transform(request: Request): string {
     if (this.config.publicUrl !== undefined) return this.config.publicUrl;
-    if (!/^[\w.:[\]-]{1,255}$/.test(request.host ?? ''))
+    // Not `request.host`: that may be an X-Forwarded-Host, which proxies pass on from clients unless told otherwise.
+    const { host = '' } = request.headers;
+    if (!/^[\w.:[\]-]{1,255}$/.test(host))
       throw new InvalidRequest('Host', 'The Host header is missing or malformed');
-    return `${request.protocol}://${request.host}`;
+    return `${request.protocol}://${host}`;
   }
 }
 

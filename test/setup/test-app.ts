@@ -21,6 +21,7 @@ export class TestApp {
     readonly url: string,
     readonly config: Config,
     readonly database: string,
+    private readonly settings: Record<string, string>,
   ) {}
 
   /** @param settings environment variables over those of a test */
@@ -47,25 +48,25 @@ export class TestApp {
     const app = await createApp(config, { ...testServer().connection, database });
     await app.listen(0, '127.0.0.1');
     const { port } = app.getHttpServer().address() as AddressInfo;
-    return new TestApp(app, `http://127.0.0.1:${port}`, config, database);
+    return new TestApp(app, `http://127.0.0.1:${port}`, config, database, settings);
   }
 
   /** A second server on the same database and the same files. */
   async twin(settings: Record<string, string> = {}): Promise<TestApp> {
-    const twin = await TestApp.on(this.database, this.config.dataDir, settings);
+    const twin = await TestApp.on(this.database, this.config.dataDir, { ...this.settings, ...settings });
     this.twins.push(twin);
     return twin;
   }
 
   /** Another server process in all but name: the old one stops, the new one finds what it left. */
   async restart(): Promise<TestApp> {
-    const { database, config } = this;
+    const { database, config, settings } = this;
     await this.app.close();
-    return await TestApp.on(database, config.dataDir);
+    return await TestApp.on(database, config.dataDir, settings);
   }
 
   async token(userId = '7'): Promise<string> {
-    return (await signToken(this.config.tokens, userId)) ?? '';
+    return await signToken(this.config.tokens, userId);
   }
 
   async sql<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
