@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { parseArguments, USAGE, UsageError, type CliArguments } from './cli-arguments.js';
 import { display } from './cli-display.js';
-import { JsonFileStore, uploadAll, type Media, type UploadQueue } from './node.js';
+import { JsonFileStore, uploadAll, type Media, type SessionStore, type UploadQueue } from './node.js';
 
 const SOME_FAILED = 1;
 const WRONG_USAGE = 2;
@@ -29,7 +29,7 @@ async function uploadFiles(args: CliArguments): Promise<number> {
     token,
     resume,
     concurrency: parallel,
-    store: new JsonFileStore(state),
+    store: telling(new JsonFileStore(state)),
     ...(type && { type }),
   });
   const rows = queue.uploads.map((upload, i) => ({ name: basename(files[i] ?? ''), upload }));
@@ -46,6 +46,22 @@ async function uploadFiles(args: CliArguments): Promise<number> {
   const failed = report(args, queue, results);
   if (interrupted) return INTERRUPTED;
   return failed > 0 ? SOME_FAILED : 0;
+}
+
+/** A store that fails harms no upload, but whoever counts on going on should know. */
+function telling(store: JsonFileStore): SessionStore {
+  let told = false;
+  const tell = (error: Error) => {
+    if (!told)
+      process.stderr.write(`mediadock-upload: Unfinished uploads are not remembered: ${error.message}\n`);
+    told = true;
+    return undefined;
+  };
+  return {
+    get: async (key) => await store.get(key).catch(tell),
+    set: async (key, session) => await store.set(key, session).catch(tell),
+    delete: async (key) => await store.delete(key).catch(tell),
+  };
 }
 
 /** @returns how many failed */

@@ -1,14 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { locked } from './file-lock.js';
 import { parse } from './problem.js';
-import { isExpired, type SessionStore, type StoredSession } from './session-store.js';
+import { outdated, type SessionStore, type StoredSession } from './session-store.js';
 
 type Sessions = Record<string, StoredSession>;
 
-/**
- * Remembers in a file, across processes. One process writes in turn; of several that write at the very same moment one may
- * forget an upload, which then begins anew.
- */
+/** Remembers in a file, which any number of stores and processes may share. Rejects when it cannot be read or written. */
 export class JsonFileStore implements SessionStore {
   private last: Promise<unknown> = Promise.resolve();
 
@@ -28,22 +27,29 @@ export class JsonFileStore implements SessionStore {
   }
 
   private async change(change: (sessions: Sessions) => Sessions): Promise<void> {
-    const changed = this.last.then(async () => await this.write(change(await this.read())));
+    const changed = this.last.then(async () => {
+      await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+      await locked(`${this.path}.lock`, async () => await this.write(change(await this.read())));
+    });
     this.last = changed.catch(() => undefined);
     await changed;
   }
 
   private async read(): Promise<Sessions> {
-    const text = await readFile(this.path, 'utf8').catch(() => '');
-    return (parse(text) ?? {}) as Sessions;
+    try {
+      return (parse(await readFile(this.path, 'utf8')) ?? {}) as Sessions;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+      throw error;
+    }
   }
 
   /** Whole or not at all, whenever the process dies. Only for its owner: an upload id and a token are all it takes. */
   private async write(sessions: Sessions): Promise<void> {
-    const alive = Object.entries(sessions).filter(([, session]) => !isExpired(session));
-    const fresh = `${this.path}.${process.pid}`;
-    await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
-    await writeFile(fresh, JSON.stringify(Object.fromEntries(alive), null, 1), { mode: 0o600 });
+    const old = new Set(outdated(Object.keys(sessions), (key) => sessions[key]));
+    const kept = Object.entries(sessions).filter(([key]) => !old.has(key));
+    const fresh = `${this.path}.${randomUUID()}`;
+    await writeFile(fresh, JSON.stringify(Object.fromEntries(kept), null, 1), { mode: 0o600 });
     await rename(fresh, this.path);
   }
 }

@@ -1,9 +1,9 @@
 import { parse } from './problem.js';
-import { isExpired, type SessionStore, type StoredSession } from './session-store.js';
+import { outdated, type SessionStore, type StoredSession } from './session-store.js';
 
 const PREFIX = 'mediadock ';
 
-/** Remembers across reloads. Where storage is full or forbidden it forgets: an upload is worth more than its resumption. */
+/** Remembers across reloads. Where storage is full or forbidden it forgets. */
 export class LocalStorageStore implements SessionStore {
   get(key: string): StoredSession | undefined {
     return trying(() => read(PREFIX + key));
@@ -11,11 +11,9 @@ export class LocalStorageStore implements SessionStore {
 
   set(key: string, session: StoredSession): void {
     trying(() => {
-      for (const name of Object.keys(localStorage).filter((name) => name.startsWith(PREFIX))) {
-        const old = read(name);
-        if (!old || isExpired(old)) localStorage.removeItem(name);
-      }
       localStorage.setItem(PREFIX + key, JSON.stringify(session));
+      const ours = Object.keys(localStorage).filter((name) => name.startsWith(PREFIX));
+      for (const name of outdated(ours, read)) localStorage.removeItem(name);
     });
   }
 

@@ -4,7 +4,7 @@ export interface StoredSession {
   readonly uploadId?: string;
   /** Sent with the first chunk, so that its repeat opens no second upload. */
   readonly idempotencyKey: string;
-  /** ISO 8601; forgotten after that. */
+  /** ISO 8601, by the server's clock. */
   readonly expires: string;
 }
 
@@ -32,6 +32,50 @@ export class MemoryStore implements SessionStore {
   }
 }
 
-export function isExpired({ expires }: StoredSession): boolean {
-  return Date.parse(expires) <= Date.now();
+/** Where nothing can be remembered it forgets: an upload is worth more than its resumption. */
+export class TolerantStore implements SessionStore {
+  constructor(private readonly store: SessionStore) {}
+
+  async get(key: string): Promise<StoredSession | undefined> {
+    const session = await trying(async () => await this.store.get(key));
+    return isSession(session) ? session : undefined;
+  }
+
+  async set(key: string, session: StoredSession): Promise<void> {
+    await trying(async () => await this.store.set(key, session));
+  }
+
+  async delete(key: string): Promise<void> {
+    await trying(async () => await this.store.delete(key));
+  }
+}
+
+export const MAX_REMEMBERED = 500;
+
+/**
+ * All but the newest names. What has expired the server knows; a clock that is wrong would take every session for expired.
+ */
+export function outdated(
+  names: readonly string[],
+  read: (name: string) => Partial<StoredSession> | null | undefined,
+): string[] {
+  if (names.length <= MAX_REMEMBERED) return [];
+  const entries = names.map((name) => ({ name, expires: read(name)?.expires ?? '' }));
+  entries.sort((a, b) => (a.expires < b.expires ? 1 : -1));
+  return entries.slice(MAX_REMEMBERED).map(({ name }) => name);
+}
+
+/** Also what can be sent: a store may be anybody's, and its content of another version. */
+function isSession(value: unknown): value is StoredSession {
+  const { uploadId, idempotencyKey } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  const named = uploadId === undefined || (typeof uploadId === 'string' && /^[0-9a-f]{32}$/.test(uploadId));
+  return named && typeof idempotencyKey === 'string' && /^[!-~]{1,255}$/.test(idempotencyKey);
+}
+
+async function trying<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch {
+    return undefined;
+  }
 }

@@ -4,6 +4,7 @@ import { Bookmark } from './bookmark.js';
 import { Checksum } from './checksum.js';
 import type { Platform, Source } from './platform.js';
 import type { Slots } from './slots.js';
+import { TolerantStore } from './session-store.js';
 import { Speed, type Progress } from './speed.js';
 import { Transfer } from './transfer.js';
 import type { Tokens } from './tokens.js';
@@ -152,7 +153,7 @@ export class Upload {
       options,
       api: new Api(options, context.tokens),
       bookmark: new Bookmark(
-        options.store ?? context.platform.store,
+        new TolerantStore(options.store ?? context.platform.store),
         options.url ?? '',
         options.fingerprint ?? source.fingerprint,
       ),

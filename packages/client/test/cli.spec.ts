@@ -161,6 +161,31 @@ describe('mediadock-upload', () => {
     expect(await readFile(path, 'utf8')).toBe('{}');
   });
 
+  it('six at once with one state upload their files, and remember nothing that is done', async () => {
+    stage = await Stage.set(app);
+    const state = join(await stage.directory(), 'state.json');
+    const runs = Array.from({ length: 6 }, async (_, n) => {
+      const path = await stage.file(pdf(400_000 + n), `${n}.pdf`);
+      return await (
+        await run([path, '--quiet', '--state', state])
+      ).ended;
+    });
+    const ended = await Promise.all(runs);
+    expect(ended.map(({ code, err }) => [code, err])).toEqual(Array(6).fill([0, '']));
+    expect(await readFile(state, 'utf8')).toBe('{}');
+  });
+
+  it('uploads where its state cannot be kept, and says once that it remembers nothing', async () => {
+    stage = await Stage.set(app);
+    const state = join(await stage.file(file, 'a file'), 'state.json');
+    const paths = [await stage.file(file), await stage.file(pdf(500_000), 'b.pdf')];
+    const { code, err } = await (await run([...paths, '--quiet', '--state', state])).ended;
+    expect([code, err.split('\n')]).toEqual([
+      0,
+      [expect.stringMatching(/^mediadock-upload: Unfinished uploads are not remembered: ENOTDIR/), ''],
+    ]);
+  });
+
   it.each<[string, string[], Record<string, string | undefined>, string]>([
     ['no file', [], {}, 'Which files?'],
     ['no server', ['f'], { MEDIADOCK_URL: undefined }, '--url or MEDIADOCK_URL is missing'],

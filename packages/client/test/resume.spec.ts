@@ -1,9 +1,9 @@
-import { utimes } from 'node:fs/promises';
+import { readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FaultPlan } from '../../../test/setup/faulty-proxy.js';
 import { pdf } from '../../../test/setup/samples.js';
 import { TestApp } from '../../../test/setup/test-app.js';
-import { JsonFileStore, MemoryStore, upload, type Upload } from '../src/node.js';
+import { JsonFileStore, MemoryStore, upload, type SessionStore, type Upload } from '../src/node.js';
 import { CHUNK_PATH, COMPLETE_PATH, gate, Stage } from './setup/stage.js';
 
 const SIZE = 900_000;
@@ -32,6 +32,14 @@ async function holding(turn: number, path = CHUNK_PATH) {
   };
   stage = await Stage.set(app, plan);
   return { reached: reached.opened, release: release.open };
+}
+
+function fail(): never {
+  throw new Error('The store is broken');
+}
+
+function storeThat(does: () => never | Promise<never>): SessionStore {
+  return { get: does, set: does, delete: does };
 }
 
 async function outcome(running: Upload): Promise<unknown> {
@@ -297,11 +305,32 @@ describe('another process', () => {
     expect(keys[0]).toMatch(/^[0-9a-f]{32}$/);
   });
 
-  it('does not get through with a store that fails', async () => {
+  it.each<[string, () => Promise<SessionStore> | SessionStore]>([
+    [
+      'cannot be written',
+      async () => new JsonFileStore(join(await stage.file(file), 'not a directory', 'uploads.json')),
+    ],
+    ['throws', () => storeThat(() => fail())],
+    ['rejects', () => storeThat(async () => fail())],
+    ['returns what is no session', () => storeThat(() => ({ uploadId: 5, idempotencyKey: 'ü\n' }) as never)],
+  ])('gets through with a store that %s', async (_, store) => {
     stage = await Stage.set(app);
-    const store = new JsonFileStore(join(await stage.file(file), 'not a directory', 'uploads.json'));
-    const error = await outcome(upload(await stage.file(file), { ...stage.options, store }));
-    expect(error).toMatchObject({ name: 'UploadError', code: 'unexpected', cause: { code: 'ENOTDIR' } });
+    const media = await upload(await stage.file(file), { ...stage.options, store: await store() }).media;
+    await stage.expectOnly(media, file);
+  });
+
+  it('of twenty at once with a store each on one path, all get through', async () => {
+    stage = await Stage.set(app);
+    const state = join(await stage.directory(), 'uploads.json');
+    const small = Array.from({ length: 20 }, (_, n) => pdf(1000 + n));
+    const paths = await Promise.all(small.map(async (bytes) => await stage.file(bytes)));
+    const media = await Promise.all(
+      paths.map(
+        async (path) => await upload(path, { ...stage.options, store: new JsonFileStore(state) }).media,
+      ),
+    );
+    expect(media.map(({ size }) => size)).toEqual(small.map(({ length }) => length));
+    expect(await readFile(state, 'utf8')).toBe('{}');
   });
 });
 

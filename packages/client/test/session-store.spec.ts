@@ -1,9 +1,9 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { JsonFileStore } from '../src/json-file-store.js';
 import { LocalStorageStore } from '../src/local-storage-store.js';
-import { MemoryStore, type SessionStore, type StoredSession } from '../src/session-store.js';
+import { MAX_REMEMBERED, MemoryStore, type SessionStore, type StoredSession } from '../src/session-store.js';
 import { FakeStorage } from './setup/local-storage.js';
 
 const session = (id: string, hours = 1): StoredSession => ({
@@ -43,13 +43,18 @@ describe.each<[string, () => SessionStore]>([
 });
 
 describe('LocalStorageStore', () => {
-  it('removes what has expired, and nothing of others', () => {
+  it('keeps the newest, whatever the clock says, and touches nothing of others', () => {
     const store = new LocalStorageStore();
     storage.setItem('theirs', 'x');
     storage.setItem('mediadock broken', 'x');
-    store.set('old', session('1', -1));
-    store.set('new', session('2'));
-    expect(Object.keys(storage).sort()).toEqual(['full', 'mediadock new', 'theirs']);
+    for (let n = 0; n <= MAX_REMEMBERED; n++) store.set(`${n}`, session(`${n}`, n - 24 * 400));
+    expect(['broken', '0', '1', `${MAX_REMEMBERED}`].map((key) => store.get(key)?.uploadId)).toEqual([
+      undefined,
+      undefined,
+      '1',
+      `${MAX_REMEMBERED}`,
+    ]);
+    expect(storage.getItem('theirs')).toBe('x');
   });
 
   it('forgets where storage is full or forbidden', () => {
@@ -65,20 +70,46 @@ describe('LocalStorageStore', () => {
 });
 
 describe('JsonFileStore', () => {
-  it('loses nothing when many write in turn, and leaves no other file', async () => {
-    const store = new JsonFileStore(join(dir, 'state.json'));
-    const names = [...Array(50).keys()].map(String);
-    await Promise.all(names.map(async (name) => await store.set(name, session(name))));
-    expect(Object.keys(JSON.parse(await readFile(join(dir, 'state.json'), 'utf8')))).toEqual(names);
+  const path = () => join(dir, 'state.json');
+  const names = [...Array(50).keys()].map(String);
+  const remembered = async () => Object.keys(JSON.parse(await readFile(path(), 'utf8'))).sort();
+
+  it.each<[string, (store: JsonFileStore) => JsonFileStore]>([
+    ['one store', (store) => store],
+    ['many stores on one file', () => new JsonFileStore(path())],
+  ])('loses nothing when %s write at once, and leaves no other file', async (_, storeOf) => {
+    const store = new JsonFileStore(path());
+    await Promise.all(names.map(async (name) => await storeOf(store).set(name, session(name))));
+    expect(await remembered()).toEqual(names.toSorted());
+    await Promise.all(names.map(async (name) => await storeOf(store).delete(name)));
+    expect(await remembered()).toEqual([]);
     expect(await readdir(dir)).toEqual(['state.json']);
   });
 
-  it('removes what has expired, and begins anew with a broken file', async () => {
-    const path = join(dir, 'state.json');
-    await writeFile(path, '{"old":');
-    const store = new JsonFileStore(path);
-    await store.set('old', session('1', -1));
-    await store.set('new', session('2'));
-    expect(Object.keys(JSON.parse(await readFile(path, 'utf8')))).toEqual(['new']);
+  it('goes on after a process that died while it wrote', async () => {
+    await writeFile(`${path()}.lock`, '');
+    await Promise.all(
+      names.slice(0, 5).map(async (name) => await new JsonFileStore(path()).set(name, session(name))),
+    );
+    expect(await remembered()).toEqual(['0', '1', '2', '3', '4']);
+    expect(await readdir(dir)).toEqual(['state.json']);
+  });
+
+  it('keeps the newest, whatever the clock says, and begins anew with a broken file', async () => {
+    await writeFile(path(), '{"old":');
+    const store = new JsonFileStore(path());
+    await store.set('a', session('1', -24 * 400));
+    expect(await store.get('a')).toMatchObject({ uploadId: '1' });
+    const many = Array.from({ length: MAX_REMEMBERED }, (_, n) => [`${n}`, session(`${n}`)]);
+    await writeFile(path(), JSON.stringify({ a: await store.get('a'), ...Object.fromEntries(many) }));
+    await store.set('b', session('2', 2));
+    const kept = await remembered();
+    expect([kept.length, kept.includes('a'), kept.includes('b')]).toEqual([MAX_REMEMBERED, false, true]);
+  });
+
+  it('does not replace a file that it cannot read', async () => {
+    await mkdir(path());
+    await expect(new JsonFileStore(path()).set('a', session('1'))).rejects.toMatchObject({ code: 'EISDIR' });
+    expect(await readdir(dir)).toEqual(['state.json']);
   });
 });
