@@ -2,7 +2,7 @@ import { open, realpath, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Source } from './platform.js';
-import { LocalError } from './upload-error.js';
+import { fileChanged, LocalError } from './upload-error.js';
 
 /** A file of this machine, by its path. */
 export class FileSource implements Source {
@@ -11,31 +11,35 @@ export class FileSource implements Source {
     readonly size: number,
     readonly name: string,
     readonly fingerprint: string,
+    private readonly modified: bigint,
   ) {}
 
   static async open(path: string | URL, name?: string): Promise<FileSource> {
     try {
       const real = await realpath(path instanceof URL ? fileURLToPath(path) : path);
       const file = await open(real);
-      const stats = await file.stat();
+      const stats = await file.stat({ bigint: true });
       if (!stats.isFile()) {
         await file.close();
         throw new Error(`${real} is not a file`);
       }
-      const fingerprint = `path ${real} ${stats.size} ${stats.mtimeMs}`;
-      return new FileSource(file, stats.size, name ?? basename(real), fingerprint);
+      const fingerprint = `path ${real} ${stats.size} ${stats.mtimeNs}`;
+      return new FileSource(file, Number(stats.size), name ?? basename(real), fingerprint, stats.mtimeNs);
     } catch (error) {
       throw new LocalError('source-unreadable', (error as Error).message, error);
     }
   }
 
+  /** All that was read is of one version: who writes changes the time first, and it is compared afterwards. */
   async read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = new Uint8Array(end - start);
     for (let at = 0; at < bytes.length;) {
       const { bytesRead } = await this.file.read(bytes, at, bytes.length - at, start + at);
-      if (bytesRead === 0) throw new LocalError('source-changed', 'The file is shorter than it was');
+      if (bytesRead === 0) throw fileChanged();
       at += bytesRead;
     }
+    const { size, mtimeNs } = await this.file.stat({ bigint: true });
+    if (Number(size) !== this.size || mtimeNs !== this.modified) throw fileChanged();
     return bytes;
   }
 

@@ -1,5 +1,5 @@
 import type { Source } from './platform.js';
-import { LocalError } from './upload-error.js';
+import { fileChanged, LocalError } from './upload-error.js';
 import { StreamSource } from './stream-source.js';
 
 /** What can be uploaded everywhere. A stream needs the option `size`. */
@@ -37,9 +37,10 @@ class BlobSource implements Source {
 
   async read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     try {
+      // Browsers compare size and time of the file themselves.
       return new Uint8Array(await this.blob.slice(start, end).arrayBuffer());
     } catch (error) {
-      throw new LocalError('source-changed', 'The file changed or cannot be read any more', error);
+      throw fileChanged(error);
     }
   }
 

@@ -5,7 +5,7 @@ import type { Bookmark } from './bookmark.js';
 import type { Checksum } from './checksum.js';
 import { findElsewhere } from './elsewhere.js';
 import type { Source } from './platform.js';
-import { AnswerLost, LocalError, toUploadError, UploadError } from './upload-error.js';
+import { AnswerLost, fileChanged, LocalError, toUploadError, UploadError } from './upload-error.js';
 import type { UploadOptions } from './upload-options.js';
 
 const DEFAULT_CHUNK_BYTES = 204_800;
@@ -120,8 +120,7 @@ export class Transfer {
     const end = Math.min(start + this.chunkBytes, source.size);
     await checksum.reach(start);
     const bytes = await source.read(start, end);
-    if (bytes.length !== end - start)
-      throw new LocalError('source-changed', 'The file is shorter than it was');
+    if (bytes.length !== end - start) throw fileChanged();
     signal.throwIfAborted();
     if (this.uploadId === undefined) await this.parts.bookmark.save(this.idempotencyKey);
     const sending = api.chunk(
@@ -207,7 +206,9 @@ export class Transfer {
   }
 
   /** What the server has refused for good would be refused again. */
-  private async forgetIfVain({ problem, action }: UploadError): Promise<void> {
+  private async forgetIfVain({ code, problem, action }: UploadError): Promise<void> {
+    // What the server has of it belongs to a file that is no more.
+    if (code === 'file-changed') void this.cancel().catch(() => undefined);
     const vain = action === 'give-up' || (action === 'fix-request' && this.uploadId === undefined);
     if (problem && vain) await this.parts.bookmark.remove();
   }

@@ -52,7 +52,14 @@ export class AnswerLost extends UploadError {
 /** What is wrong is here, and trying again would not help. */
 export class LocalError extends UploadError {
   constructor(
-    code: 'aborted' | 'no-token' | 'empty-file' | 'source-changed' | 'source-unreadable' | 'unexpected',
+    code:
+      | 'aborted'
+      | 'no-token'
+      | 'empty-file'
+      | 'file-changed'
+      | 'source-changed'
+      | 'source-unreadable'
+      | 'unexpected',
     message: string,
     cause?: unknown,
   ) {
@@ -64,4 +71,8 @@ export class LocalError extends UploadError {
 export function toUploadError(error: unknown): UploadError {
   if (error instanceof UploadError) return error;
   return new LocalError('unexpected', error instanceof Error ? error.message : String(error), error);
+}
+
+export function fileChanged(cause?: unknown): LocalError {
+  return new LocalError('file-changed', 'The file changed while it was uploaded', cause);
 }

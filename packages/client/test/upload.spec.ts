@@ -1,11 +1,13 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, openAsBlob } from 'node:fs';
+import { appendFile, rename, truncate, writeFile } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 import { md5 as digestOf } from '../../../test/setup/client.js';
 import { jpeg, pdf } from '../../../test/setup/samples.js';
 import { TestApp } from '../../../test/setup/test-app.js';
+import { until } from '../../../test/setup/until.js';
 import { md5, upload, type Progress } from '../src/node.js';
 import type { NodeUploadInput } from '../src/node.js';
-import { Stage } from './setup/stage.js';
+import { CHUNK_PATH, Stage } from './setup/stage.js';
 
 const SIZE = 500_000;
 const file = pdf(SIZE);
@@ -150,6 +152,48 @@ describe('upload fails', () => {
   ])('with %s', async (_, code, input, more) => {
     const error = await failing(await input(), more);
     expect(error).toMatchObject({ name: 'UploadError', code, status: 0, action: 'give-up' });
+  });
+
+  it.each<[string, (path: string) => Promise<void>]>([
+    ['of the same size', async (path) => await writeFile(path, pdf(SIZE, 'new'))],
+    ['longer', async (path) => await appendFile(path, 'more')],
+    ['shorter', async (path) => await truncate(path, 450_000)],
+  ])('with a file that is rewritten while it goes up: %s', async (_, rewrite) => {
+    const path = await stage.file(file);
+    const changing = await Stage.set(app, async (request) => {
+      if (request.path === CHUNK_PATH && request.turn === 1) await rewrite(path);
+      return undefined;
+    });
+    const running = upload(path, changing.options);
+    await expect(running.media).rejects.toMatchObject({
+      code: 'file-changed',
+      message: 'The file changed while it was uploaded',
+    });
+    await until(
+      async () => await changing.openUploads(),
+      ({ length }) => length === 0,
+    );
+    expect(await app.sql('SELECT id FROM media WHERE owner_id = $1', [changing.owner])).toEqual([]);
+    await upload(path, changing.options).media;
+    await changing.strike();
+  });
+
+  it('with a Blob of a file that is rewritten', async () => {
+    const path = await stage.file(file);
+    const blob = await openAsBlob(path);
+    await writeFile(path, pdf(SIZE + 1));
+    await expect(upload(blob, stage.options).media).rejects.toMatchObject({ code: 'file-changed' });
+  });
+
+  it('never with a file that is replaced by another while it goes up: the one that was opened arrives', async () => {
+    const path = await stage.file(file);
+    const other = await stage.file(pdf(SIZE, 'new'));
+    const changing = await Stage.set(app, async (request) => {
+      if (request.path === CHUNK_PATH && request.turn === 1) await rename(other, path);
+      return undefined;
+    });
+    await changing.expectOnly(await upload(path, changing.options).media, file);
+    await changing.strike();
   });
 
   it('when nobody listens at the address, after it has tried enough', async () => {
