@@ -1,4 +1,5 @@
 import { open, readdir, readFile, rm, truncate } from 'node:fs/promises';
+import { Database } from '../src/database/database.js';
 import { ServiceUnavailable } from '../src/errors/app-error.js';
 import { Fsck } from '../src/media/upkeep/fsck.js';
 import { AnnouncingUploadStore } from '../src/media/uploads/sessions/announced-tail.js';
@@ -253,7 +254,7 @@ describe('a commit whose outcome is unknown', () => {
 
   it.each(['before', 'after'] as const)('of a first chunk leaves the part alone, %s', async (place) => {
     const before = (await files()).length;
-    failOnce(app.app.get(UploadSessions), 'open', lost, place);
+    failOnce(app.app.get(Database), 'pipelineTransaction', lost, place);
     const headers = { 'idempotency-key': `lost-${place}` };
     expect((await here.slice(file, 0, CHUNK, undefined, { headers })).status).toBe(503);
     expect(await files()).toHaveLength(before + 1);

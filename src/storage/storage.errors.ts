@@ -15,11 +15,7 @@ export class StorageFull extends AppError {
 // By number: Node has no name for EDQUOT.
 const FULL = new Set([-constants.errno.ENOSPC, -constants.errno.EDQUOT]);
 
-/**
- * Runs file system calls and turns what they throw into an error that can be answered.
- * After a failed sync the kernel counts the pages as clean, so nothing here ever tries again: the attempt is lost and
- * the client sends its bytes anew (https://wiki.postgresql.org/wiki/Fsync_Errors).
- */
+/** Runs file system calls and turns what they throw into an error that can be answered. */
 export async function storing<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

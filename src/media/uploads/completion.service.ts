@@ -1,7 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Audit, type Caller } from '../../audit/audit.js';
 import { Database } from '../../database/database.js';
-import type { AppError } from '../../errors/app-error.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import { isRefusal } from '../content/content.errors.js';
 import { Thumbnails } from '../images/thumbnails.js';
@@ -48,16 +47,21 @@ export class CompletionService {
 
   async complete(caller: Caller, request: CompletionRequest): Promise<Completion> {
     const session = alive(await this.store.find(caller.id, request.uploadId));
-    if (session.mediaId !== null) return await this.repeat(session.mediaId, session, request);
+    if (session.mediaId !== null) return await this.repeat(session, session.mediaId, request.md5);
     if (session.offset < session.total) throw uploadIncomplete(session.offset);
     try {
       return await this.finish(caller, session, await this.publisher.publish(session, request));
     } catch (error) {
-      if (isRefusal(error)) throw await this.reject(caller, session, error);
+      if (isRefusal(error)) {
+        // Content that is not accepted ends the session: no request could still make it a Media.
+        if (await this.sessions.reject(session, error))
+          this.audit.record('upload.rejected', caller, { upload: session.id, reason: error.code });
+        throw error;
+      }
       // Another request may have completed or cancelled the upload meanwhile, and its parts are gone.
       const { mediaId } = alive(await this.store.find(caller.id, request.uploadId));
       if (mediaId === null) throw error;
-      return await this.repeat(mediaId, session, request);
+      return await this.repeat(session, mediaId, request.md5);
     }
   }
 
@@ -72,34 +76,21 @@ export class CompletionService {
       return { mediaId: added, created: true };
     });
     if (!created) await this.storage.remove('files', publication.key);
-    // An altered upload keeps its parts until it would have expired: retries are compared with what the client sent.
-    if (created && !publication.altered) await this.clean(id);
-    const media = await this.media.get(ownerId, mediaId);
     if (created) this.audit.record('upload.completed', caller, { upload: id, media: mediaId, bytes: total });
     if (publication.content.image) this.thumbnails.nudge();
-    return { media, created };
-  }
-
-  private async clean(id: string): Promise<void> {
-    await this.sessions
-      .clean(id)
-      .catch((err: unknown) => this.logger.warn({ err }, 'Parts are left to the sweeper'));
-  }
-
-  /** Content that is not accepted ends the session: no request could still make it a Media. */
-  private async reject(caller: Caller, session: UploadSession, refusal: AppError): Promise<AppError> {
-    const isEnded = await this.sessions.reject(session, refusal);
-    if (isEnded) this.audit.record('upload.rejected', caller, { upload: session.id, reason: refusal.code });
-    return refusal;
+    // An altered upload keeps its parts until it would have expired: retries are compared with what the client sent.
+    if (created && !publication.altered)
+      await this.sessions.clean(id).catch((err: unknown) => this.logger.warn({ err }, 'Left to the sweeper'));
+    return { media: await this.media.get(ownerId, mediaId), created };
   }
 
   private async repeat(
+    { ownerId, offset }: UploadSession,
     mediaId: number,
-    session: UploadSession,
-    { md5 }: CompletionRequest,
+    md5: string,
   ): Promise<Completion> {
-    const media = await this.media.get(session.ownerId, mediaId);
-    if (media.md5 !== md5) throw checksumMismatch(session.offset);
+    const media = await this.media.get(ownerId, mediaId);
+    if (media.md5 !== md5) throw checksumMismatch(offset);
     return { media, created: false };
   }
 }

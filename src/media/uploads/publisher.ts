@@ -71,17 +71,13 @@ export class Publisher {
     scratch: string,
     { md5 }: CompletionRequest,
   ): Promise<{ digest: Digest; content: Content }> {
-    const path = this.storage.path('uploads', scratch);
     const work = async (file: FileHandle) => {
       const digest = await this.digester.digest(file, total);
-      if (digest.size < total)
-        throw new Error(
-          `Upload has ${digest.size} bytes in its parts, fewer than its ${total} acknowledged ones`,
-        );
+      if (digest.size < total) throw new Error(`Upload has lost bytes: ${digest.size} of ${total} are left`);
       if (digest.md5 !== md5) throw checksumMismatch(offset);
       return { digest, content: await this.content.examine(file, { total, fileName, text: digest.text }) };
     };
-    return await storing(() => withFile(path, 'r', work));
+    return await storing(() => withFile(this.storage.path('uploads', scratch), 'r', work));
   }
 }
 

@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { Audit, type Caller } from '../../audit/audit.js';
+import type { Caller } from '../../audit/audit.js';
 import { KeyedMutex } from '../../concurrency/keyed-mutex.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
 import { ContentInspector } from '../content/content-inspector.js';
 import { isRefusal } from '../content/content.errors.js';
-import type { AppendRequest } from './chunks/chunk-request.js';
+import type { AppendRequest, Receipt } from './chunks/chunk-request.js';
 import type { ByteRange } from './chunks/content-range.js';
-import type { Receipt } from './chunks/receipt.js';
 import { alive, UploadSessions } from './sessions/upload-sessions.js';
 import { UploadStore, type Appendix, type FoundSession, type Position } from './sessions/upload-store.js';
 import { chunkConflict, inconsistentLength, offsetMismatch, uploadComplete } from './upload.errors.js';
@@ -28,16 +27,18 @@ export class UploadWriter {
     private readonly store: UploadStore,
     private readonly sessions: UploadSessions,
     private readonly content: ContentInspector,
-    private readonly audit: Audit,
   ) {}
 
   /** Appends a chunk to its upload. Bytes that are stored already are compared, not written. */
   async append(caller: Caller, request: AppendRequest): Promise<Receipt> {
-    return await this.turns.run(request.uploadId, async () => {
+    const { uploadId, range, bytes } = request;
+    return await this.turns.run(uploadId, async () => {
       for (let round = 1; round <= MAX_ROUNDS; round++) {
-        const position = this.positions.get(request.uploadId);
-        const receipt = isNext(caller, request, position)
-          ? await this.continue(request, position)
+        const position = this.positions.get(uploadId);
+        const receipt = this.isNext(caller, range, position)
+          ? await this.write(uploadId, () =>
+              this.store.append(uploadId, position, { range, bytes, mime: position.mime }),
+            )
           : await this.judge(caller, request, position, round > 1);
         if (receipt) return receipt;
       }
@@ -48,15 +49,6 @@ export class UploadWriter {
   /** The next chunk in series begins where this process left the upload, so it need not read the row first. */
   keepPosition(uploadId: string, position: Position): void {
     this.positions.set(uploadId, position);
-  }
-
-  /** Undefined if the row stands elsewhere, or is locked. */
-  private async continue(
-    { uploadId, range, bytes }: AppendRequest,
-    position: Position,
-  ): Promise<Receipt | undefined> {
-    const appendix = { range, bytes, mime: null, identified: true };
-    return await this.write(uploadId, () => this.store.append(uploadId, position, appendix));
   }
 
   /** Reads the row and compares the chunk with it. Undefined if the row has changed since. */
@@ -73,9 +65,9 @@ export class UploadWriter {
       return undefined;
     if (overlap === bytes.length) return { id: uploadId, offset, expiresAt, outcome: 'replayed' };
     const rest = { range: { ...range, start: offset }, bytes: bytes.subarray(overlap) };
-    const identity = await this.identify(caller, session, rest.bytes, declared);
-    if (!identity) return undefined;
-    const appendix = { ...rest, ...identity };
+    const mime = await this.identify(session, rest.bytes, declared);
+    if (mime === undefined) return undefined;
+    const appendix = { ...rest, mime };
     return await this.write(uploadId, () =>
       isMine(session, position)
         ? this.store.append(uploadId, position, appendix)
@@ -83,7 +75,10 @@ export class UploadWriter {
     );
   }
 
-  /** While bytes are written nobody knows the position, so after a failure the next chunk begins a new part. */
+  /**
+   * Undefined if the row stands elsewhere, or is locked. While bytes are written nobody knows the position, so after a failure
+   * the next chunk begins a new part.
+   */
   private async write(
     uploadId: string,
     append: () => Promise<Position | undefined>,
@@ -104,42 +99,31 @@ export class UploadWriter {
     return stored !== undefined;
   }
 
-  /** Detects the content type once more bytes are there than the first chunk had. Undefined if the row has changed. */
+  /** Detects the media type once more bytes are there than the first chunk had. Undefined if the row has changed. */
   private async identify(
-    caller: Caller,
     session: FoundSession,
     bytes: Buffer,
     declared: string | null,
-  ): Promise<Pick<Appendix, 'mime' | 'identified'> | undefined> {
-    if (!this.content.mayTellMore(session)) return { mime: null, identified: true };
+  ): Promise<Appendix['mime'] | undefined> {
+    if (!this.content.mayTellMore(session)) return session.mime;
     const { total, offset, fileName } = session;
     const head = await this.store.read(session, 0, offset);
     if (!head) return undefined;
     try {
       const all = Buffer.concat([head, bytes]);
       const type = await this.content.admit({ bytes: all, total, fileName, declared: declared ?? fileName });
-      const mime = type?.mime ?? null;
-      return { mime, identified: !this.content.mayTellMore({ mime, offset: all.length }) };
+      return type?.mime ?? null;
     } catch (error) {
       if (!isRefusal(error)) throw error;
       if (!(await this.sessions.reject(session, error))) return undefined;
-      this.audit.record('upload.rejected', caller, { upload: session.id, reason: error.code });
       throw error;
     }
   }
-}
 
-function isNext(
-  { id }: Caller,
-  { range }: AppendRequest,
-  position: Position | undefined,
-): position is Position {
-  return (
-    position?.ownerId === id &&
-    position.total === range.total &&
-    position.offset === range.start &&
-    position.identified
-  );
+  private isNext({ id }: Caller, { start, total }: ByteRange, last: Position | undefined): last is Position {
+    const isInSeries = last?.ownerId === id && last.total === total && last.offset === start;
+    return isInSeries && !this.content.mayTellMore(last);
+  }
 }
 
 /** Whether this process made the last part and left the upload as it is. */

@@ -28,14 +28,15 @@ import { MediaDto, toMediaDto } from '../library/media.dto.js';
 import { PageQueryDto } from '../page.dto.js';
 import { PublicUrl } from '../public-url.pipe.js';
 import { ChunkRequest } from './chunks/chunk.pipe.js';
-import type { Chunk, ChunkQuery } from './chunks/chunk-request.js';
+import type { Chunk, ChunkQuery, Receipt } from './chunks/chunk-request.js';
 import { CompletionService, type Completion } from './completion.service.js';
 import * as dto from './upload.dto.js';
 import * as refused from './upload.errors.js';
-import type { Receipt } from './chunks/receipt.js';
 import type { UploadSession } from './sessions/upload-session.entity.js';
 import { UploadStore } from './sessions/upload-store.js';
 import { UploadService } from './upload.service.js';
+
+const ENDED = [refused.uploadExpired(), refused.uploadCancelled(), refused.uploadRejected(null)];
 
 @ApiTags('Uploads')
 @ApiProblems(new Unauthorized(), new ServiceUnavailable())
@@ -76,9 +77,7 @@ export class UploadController {
     refused.offsetMismatch(409_600),
     refused.chunkConflict(409_600),
     refused.uploadComplete(1),
-    refused.uploadExpired(),
-    refused.uploadCancelled(),
-    refused.uploadRejected(null),
+    ...ENDED,
     refused.chunkTooLarge(204_800),
     new UploadTooLarge('image', 5_242_880),
     new UnsupportedContent('image/svg+xml', { declared: 'image/png' }),
@@ -109,9 +108,7 @@ export class UploadController {
     refused.uploadIncomplete(409_600),
     refused.checksumMismatch(2_124_437),
     new NotAnImage('application/pdf'),
-    refused.uploadExpired(),
-    refused.uploadCancelled(),
-    refused.uploadRejected(null),
+    ...ENDED,
     new UploadTooLarge('image', 5_242_880),
     new UnsupportedContent('application/zip', { declared: 'report.pdf' }, 'An archive is hidden in the file'),
   )
@@ -142,11 +139,8 @@ export class UploadController {
     @Query(validation) page: PageQueryDto,
     @PublicUrl() publicUrl: string,
   ): Promise<dto.UploadPageDto> {
-    return dto.toUploadPageDto(
-      await this.store.page(user.id, page),
-      page,
-      `${publicUrl}/api/v2/media/upload/`,
-    );
+    const sessions = await this.store.page(user.id, page);
+    return dto.toUploadPageDto(sessions, page, `${publicUrl}/api/v2/media/upload/`);
   }
 
   /** HEAD answers the same in headers alone: `Upload-Offset` and `Upload-Length`. */

@@ -1,11 +1,10 @@
 import { Transform } from 'class-transformer';
 import { ApiProperty } from '@nestjs/swagger';
 import { IsOptional, IsString, Matches } from 'class-validator';
-
 import type { MediaType } from '../library/media.entity.js';
 import { PageDto, toPageDto, type PageQueryDto } from '../page.dto.js';
 import type { CompletionRequest } from './completion.service.js';
-import type { Receipt } from './chunks/receipt.js';
+import type { Receipt } from './chunks/chunk-request.js';
 import type { UploadSession, UploadState } from './sessions/upload-session.entity.js';
 import type { SessionPage } from './sessions/upload-store.js';
 

@@ -42,16 +42,10 @@ export const chunkConflict = (offset: number) =>
   problem('chunk-conflict', 409, 'restart', 'The chunk differs from the stored bytes', at(offset));
 
 export const inconsistentLength = (total: number) =>
-  problem(
-    'inconsistent-upload-length',
-    400,
-    'fix-request',
-    `The upload was opened with a total of ${total} bytes`,
-    {
-      field: 'Content-Range',
-      members: { total: String(total) },
-    },
-  );
+  problem('inconsistent-upload-length', 400, 'fix-request', `The upload has a total of ${total} bytes`, {
+    field: 'Content-Range',
+    members: { total: String(total) },
+  });
 
 export const checksumMismatch = (offset: number) =>
   problem('checksum-mismatch', 400, 'restart', 'Checksum mismatch: the stored bytes have another md5', {
@@ -88,16 +82,10 @@ export const tooManyUploads = (maxOpen: number) =>
 
 /** The open uploads leave no room for this one until some of them end. */
 export const reservedQuotaExceeded = (maxBytes: number) =>
-  problem(
-    'quota-exceeded',
-    429,
-    'wait',
-    `Open uploads may have ${maxBytes} bytes together; finish or cancel one`,
-    {
-      members: { quota: 'reserved', max_bytes: maxBytes },
-      ...LATER,
-    },
-  );
+  problem('quota-exceeded', 429, 'wait', `Open uploads may have ${maxBytes} bytes; finish or cancel one`, {
+    members: { quota: 'reserved', max_bytes: maxBytes },
+    ...LATER,
+  });
 
 /** The finished files leave no room for this one until some are deleted. */
 export const storedQuotaExceeded = (maxBytes: number) =>
@@ -115,11 +103,7 @@ export const malformedContentRange = () =>
   new InvalidRequest('Content-Range', RANGE, 'malformed-content-range');
 
 export const missingContentRange = () =>
-  new InvalidRequest(
-    'Content-Range',
-    'A chunk with an upload_id needs a Content-Range',
-    'missing-content-range',
-  );
+  new InvalidRequest('Content-Range', 'Send a Content-Range with upload_id', 'missing-content-range');
 
 export const missingChunk = () =>
   new InvalidRequest('image', 'Send one file part named image, document or file, not empty', 'missing-chunk');

@@ -4,15 +4,22 @@ import { BufferPool } from '../../body/buffer-pool.js';
 import { Database } from '../../database/database.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
 import { storedBytes } from '../../metrics/metrics.js';
-import type { Chunk, ChunkQuery } from './chunks/chunk-request.js';
-import type { Receipt } from './chunks/receipt.js';
+import { ContentInspector } from '../content/content-inspector.js';
+import { isRefusal } from '../content/content.errors.js';
+import type { Chunk, ChunkQuery, Receipt } from './chunks/chunk-request.js';
+import { FreeSpace } from './limits/free-space.js';
 import { UploadRateLimiter } from './limits/upload-rate-limiter.js';
-import { UploadOpener } from './upload-opener.js';
-import { inconsistentLength, isLimit, uploadComplete, uploadNotFound } from './upload.errors.js';
-import { UploadWriter } from './upload-writer.js';
-import type { UploadSession } from './sessions/upload-session.entity.js';
+import { newUploadId, type UploadSession } from './sessions/upload-session.entity.js';
 import { alive, UploadSessions } from './sessions/upload-sessions.js';
-import { UploadStore } from './sessions/upload-store.js';
+import { UploadStore, type Position } from './sessions/upload-store.js';
+import {
+  inconsistentLength,
+  isLimit,
+  offsetMismatch,
+  uploadComplete,
+  uploadNotFound,
+} from './upload.errors.js';
+import { UploadWriter } from './upload-writer.js';
 
 /** Of two requests with the same Idempotency-Key one loses the first round. */
 const MAX_ROUNDS = 3;
@@ -24,8 +31,9 @@ export class UploadService {
     private readonly db: Database,
     private readonly store: UploadStore,
     private readonly sessions: UploadSessions,
-    private readonly opener: UploadOpener,
     private readonly writer: UploadWriter,
+    private readonly content: ContentInspector,
+    private readonly space: FreeSpace,
     private readonly rates: UploadRateLimiter,
     private readonly buffers: BufferPool,
     private readonly audit: Audit,
@@ -74,8 +82,10 @@ export class UploadService {
       this.rates.assertByteRate(caller);
       return await this.append(caller, chunk);
     } catch (error) {
-      if (isLimit(error))
-        this.audit.record('upload.limited', caller, { upload: chunk.uploadId, reason: error.code });
+      if (isLimit(error) || isRefusal(error))
+        this.audit.record(isLimit(error) ? 'upload.limited' : 'upload.rejected', caller, {
+          ...{ upload: chunk.uploadId, reason: error.code },
+        });
       throw error;
     } finally {
       this.buffers.giveBack(chunk.bytes);
@@ -89,9 +99,33 @@ export class UploadService {
       // A request with the same Idempotency-Key may have opened the upload, and its answer never came.
       const { now, id } = await this.store.findByKey(caller.id, chunk.idempotencyKey);
       if (id !== null) return await this.writer.append(caller, { ...chunk, uploadId: id });
-      const receipt = await this.opener.open(caller, chunk, now);
+      const receipt = await this.open(caller, chunk, now);
       if (receipt) return receipt;
     }
     throw new ServiceUnavailable();
+  }
+
+  /**
+   * Opens an upload with its first chunk; one that is refused leaves nothing behind. Undefined if another request with the same
+   * Idempotency-Key was faster, or the part too old to be committed.
+   * @param now what Postgres answered last
+   */
+  private async open(caller: Caller, chunk: Chunk, now: Date): Promise<Receipt | undefined> {
+    const { start, total } = chunk.range;
+    if (start > 0) throw offsetMismatch(0, 'restart');
+    const type = await this.content.admit({ ...chunk, total });
+    const id = newUploadId();
+    await this.rates.consumeUpload(caller);
+    let position: Position | undefined;
+    try {
+      await this.space.reserve(total);
+      position = await this.sessions.open(id, caller.id, { ...chunk, mime: type?.mime ?? null }, now);
+    } finally {
+      if (!position) await this.rates.refundUpload(caller);
+    }
+    if (!position) return undefined;
+    this.writer.keepPosition(id, position);
+    this.audit.record('upload.created', caller, { upload: id, bytes: total });
+    return { id, offset: position.offset, expiresAt: position.expiresAt, outcome: 'appended' };
   }
 }

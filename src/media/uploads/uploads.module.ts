@@ -14,7 +14,6 @@ import { UploadPart, UploadSession } from './sessions/upload-session.entity.js';
 import { UploadSessions } from './sessions/upload-sessions.js';
 import { UploadStore } from './sessions/upload-store.js';
 import { UploadController } from './upload.controller.js';
-import { UploadOpener } from './upload-opener.js';
 import { UploadService } from './upload.service.js';
 import { UploadWriter } from './upload-writer.js';
 
@@ -28,7 +27,6 @@ import { UploadWriter } from './upload-writer.js';
     CompletionService,
     FreeSpace,
     Publisher,
-    UploadOpener,
     UploadRateLimiter,
     UploadService,
     UploadSessions,

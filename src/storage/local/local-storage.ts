@@ -121,11 +121,7 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
   }
 
   async remove(area: Area, name: string): Promise<void> {
-    const path = this.path(area, name);
-    await this.disk.guard(async () => {
-      await this.open.close(path);
-      await rm(path, { force: true });
-    });
+    await this.disk.guard(() => rm(this.path(area, name), { force: true }));
   }
 
   async quarantine(key: string, name: string): Promise<void> {

@@ -38,7 +38,7 @@ itOnLinux('keeps a file open from one use to the next', async () => {
   const path = join(dir, 'a');
   expect(await fdOf(path)).toBe(await fdOf(path));
   expect(await descriptors()).toBe(1);
-  await open.close(path);
+  await open.closeAll();
   expect(await descriptors()).toBe(0);
 });
 

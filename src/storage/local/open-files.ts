@@ -4,7 +4,8 @@ import { FILE_MODE } from './files.js';
 
 /**
  * Keeps files open between the chunks of an upload, which saves two of three trips to the thread pool (decisions/005). Only
- * idle files are kept here: a file in use belongs to its user, so none is ever closed during a write.
+ * idle files are kept here: a file in use belongs to its user, so none is ever closed during a write. The space of a file that
+ * is removed while it is kept is free some seconds later.
  */
 export class OpenFiles {
   /** Well below the 1024 descriptors that systems allow by default. An upload that pauses can pay for another open. */
@@ -29,13 +30,8 @@ export class OpenFiles {
     this.idle.set(path, file);
   }
 
-  /** Call before the file is removed. */
-  async close(path: string): Promise<void> {
-    await this.take(path)?.close();
-  }
-
   async closeAll(): Promise<void> {
-    await Promise.all([...this.idle.keys()].map((path) => this.close(path)));
+    for (const path of this.idle.keys()) await this.take(path)?.close();
   }
 
   private take(path: string): FileHandle | undefined {

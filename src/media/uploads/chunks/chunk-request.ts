@@ -42,6 +42,17 @@ export interface ChunkQuery {
   readonly total: number;
 }
 
+/** Where an upload stands after a chunk. */
+export interface Receipt {
+  readonly id: string;
+  readonly offset: number;
+  readonly expiresAt: Date;
+  readonly outcome: Outcome;
+}
+
+/** `replayed`: all bytes had been stored before. `queried`: the request brought no chunk, only the question. */
+export type Outcome = 'appended' | 'replayed' | 'queried';
+
 const FILE_PARTS = new Set(['image', 'document', 'file']);
 
 /**
@@ -51,7 +62,7 @@ const FILE_PARTS = new Set(['image', 'document', 'file']);
 export async function readChunk(
   request: IncomingMessage,
   query: Query,
-  { chunkMaxBytes: maxBytes, requestMaxBytes }: Limits,
+  { chunkMaxBytes: maxBytes, requestMaxBytes }: Config['uploads'],
   buffers: BufferPool,
 ): Promise<Chunk | ChunkQuery> {
   const range = rangeOf(request.headers['content-range']);
@@ -86,7 +97,6 @@ function toChunk(
   return { uploadId, range: actual, bytes, fileName, declared, expires, idempotencyKey };
 }
 
-type Limits = Pick<Config['uploads'], 'chunkMaxBytes' | 'requestMaxBytes'>;
 export type Query = Readonly<Record<string, unknown>>;
 
 interface Form {
@@ -102,11 +112,13 @@ function rangeOf(value: string | undefined): ByteRange | OffsetQuery | undefined
 
 function readForm(body: Buffer, mediaType: string | undefined, query: Query): Form {
   const boundary = boundaryOf(mediaType);
-  if (boundary === undefined) return toForm([], query, rawChunk(body, mediaType));
-  const parts = parseMultipart(body, boundary);
-  const file = filePart(parts);
-  const fields = parts.filter((part) => part !== file && part.filename === undefined);
-  return toForm(fields, query, file);
+  const parts = boundary === undefined ? [] : parseMultipart(body, boundary);
+  const file = boundary === undefined ? rawChunk(body, mediaType) : filePart(parts);
+  const field = (name: string) =>
+    parts
+      .find((part) => part.name === name && part !== file && part.filename === undefined)
+      ?.data.toString() ?? queried(query, name);
+  return { field: (name) => field(name) || undefined, file };
 }
 
 /** Types of which no file is ever accepted: people follow JSON examples, and would be told 201 for the text of theirs. */
@@ -129,11 +141,6 @@ function filePart(parts: readonly Part[]): Part | undefined {
   return file;
 }
 
-function toForm(parts: readonly Part[], query: Query, file: Form['file']): Form {
-  const fields = new Map(parts.map(({ name, data }) => [name, data.toString('utf8')]));
-  return { field: (name) => (fields.get(name) ?? queried(query, name)) || undefined, file };
-}
-
 function chunkOf({ file }: Form, range: ByteRange | undefined, maxBytes: number): Buffer {
   if (!file || (file.data.length === 0 && !range)) throw missingChunk();
   if (file.data.length > maxBytes) throw chunkTooLarge(maxBytes);
@@ -145,7 +152,7 @@ function chunkOf({ file }: Form, range: ByteRange | undefined, maxBytes: number)
 function toQuery({ total }: OffsetQuery, uploadId: string | undefined, { file }: Form): ChunkQuery {
   if (!uploadId) throw new InvalidRequest('upload_id', 'To ask for an offset, name the upload');
   if (file)
-    throw new InvalidRequest('Content-Range', '"bytes */total" asks for the offset and takes no file part');
+    throw new InvalidRequest('Content-Range', '"bytes */total" asks for the offset: send no file part');
   return { uploadId, total };
 }
 
@@ -155,10 +162,7 @@ function idempotencyKeyOf({ headers }: IncomingMessage): string | undefined {
   if (key === undefined) return undefined;
   // Two of them come as one, with a comma and a space.
   if (typeof key === 'string' && /^[\x21-\x7e]{1,255}$/.test(key)) return key;
-  throw new InvalidRequest(
-    'Idempotency-Key',
-    'Idempotency-Key must be 1 to 255 visible ASCII characters, given once',
-  );
+  throw new InvalidRequest('Idempotency-Key', 'Send one key of 1 to 255 visible ASCII characters');
 }
 
 /** ISO 8601 date and time with a zone (RFC 3339), in the future by this machine's clock. */
@@ -168,19 +172,14 @@ function expiresOf(value: string | undefined): Date | undefined {
   const date = new Date(value);
   // Strict: Date rolls 30 February over to March.
   if (!isTime || !isISO8601(value, { strict: true }) || Number.isNaN(date.getTime()))
-    throw new InvalidRequest(
-      'expires',
-      'expires must be a date-time with a zone, such as 2030-01-31T12:00:00Z',
-    );
+    throw new InvalidRequest('expires', 'expires must be a date-time with a zone: 2030-01-31T12:00:00Z');
   if (date.getTime() <= Date.now()) throw new InvalidRequest('expires', 'expires must be in the future');
   return date;
 }
 
 /** The name in the part, or, where a library calls every part `blob`, the one in the request's own Content-Disposition. */
-function fileNameOf({ file }: Form, request: IncomingMessage): string | null {
-  return (
-    cleanFileName(file?.filename) ?? cleanFileName(headerFileName(request.headers['content-disposition']))
-  );
+function fileNameOf({ file }: Form, { headers }: IncomingMessage): string | null {
+  return cleanFileName(file?.filename) ?? cleanFileName(headerFileName(headers['content-disposition']));
 }
 
 /** Those that say nothing: what browsers give a blob without a type, and curl any body. */

@@ -10,14 +10,11 @@ const HOUR_SECONDS = 3600;
 /** A caller over the byte rate waits this long for its answer; if that is not enough, the next chunk is refused. */
 const MAX_WAIT_MS = 2000;
 
-const byUser = ({ id }: Caller) => id;
-const byAddress = ({ address }: Caller) => address ?? '';
-
 /** A limiter by user and one by address, each if there is a limit. */
 const limiters = <L>(perUser: number, perAddress: number, make: (limit: number) => L) =>
   [
-    { limit: perUser, keyOf: byUser },
-    { limit: perAddress, keyOf: byAddress },
+    { limit: perUser, keyOf: ({ id }: Caller) => id },
+    { limit: perAddress, keyOf: ({ address }: Caller) => address ?? '' },
   ]
     .filter(({ limit }) => limit > 0)
     .map(({ limit, keyOf }) => ({ limiter: make(limit), keyOf }));

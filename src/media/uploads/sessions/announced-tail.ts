@@ -47,11 +47,11 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
   }
 
   override async append(id: string, position: Position, appendix: Appendix): Promise<Position | undefined> {
-    const { range, identified, mime } = appendix;
+    const { range, mime } = appendix;
     this.alone = this.underWay++ === 0 ? this.alone + 1 : 0;
     const isTailed = this.tailed.get(id) === position && this.tailed.delete(id);
     try {
-      if (this.alone > 1 && this.isLocal && range.end + 1 < range.total && identified && mime === null)
+      if (this.alone > 1 && this.isLocal && range.end + 1 < range.total && mime === position.mime)
         return await this.announce(id, position, appendix);
       if (!isTailed) return await super.append(id, position, appendix);
       if (!(await this.appendBytes(position, appendix))) return undefined;

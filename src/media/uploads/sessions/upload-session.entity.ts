@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { Column, Entity, ManyToOne, OneToMany, PrimaryColumn, type Relation } from 'typeorm';
 import { bigintColumn } from '../../../database/bigint-column.js';
 
@@ -40,3 +41,13 @@ export class UploadPart {
 }
 
 export type PartStart = Pick<UploadPart, 'start' | 'name'>;
+
+/** 128 random bits as 32 hex digits. */
+export function newUploadId(): string {
+  return randomBytes(16).toString('hex');
+}
+
+/** Anything else names no upload, and must not reach Postgres: it may hold a NUL. */
+export function isUploadId(id: string): boolean {
+  return /^[0-9a-f]{32}$/.test(id);
+}

@@ -9,19 +9,16 @@ import type { Chunk } from '../chunks/chunk-request.js';
 import { lockUser, quotaError, quotaParameters, type QuotaRefusal } from '../limits/user-quota.js';
 import { uploadCancelled, uploadExpired, uploadNotFound, uploadRejected } from '../upload.errors.js';
 import { OPEN, STATE } from './statements.js';
-import { isUploadId } from './upload-id.js';
-import type { Rejection, UploadSession } from './upload-session.entity.js';
-
-/** The first part of a new upload, which is durable. */
-export interface FirstPart extends Pick<UploadSession, 'id' | 'ownerId' | 'mime'> {
-  readonly part: string;
-  readonly deadline: Date;
-}
+import { isUploadId, type Rejection, type UploadSession } from './upload-session.entity.js';
+import { deadlineAfter, type Position } from './upload-store.js';
 
 interface OpenedRow {
   readonly refusal: QuotaRefusal | null;
   readonly expires_at: Date | null;
 }
+
+/** A first chunk and the media type that it tells. */
+export type FirstChunk = Chunk & Pick<UploadSession, 'mime'>;
 
 /** The fields of a session that decide how it may end. */
 export type SessionState = Pick<UploadSession, 'state' | 'mediaId' | 'rejection'>;
@@ -38,35 +35,35 @@ export class UploadSessions {
   ) {}
 
   /**
-   * Inserts a session and its first part: one round trip, and the row is the claim. Returns when it expires; undefined if the
-   * Idempotency-Key is taken or the part too old. What is not inserted is thrown away.
+   * Writes the first part, then inserts it and its session: one round trip, and the row is the claim. Undefined if the
+   * Idempotency-Key is taken or the part too old; then it is thrown away.
+   * @param now what Postgres answered last
    * @throws tooManyUploads, reservedQuotaExceeded, storedQuotaExceeded
    */
-  async open(
-    { range, bytes, fileName, expires, idempotencyKey }: Chunk,
-    { id, ownerId, part, deadline, mime }: FirstPart,
-  ): Promise<Date | undefined> {
+  async open(id: string, ownerId: string, chunk: FirstChunk, now: Date): Promise<Position | undefined> {
     const { limits, uploads } = this.config;
-    const values = [
-      ...quotaParameters(limits, ownerId, range.total),
-      ...[id, bytes.length, part, fileName, mime, idempotencyKey ?? null],
-      ...[expires ?? null, uploads.ttlSeconds, uploads.maxTtlSeconds, deadline],
-    ];
-    const { expires_at: expiresAt, refusal } = await this.batcherOf(ownerId).add(values);
-    if (!expiresAt) await this.storage.remove('uploads', part);
+    const { total } = chunk.range;
+    const offset = chunk.bytes.length;
+    const name = await this.storage.createPart(id, chunk.bytes);
+    const { expires_at: expiresAt, refusal } = await this.batcherOf(ownerId).add([
+      ...quotaParameters(limits, ownerId, total),
+      ...[id, offset, name, chunk.fileName, chunk.mime, chunk.idempotencyKey ?? null],
+      ...[chunk.expires ?? null, uploads.ttlSeconds, uploads.maxTtlSeconds, deadlineAfter(now)],
+    ]);
+    if (expiresAt) return { ownerId, total, offset, part: { start: 0, name }, mime: chunk.mime, expiresAt };
+    await this.storage.remove('uploads', name);
     if (refusal) throw quotaError(refusal, limits);
-    return expiresAt ?? undefined;
+    return undefined;
   }
 
   /** First chunks of one user that come at the same time share a transaction, and its lock, round trip and sync. */
   private batcherOf(ownerId: string): Batcher<unknown[], OpenedRow> {
-    const batcher =
-      this.batchers.get(ownerId) ??
-      new Batcher(async (all: readonly unknown[][]) => {
-        const opens = all.map((values) => [OPEN, values] as const);
-        const [, ...results] = await this.db.pipelineTransaction<OpenedRow>(lockUser(ownerId), ...opens);
-        return results.flatMap(({ rows }) => rows);
-      });
+    const insert = async (all: readonly unknown[][]) => {
+      const opens = all.map((values) => [OPEN, values] as const);
+      const [, ...results] = await this.db.pipelineTransaction<OpenedRow>(lockUser(ownerId), ...opens);
+      return results.flatMap(({ rows }) => rows);
+    };
+    const batcher = this.batchers.get(ownerId) ?? new Batcher(insert);
     this.batchers.set(ownerId, batcher);
     return batcher;
   }

@@ -8,8 +8,7 @@ import { BlobStorage } from '../../../storage/blob-storage.js';
 import type { PageQueryDto } from '../../page.dto.js';
 import type { ByteRange } from '../chunks/content-range.js';
 import { commitStatement, extendedExpiry, FIND, FIND_BY_KEY } from './statements.js';
-import { isUploadId } from './upload-id.js';
-import { UploadSession, type PartStart } from './upload-session.entity.js';
+import { isUploadId, type PartStart, UploadSession } from './upload-session.entity.js';
 
 export interface SessionPage {
   /** Number of sessions on all pages. */
@@ -24,30 +23,16 @@ export type FoundSession = UploadSession & { readonly now: Date; readonly key: s
  * Where an upload stood when this process appended to it last, and the part of this process that its bytes went to. Only ever
  * cached: losing it costs a query and a new part, nothing else.
  */
-export interface Position extends Pick<UploadSession, 'ownerId' | 'total' | 'offset' | 'expiresAt'> {
+export interface Position extends Pick<UploadSession, 'ownerId' | 'total' | 'offset' | 'mime' | 'expiresAt'> {
   readonly part: PartStart;
-  /** Whether the content is known. Otherwise the next chunk is judged together with the bytes before it. */
-  readonly identified: boolean;
 }
 
 /** Bytes to append, which start where the upload stands. */
 export interface Appendix {
   readonly range: ByteRange;
   readonly bytes: Buffer;
-  /** Media type, if these bytes have told it. */
+  /** Media type of the upload; null while its bytes do not tell. */
   readonly mime: string | null;
-  /** Whether the content is known with these bytes. */
-  readonly identified: boolean;
-}
-
-/** A chunk whose bytes are durable in `part`. */
-interface WrittenChunk extends Pick<Appendix, 'range' | 'mime'> {
-  readonly uploadId: string;
-  readonly ownerId: string;
-  /** Last part of the upload, as far as this process knows. */
-  readonly lastPart: string | null;
-  readonly part: string;
-  readonly deadline: Date | null;
 }
 
 /**
@@ -68,9 +53,7 @@ export class UploadStore {
   private readonly statement: string;
   private readonly waitingStatement: string;
   /** Chunks that are written while a statement is under way share the next one: one round trip and one sync for many. */
-  private readonly commits = new Batcher((chunks: readonly WrittenChunk[]) =>
-    this.commit(this.statement, chunks),
-  );
+  private readonly commits = new Batcher((rows: readonly unknown[][]) => this.commit(this.statement, rows));
 
   constructor(
     @InjectRepository(UploadSession) private readonly sessions: Repository<UploadSession>,
@@ -89,17 +72,9 @@ export class UploadStore {
   }
 
   /** Returns the time and the id of the upload that was opened with this key and has not ended without a media. */
-  async findByKey(
-    ownerId: string,
-    idempotencyKey: string | undefined,
-  ): Promise<{ now: Date; id: string | null }> {
-    const { rows } = await this.db.query<{ now: Date; id: string | null }>(FIND_BY_KEY, [
-      ownerId,
-      idempotencyKey,
-    ]);
-    const [row] = rows;
-    if (!row) throw new Error('The time has no row');
-    return row;
+  async findByKey(ownerId: string, key: string | undefined): Promise<{ now: Date; id: string | null }> {
+    const { rows } = await this.db.query<{ now: Date; id: string | null }>(FIND_BY_KEY, [ownerId, key]);
+    return rows[0] as { now: Date; id: string | null };
   }
 
   /** Returns the owner's open sessions, newest first. */
@@ -137,13 +112,10 @@ export class UploadStore {
   }
 
   /** Continues a part of this process. Undefined if the upload does not, or no longer, end with it, or its row is locked. */
-  async append(uploadId: string, position: Position, appendix: Appendix): Promise<Position | undefined> {
+  async append(id: string, position: Position, appendix: Appendix): Promise<Position | undefined> {
     if (!(await this.appendBytes(position, appendix))) return undefined;
-    const { name } = position.part;
-    const expiresAt = await this.commits.add({
-      ...{ ...position, ...appendix, uploadId },
-      ...{ lastPart: name, part: name, deadline: null },
-    });
+    const { ownerId, part } = position;
+    const expiresAt = await this.commits.add(rowOf(id, ownerId, appendix, part.name, part.name, null));
     return expiresAt && moved(position, appendix, expiresAt);
   }
 
@@ -153,16 +125,15 @@ export class UploadStore {
    * @param patient whether to wait for a row that is locked
    */
   async begin(session: FoundSession, appendix: Appendix, patient: boolean): Promise<Position | undefined> {
-    const { id: uploadId, ownerId, part: lastPart, now } = session;
-    const deadline = deadlineAfter(now);
-    const part = await this.storage.createPart(uploadId, appendix.bytes);
-    const chunk = { ...appendix, uploadId, ownerId, lastPart, part, deadline };
+    const { id, ownerId, part: last, now } = session;
+    const name = await this.storage.createPart(id, appendix.bytes);
+    const row = rowOf(id, ownerId, appendix, last, name, deadlineAfter(now));
     const [expiresAt] = patient
-      ? await this.commit(this.waitingStatement, [chunk])
-      : [await this.commits.add(chunk)];
+      ? await this.commit(this.waitingStatement, [row])
+      : [await this.commits.add(row)];
     if (expiresAt)
-      return moved({ ...session, part: { start: appendix.range.start, name: part } }, appendix, expiresAt);
-    await this.storage.remove('uploads', part);
+      return moved({ ...session, part: { start: appendix.range.start, name } }, appendix, expiresAt);
+    await this.storage.remove('uploads', name);
     return undefined;
   }
 
@@ -171,30 +142,31 @@ export class UploadStore {
   }
 
   /** Returns for each chunk when its upload expires now; undefined if the row is not, or no longer, as the chunk needs it. */
-  private async commit(statement: string, chunks: readonly WrittenChunk[]): Promise<(Date | undefined)[]> {
-    const { rows } = await this.db.query<{ id: string; expires_at: Date }>(statement, [
-      chunks.map(({ uploadId }) => uploadId),
-      chunks.map(({ ownerId }) => ownerId),
-      chunks.map(({ range }) => range.total),
-      chunks.map(({ range }) => range.start),
-      chunks.map(({ range }) => range.end + 1),
-      chunks.map(({ lastPart }) => lastPart),
-      chunks.map(({ part }) => part),
-      chunks.map(({ deadline }) => deadline),
-      chunks.map(({ mime }) => mime),
-    ]);
+  private async commit(statement: string, chunks: readonly unknown[][]): Promise<(Date | undefined)[]> {
+    const columns = (chunks[0] ?? []).map((_, i) => chunks.map((chunk) => chunk[i]));
+    const { rows } = await this.db.query<{ id: unknown; expires_at: Date }>(statement, columns);
     const expiries = new Map(rows.map(({ id, expires_at }) => [id, expires_at]));
-    return chunks.map(({ uploadId }) => expiries.get(uploadId));
+    return chunks.map(([id]) => expiries.get(id));
   }
 }
+
+/** A row for `commitStatement`. @param last name of the last part of the upload, as far as this process knows */
+const rowOf = (
+  id: string,
+  ownerId: string,
+  { range: { start, end, total }, mime }: Appendix,
+  last: string | null,
+  part: string,
+  deadline: Date | null,
+): unknown[] => [id, ownerId, total, start, end + 1, last, part, deadline, mime];
 
 /** The position after an append. */
 export function moved(
   { ownerId, total, part }: Pick<Position, 'ownerId' | 'total' | 'part'>,
-  { range, identified }: Appendix,
+  { range, mime }: Appendix,
   expiresAt: Date,
 ): Position {
-  return { ownerId, total, part, offset: range.end + 1, expiresAt, identified };
+  return { ownerId, total, part, offset: range.end + 1, mime, expiresAt };
 }
 
 /** The parts of a session with the bytes that count: from `start` up to, and without, `end`. */
