@@ -12,10 +12,10 @@ const SYNCED = '? constants.O_RDWR | constants.O_DSYNC :';
 const CREATED = 'await allAfterSettled(writeDurably(file, bytes, 0), this.entries.add(name));';
 const PUBLISHED = "await this.disk.guard(() => this.move(this.path('uploads', scratch), 'files', key));";
 const APPEND = 'return await this.storage.appendPart(part.name, range.start - part.start, bytes);';
-const COMMIT_NEXT = 'const expiresAt = await this.commits.add({';
+const COMMIT_NEXT = 'const expiresAt = await this.commits.add(rowOf(';
 const COMMIT_NEW = `const [expiresAt] = patient
-      ? await this.commit(this.waitingStatement, [chunk])
-      : [await this.commits.add(chunk)];`;
+      ? await this.commit(this.waitingStatement, [row])
+      : [await this.commits.add(row)];`;
 const RENAMED = 'await rename(path, this.path(area, name));';
 const WRITE_BESIDE = 'const written = this.appendBytes(position, appendix);';
 const ANNOUNCE = 'const announced = this.move(changes, id, position, appendix, crc32(appendix.bytes));';
@@ -114,7 +114,7 @@ export const MUTANTS = [
         : this.store.begin(session, appendix, patient),`,
         to: `patient && !isMine(session, position)
         ? this.store.begin(session, appendix, patient)
-        : this.store.append(uploadId, { ...session, part: session.parts.at(-1), identified: true }, appendix),`,
+        : this.store.append(uploadId, { ...session, part: session.parts.at(-1) }, appendix),`,
       },
     ],
     layers: ['order', RACE],
@@ -145,7 +145,7 @@ export const MUTANTS = [
   },
   {
     name: 'failed write keeps its file open',
-    patches: [{ from: CLOSE_FAILED, to: 'await this.keep(path, file); throw error;' }],
+    patches: [{ from: CLOSE_FAILED, to: 'this.idle.set(path, file); throw error;' }],
     layers: ['errors'],
   },
   {
@@ -159,10 +159,10 @@ export const MUTANTS = [
       {
         from: COMMIT_NEW,
         to: `const thrown = async (error) => {
-      await this.storage.remove('uploads', part);
+      await this.storage.remove('uploads', name);
       throw error;
     };
-    const sent = patient ? this.commit(this.waitingStatement, [chunk]) : this.commits.add(chunk).then((one) => [one]);
+    const sent = patient ? this.commit(this.waitingStatement, [row]) : this.commits.add(row).then((one) => [one]);
     const [expiresAt] = await sent.catch(thrown);`,
       },
     ],
@@ -180,7 +180,7 @@ export const MUTANTS = [
   },
   {
     name: 'swept at any age',
-    patches: [{ from: 'this.config.sweep.orphanAgeSeconds', to: '0' }],
+    patches: [{ from: 'const { orphanAgeSeconds } = this.config.sweep;', to: 'const orphanAgeSeconds = 0;' }],
     layers: ['sweep'],
   },
   {
@@ -191,7 +191,7 @@ export const MUTANTS = [
   {
     name: 'answer before the chunk counts',
     patches: [
-      { from: COMMIT_NEXT, to: 'const moving = this.commits.add({' },
+      { from: COMMIT_NEXT, to: 'const moving = this.commits.add(rowOf(' },
       {
         from: 'return expiresAt && moved(position, appendix, expiresAt);\n  }\n\n  /**\n   * Begins',
         to: `moving.catch(() => undefined);
