@@ -1,7 +1,7 @@
 import type { ChunkMediaDto, MediaDto, UploadDto, UploadPageDto } from './api-types.js';
 import { parse, toError, type Answer } from './problem.js';
 import type { Tokens } from './tokens.js';
-import { AnswerLost, LocalError } from './upload-error.js';
+import { AnswerLost, badAnswer, LocalError } from './upload-error.js';
 import type { ConnectionOptions } from './upload-options.js';
 
 const DEFAULT_TIMEOUT_SECONDS = 60;
@@ -37,7 +37,11 @@ export class Api {
       'Content-Range': `bytes ${start}-${start + bytes.length - 1}/${total}`,
       ...(uploadId === undefined && { 'Idempotency-Key': idempotencyKey }),
     };
-    return await this.json({ method: 'POST', path: 'upload/chunk/', headers, body: formOf(chunk) }, signal);
+    return await this.json(
+      'offset',
+      { method: 'POST', path: 'upload/chunk/', headers, body: formOf(chunk) },
+      signal,
+    );
   }
 
   async complete(
@@ -46,25 +50,27 @@ export class Api {
   ): Promise<MediaDto> {
     const headers = { 'Content-Type': 'application/json' };
     const body = JSON.stringify(completion);
-    return await this.json({ method: 'POST', path: 'upload/complete/', headers, body }, signal);
+    return await this.json('id', { method: 'POST', path: 'upload/complete/', headers, body }, signal);
   }
 
   async session(uploadId: string, signal: AbortSignal): Promise<UploadDto> {
-    return await this.json({ method: 'GET', path: `upload/${uploadId}/` }, signal);
+    return await this.json('state', { method: 'GET', path: `upload/${uploadId}/` }, signal);
   }
 
   /** The user's open uploads, newest first. */
   async sessions(offset: number, signal: AbortSignal): Promise<UploadPageDto> {
-    return await this.json({ method: 'GET', path: `upload/?limit=100&offset=${offset}` }, signal);
+    return await this.json('results', { method: 'GET', path: `upload/?limit=100&offset=${offset}` }, signal);
   }
 
   async cancel(uploadId: string, signal: AbortSignal): Promise<void> {
-    await this.send({ method: 'DELETE', path: `upload/${uploadId}/` }, signal);
+    const { status } = await this.send({ method: 'DELETE', path: `upload/${uploadId}/` }, signal);
+    if (status !== 204) throw badAnswer();
   }
 
-  private async json<T>(request: Request, signal: AbortSignal): Promise<T> {
+  /** @param member by which an answer of the server is told from one of something in front of it */
+  private async json<T>(member: keyof T & string, request: Request, signal: AbortSignal): Promise<T> {
     const value = parse((await this.send(request, signal)).text);
-    if (!value) throw new AnswerLost('bad-answer', 'The answer is not from this server');
+    if (!value || !(member in value)) throw badAnswer();
     return value as T;
   }
 

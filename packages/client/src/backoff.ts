@@ -8,6 +8,9 @@ export interface RetryPolicy {
 /** About two and a half minutes without any progress. */
 export const PATIENT: RetryPolicy = { limit: 20, firstDelayMs: 300, maxDelayMs: 10_000 };
 
+/** A server that asks for more is asked again all the same: nobody watches a bar that stands still for an hour. */
+const MAX_WAIT_MS = 60_000;
+
 /** Doubling delays, each half fixed and half random, so that many clients do not come back as one. */
 export class Backoff {
   private failures = 0;
@@ -15,14 +18,15 @@ export class Backoff {
   constructor(private readonly policy: RetryPolicy) {}
 
   /**
-   * @param atLeastMs what the server asked for
+   * @param atLeastMs what the server asked for, which counts up to a minute
    * @returns how long to wait before the next attempt; undefined when it is time to give up
    */
   next(atLeastMs = 0): number | undefined {
     const { limit, firstDelayMs, maxDelayMs } = this.policy;
     if (this.failures >= limit) return undefined;
     const ceiling = Math.min(maxDelayMs, firstDelayMs * 2 ** this.failures++);
-    return atLeastMs + (ceiling / 2) * (1 + Math.random());
+    const delayMs = (ceiling / 2) * (1 + Math.random());
+    return Math.max(delayMs, Math.min(atLeastMs + delayMs, MAX_WAIT_MS));
   }
 
   reset(): void {

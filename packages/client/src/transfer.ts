@@ -5,7 +5,7 @@ import type { Bookmark } from './bookmark.js';
 import type { Checksum } from './checksum.js';
 import { findElsewhere } from './elsewhere.js';
 import type { Source } from './platform.js';
-import { AnswerLost, fileChanged, LocalError, toUploadError, UploadError } from './upload-error.js';
+import { badAnswer, fileChanged, LocalError, toUploadError, UploadError } from './upload-error.js';
 import type { UploadOptions } from './upload-options.js';
 
 const DEFAULT_CHUNK_BYTES = 204_800;
@@ -143,8 +143,7 @@ export class Transfer {
 
   private async accept(receipt: ChunkMediaDto, start: number): Promise<number> {
     const offset = Number(receipt.offset);
-    if (!receipt.upload_id || !(offset > start && offset <= this.parts.source.size))
-      throw new AnswerLost('bad-answer', 'The answer is not from this server');
+    if (!receipt.upload_id || !(offset > start && offset <= this.parts.source.size)) throw badAnswer();
     await this.note(receipt);
     this.offset = offset;
     this.backoff.reset();

@@ -76,3 +76,7 @@ export function toUploadError(error: unknown): UploadError {
 export function fileChanged(cause?: unknown): LocalError {
   return new LocalError('file-changed', 'The file changed while it was uploaded', cause);
 }
+
+export function badAnswer(): AnswerLost {
+  return new AnswerLost('bad-answer', 'The answer is not from the server');
+}

@@ -22,6 +22,13 @@ describe('Backoff', () => {
     const delay = new Backoff({ limit: 1, firstDelayMs: 100, maxDelayMs: 100 }).next(30_000);
     expect(delay).toBeGreaterThanOrEqual(30_050);
   });
+
+  it('never waits longer than a minute, unless its own delays are longer', () => {
+    const impatient = new Backoff({ limit: 1, firstDelayMs: 100, maxDelayMs: 100 });
+    expect(impatient.next(3_600_000)).toBe(60_000);
+    const delay = new Backoff({ limit: 1, firstDelayMs: 180_000, maxDelayMs: 180_000 }).next(3_600_000);
+    expect(delay).toBeGreaterThanOrEqual(90_000);
+  });
 });
 
 describe('pause', () => {

@@ -192,11 +192,98 @@ describe('a proxy before the server', () => {
     await stage.expectOnly(media, file);
   });
 
-  it('that takes no such bodies ends the upload', async () => {
-    await expect(uploadThrough(only(CHUNK_PATH, 1, html(413)))).rejects.toMatchObject({
-      code: 'http-413',
-      status: 413,
-    });
+  it.each([404, 408, 409, 410, 421, 423, 425, 429, 499, 500, 504, 520, 599])(
+    'that answers %i to a chunk, a question and the completion is tried again',
+    async (status) => {
+      const seen = new Map<string, number>();
+      const { media, errors } = await uploadThrough(({ method, path, turn }) => {
+        if (path === CHUNK_PATH && turn === 2) return 'cut';
+        const kind = method === 'GET' ? 'GET' : path;
+        seen.set(kind, (seen.get(kind) ?? 0) + 1);
+        return seen.get(kind) === 1 ? html(status) : undefined;
+      });
+      // After 421 the fetch of Node asks again by itself.
+      const told = status === 421 ? [] : [`http-${status}`];
+      expect(errors.map(({ code }) => code)).toEqual([...told, 'network', ...told, ...told]);
+      await stage.expectOnly(media, file);
+    },
+  );
+
+  it('that answers every first question with 200 and a JSON of its own is tried again', async () => {
+    const answer = { status: 200, headers: { 'content-type': 'application/json' }, body: Buffer.from('{}') };
+    const { media, errors } = await uploadThrough(
+      ({ method, path, turn }) => {
+        if (method === 'GET' || path === COMPLETE_PATH) return turn === 0 ? answer : undefined;
+        return turn === 2 ? 'cut' : undefined;
+      },
+      file,
+      { resume: 'anywhere' },
+    );
+    const codes = ['bad-answer', 'network', 'bad-answer', 'bad-answer'];
+    expect(errors.map(({ code }) => code)).toEqual(codes);
+    await stage.expectOnly(media, file);
+  });
+
+  it('that answers 404 in a JSON of its own is tried again', async () => {
+    const body = Buffer.from('{"message":"no Route matched with those values","code":404}');
+    const answer = { status: 404, headers: { 'content-type': 'application/json' }, body };
+    const { media, errors } = await uploadThrough(only(CHUNK_PATH, 1, answer));
+    expect(errors).toMatchObject([
+      { code: 'http-404', message: 'Something in front of the server answered 404' },
+    ]);
+    await stage.expectOnly(media, file);
+  });
+
+  it.each([400, 403, 405, 411, 413, 414, 415, 431, 451])(
+    'that refuses the request with %i ends the upload',
+    async (status) => {
+      await expect(uploadThrough(only(CHUNK_PATH, 1, html(status)))).rejects.toMatchObject({
+        code: `http-${status}`,
+        message: `Something in front of the server answered ${status}`,
+        status,
+      });
+    },
+  );
+
+  /** How long the client means to wait after an answer with these headers; it is then sent on at once. */
+  async function waitAfter(headers: Record<string, string>): Promise<number> {
+    const busy = { status: 503, headers, body: Buffer.alloc(0) };
+    stage = await Stage.set(app, only(CHUNK_PATH, 1, busy));
+    const running = upload(file, stage.options);
+    const delayMs = await new Promise<number>((resolve) =>
+      running.on('retry', (event) => resolve(event.delayMs)),
+    );
+    running.pause();
+    running.resume();
+    await running.media;
+    return delayMs;
+  }
+
+  const date = (ms: number) => new Date(ms).toUTCString();
+  const DAYS = 3 * 86_400_000;
+
+  it.each<[string, Record<string, string>, number, number]>([
+    ['an hour', { 'retry-after': '3600' }, 50_000, 60_000],
+    ['more than any timer holds', { 'retry-after': '9'.repeat(30) }, 50_000, 60_000],
+    ['a date next year', { 'retry-after': date(Date.now() + 366 * 86_400_000) }, 50_000, 60_000],
+    ['a date in the past', { 'retry-after': date(0) }, 0, 100],
+    ['nonsense', { 'retry-after': 'soon' }, 0, 100],
+    [
+      'in 20 s, by a clock that is days behind ours',
+      { date: date(Date.now() - DAYS), 'retry-after': date(Date.now() - DAYS + 20_000) },
+      19_000,
+      21_100,
+    ],
+    [
+      'in 20 s, by a clock that is days ahead of ours',
+      { date: date(Date.now() + DAYS), 'retry-after': date(Date.now() + DAYS + 20_000) },
+      19_000,
+      21_100,
+    ],
+  ])('that says Retry-After: %s', async (_, headers, least, most) => {
+    const delayMs = await waitAfter(headers);
+    expect(delayMs).toBeGreaterThanOrEqual(least);
+    expect(delayMs).toBeLessThanOrEqual(most);
   });
 
   it.each(['0', '204800', '900001', 'NaN', undefined])(
