@@ -38,7 +38,8 @@ const MEDIA = [
       )`,
   // With the sizes, the bytes that a user has stored are summed up from the index alone.
   `CREATE INDEX media_owner ON media (owner_id, id DESC) INCLUDE (size)`,
-  `CREATE INDEX media_thumbnail_due ON media (thumbnail_due) WHERE thumbnail_due IS NOT NULL`,
+  // Owners take turns.
+  `CREATE INDEX media_thumbnail_due ON media (owner_id, thumbnail_due) WHERE thumbnail_due IS NOT NULL`,
   // One row per known user, since anybody may click as often as they like.
   `
       CREATE TABLE media_click (

@@ -1,9 +1,12 @@
 import { readdir, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import sharp from 'sharp';
+import { ImageCodec } from '../src/media/images/image-codec.js';
 import { Thumbnails } from '../src/media/images/thumbnails.js';
 import { Fsck } from '../src/media/upkeep/fsck.js';
 import { Sweeper } from '../src/media/upkeep/sweeper.js';
 import { Client, md5 } from './setup/client.js';
+import { Hold } from './setup/hold.js';
 import { animation, pngChunk, quarters } from './setup/images.js';
 import { jpeg, noise, pdf } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';
@@ -18,8 +21,8 @@ beforeEach(async () => {
 });
 afterEach(() => app.stop());
 
-async function complete(file: Buffer, more: Record<string, unknown> = {}) {
-  const { body } = await client.complete(await client.upload(file), md5(file), more);
+async function complete(file: Buffer, more: Record<string, unknown> = {}, by = client) {
+  const { body } = await by.complete(await by.upload(file), md5(file), more);
   return body;
 }
 
@@ -174,6 +177,34 @@ describe('the job of a thumbnail', () => {
     expect(await files()).toEqual([]);
     expect(await media(body.id)).toEqual(body);
     expect((await fetch(body.image)).status).toBe(200);
+  });
+
+  it('is done by turns among owners: of many, those of one do not hold up that of another', async () => {
+    const hold = Hold.on(app.app.get(ImageCodec), 'thumbnail', 'before');
+    const file = await jpeg(60, 40);
+    for (let i = 0; i < 12; i++) await complete(file);
+    const stranger = await Client.of(app, '8');
+    const { id } = await complete(file, {}, stranger);
+    hold.release();
+    await until(
+      async () => (await stranger.send('GET', `/api/v2/media/${id}/`)).body,
+      ({ image_thumbnail }) => image_thumbnail,
+    );
+    // Those that were under way, and one for each turn since.
+    const { atOnce } = app.app.get(ImageCodec);
+    expect((await jobs()).filter(({ due }) => due === null).length).toBeLessThanOrEqual(2 + 2 * atOnce);
+  });
+
+  it('is done beside others, one for each core, up to three', async () => {
+    const codec = app.app.get(ImageCodec);
+    const hold = Hold.on(codec, 'thumbnail', 'before');
+    const file = await jpeg(60, 40);
+    for (let i = 0; i < 6; i++) await complete(file);
+    const cores = Math.min(availableParallelism(), 3);
+    await until(jobs, (all) => all.filter(({ attempts }) => attempts === 1).length === cores);
+    hold.release();
+    await until(jobs, (all) => all.every(({ due }) => due === null));
+    expect(await files()).toHaveLength(6);
   });
 
   it('of an image that fails does not hold up the others', async () => {

@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { Injectable } from '@nestjs/common';
-import type { Sharp } from 'sharp';
+import type { Raw, Sharp, SharpOptions } from 'sharp';
 import { Config } from '../../config/config.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
 import { UnreadableImage } from '../content/content.errors.js';
-import { Semaphore } from '../../concurrency/semaphore.js';
+import { FairSemaphore } from '../../concurrency/fair-semaphore.js';
 import { dissect, type Anatomy } from './image-parts.js';
 import { orientationOf, TURNS, type Orientation } from './orientation.js';
 
@@ -31,8 +31,18 @@ const TIMEOUT_SECONDS = 8;
 /** The thread pool has four threads by default; one is left for files. */
 const MOST_AT_A_TIME = 3;
 
-/** Of what is coded anew: for images as high as no difference is seen, for thumbnails small. */
-const QUALITY = { image: 90, thumbnail: 80 };
+/** Of images that are coded anew: as high as no difference is seen. */
+const QUALITY = 90;
+
+/** Small, and made in half the time of the most effort for a few bytes more. */
+const THUMBNAIL = { quality: 80, effort: 1 };
+
+/** What work on an image starts from. */
+interface Reading {
+  readonly anatomy: Anatomy;
+  readonly decoder: Sharp;
+  readonly load: (bytes: Buffer, options?: SharpOptions) => Sharp;
+}
 
 /**
  * The one way to `sharp`: in other threads, as many images at a time as this process has cores for, within limits of
@@ -41,17 +51,20 @@ const QUALITY = { image: 90, thumbnail: 80 };
  */
 @Injectable()
 export class ImageCodec {
-  private readonly gate: Semaphore;
+  /** Images at a time: one for each core that this process has for itself. */
+  readonly atOnce: number;
+  private readonly gate: FairSemaphore;
   private loaded: ReturnType<typeof loadSharp> | undefined;
 
   constructor(private readonly config: Config) {
     const cores = Math.floor(availableParallelism() / config.workers);
-    this.gate = new Semaphore(Math.min(Math.max(cores, 1), MOST_AT_A_TIME));
+    this.atOnce = Math.min(Math.max(cores, 1), MOST_AT_A_TIME);
+    this.gate = new FairSemaphore(this.atOnce, 0);
   }
 
   /** Reads only the structure and the header. @throws UnreadableImage for bytes that cannot be shown after all */
   async facts(image: Buffer): Promise<ImageFacts> {
-    return await this.decoding(image, async (anatomy, decoder) => {
+    return await this.reading(image, async ({ anatomy, decoder }) => {
       const { width, height, pageHeight = height, pages } = await decoder.metadata();
       if ((pages ?? 1) > this.config.images.maxFrames) throw new RangeError(`${pages} frames`);
       const orientation = lie(anatomy, pages);
@@ -62,8 +75,8 @@ export class ImageCodec {
   }
 
   /** The same picture in the same format and colours, turned as its EXIF asks, without metadata. */
-  async upright(image: Buffer): Promise<Buffer> {
-    return await this.decoding(image, async (anatomy, decoder) => {
+  async upright(image: Buffer, ownerId: string): Promise<Buffer> {
+    return await this.decoding(image, ownerId, async ({ anatomy, decoder }) => {
       const { space, chromaSubsampling, pages } = await decoder.metadata();
       const { degrees, flop } = TURNS[lie(anatomy, pages)];
       // Colours of print become those of screens, to which their profile does not apply.
@@ -72,51 +85,54 @@ export class ImageCodec {
         .rotate(degrees)
         .flop(flop)
         .jpeg({
-          quality: QUALITY.image,
+          quality: QUALITY,
           chromaSubsampling: chromaSubsampling === '4:2:0' ? '4:2:0' : '4:4:4',
           // Best tables need all coefficients in memory, three times as much, and twice the time, for a tenth of the size.
           optimiseCoding: false,
           force: false,
         })
         .png({ force: false })
-        .webp({ quality: QUALITY.image, lossless: isLosslessWebp(anatomy.picture), force: false })
+        .webp({ quality: QUALITY, lossless: isLosslessWebp(anatomy.picture), force: false })
         .toBuffer();
     });
   }
 
   /** A WebP that fits into a square of `side` pixels, of the first frame, never larger than the image. */
-  async thumbnail(image: Buffer, side: number): Promise<Picture> {
-    return await this.decoding(image, async (anatomy, decoder, load) => {
+  async thumbnail(image: Buffer, ownerId: string, side: number): Promise<Picture> {
+    return await this.decoding(image, ownerId, async ({ anatomy, decoder, load }) => {
       const { pages } = await decoder.metadata();
       const { degrees, flop } = TURNS[lie(anatomy, pages)];
-      const { data, info } = await decoder
+      const { data: pixels, info } = await decoder
         .resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
         .rotate(degrees)
         .flop(flop)
-        .webp({ quality: QUALITY.thumbnail })
+        .toColourspace('srgb')
+        .raw()
         .toBuffer({ resolveWithObject: true });
-      // stats() looks at what it is given, so the clear parts are made white before.
-      const opaque = await load(data)
-        .flatten({ background: 'white' })
-        .png({ compressionLevel: 0 })
-        .toBuffer();
-      const { dominant } = await load(opaque).stats();
-      return { bytes: data, width: info.width, height: info.height, color: hex(dominant) };
+      const bytes = await load(pixels, { raw: info }).webp(THUMBNAIL).toBuffer();
+      const color = await dominantColor(pixels, info, load);
+      return { bytes, width: info.width, height: info.height, color };
     });
   }
 
+  /** Owners take turns. */
   private async decoding<T>(
     image: Buffer,
-    work: (anatomy: Anatomy, decoder: Sharp, load: (bytes: Buffer) => Sharp) => Promise<T>,
+    ownerId: string,
+    work: (reading: Reading) => Promise<T>,
   ): Promise<T> {
+    return await this.reading(image, (reading) => this.gate.run(ownerId, 0, () => work(reading)));
+  }
+
+  private async reading<T>(image: Buffer, work: (reading: Reading) => Promise<T>): Promise<T> {
     const sharp = await (this.loaded ??= loadSharp());
-    const load = (bytes: Buffer) =>
-      sharp(bytes, { limitInputPixels: this.config.images.maxPixels, failOn: 'error' }).timeout({
+    const load = (bytes: Buffer, options?: SharpOptions) =>
+      sharp(bytes, { ...options, limitInputPixels: this.config.images.maxPixels, failOn: 'error' }).timeout({
         seconds: TIMEOUT_SECONDS,
       });
     try {
       const anatomy = dissect(image);
-      return await this.gate.run(() => work(anatomy, load(anatomy.picture), load));
+      return await work({ anatomy, decoder: load(anatomy.picture), load });
     } catch (cause) {
       if (/^timeout/.test((cause as Error).message))
         throw new ServiceUnavailable('The image took too long', cause);
@@ -155,6 +171,17 @@ function isAnimatedPng(picture: Buffer): boolean {
 
 function isLosslessWebp(picture: Buffer): boolean {
   return !picture.includes('VP8 ');
+}
+
+/** `stats()` looks at what it is given, so the clear parts are made white before. */
+async function dominantColor(pixels: Buffer, raw: Raw, load: Reading['load']): Promise<string> {
+  const { data, info } = await load(pixels, { raw })
+    .resize({ width: 64, height: 64, fit: 'inside', withoutEnlargement: true })
+    .flatten({ background: 'white' })
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const { dominant } = await load(data, { raw: info }).stats();
+  return hex(dominant);
 }
 
 function hex({ r, g, b }: { r: number; g: number; b: number }): string {

@@ -22,9 +22,9 @@ export class PublicImages {
    * Metadata is cut out and the picture stays as it is, bit by bit, unless it has to be turned: then it is coded anew.
    * @throws UnreadableImage
    */
-  async of(image: Buffer, facts: ImageFacts): Promise<PublicImage> {
+  async of(image: Buffer, facts: ImageFacts, ownerId: string): Promise<PublicImage> {
     if (this.config.images.metadata === 'keep') return { bytes: image, facts };
-    const bytes = facts.orientation === 1 ? dissect(image).picture : await this.codec.upright(image);
+    const bytes = facts.orientation === 1 ? dissect(image).picture : await this.codec.upright(image, ownerId);
     return { bytes, facts: bytes === image ? facts : await this.codec.facts(bytes) };
   }
 }

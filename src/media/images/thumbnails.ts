@@ -12,6 +12,7 @@ const ATTEMPTS = 5;
 /** An image without a thumbnail that is due. */
 interface Job {
   readonly id: number;
+  readonly owner_id: string;
   readonly key: string;
   /** In bytes, as text. */
   readonly size: string;
@@ -27,7 +28,9 @@ interface Job {
 export class Thumbnails implements OnModuleDestroy {
   private readonly logger = new Logger('Thumbnails');
   private timer: NodeJS.Timeout | undefined;
-  private work: Promise<void> | undefined;
+  private readonly runners = new Set<Promise<void>>();
+  /** Whose turn was last. */
+  private lastOwner = '';
   private wanted = false;
   private stopping = false;
 
@@ -47,13 +50,18 @@ export class Thumbnails implements OnModuleDestroy {
   /** There may be a job. */
   nudge(): void {
     this.wanted = true;
-    this.work ??= this.makeAll();
+    if (this.runners.size === this.codec.atOnce || this.stopping) return;
+    const runner = this.makeAll().finally(() => {
+      this.runners.delete(runner);
+      if (this.wanted) this.nudge();
+    });
+    this.runners.add(runner);
   }
 
   async onModuleDestroy(): Promise<void> {
     this.stopping = true;
     clearInterval(this.timer);
-    await this.work;
+    await Promise.all(this.runners);
   }
 
   private async makeAll(): Promise<void> {
@@ -61,31 +69,34 @@ export class Thumbnails implements OnModuleDestroy {
       while (this.wanted && !this.stopping) {
         // Before the look, so that a nudge during it counts.
         this.wanted = false;
-        const job = await this.claim();
+        const job = (await this.claim(this.lastOwner)) ?? (await this.claim(''));
         if (!job) continue;
-        this.wanted = true;
+        this.lastOwner = job.owner_id;
+        // Where there is one there may be more, for this runner and for others.
+        this.nudge();
         await this.attempt(job);
       }
     } catch (err) {
       this.logger.warn({ err }, 'No thumbnails can be made at the moment');
-    } finally {
-      this.work = undefined;
     }
   }
 
   /**
-   * Puts the next job off by the time after which it is tried again, so no other process takes it, and one that a crash
-   * cuts short comes back: after a minute, then five, then 25 and two hours, then never.
+   * The next job of the next owner who has one. It is put off by the time after which it is tried again, so no other
+   * process takes it, and one that a crash cuts short comes back: after a minute, then five, then 25 and two hours, then
+   * never.
    */
-  private async claim(): Promise<Job | undefined> {
+  private async claim(afterOwner: string): Promise<Job | undefined> {
     const { rows } = await this.db.query<Job>(
       `UPDATE media
        SET thumbnail_attempts = thumbnail_attempts + 1,
            thumbnail_due = CASE WHEN thumbnail_attempts + 1 < ${ATTEMPTS}
              THEN now() + interval '1 minute' * 5 ^ thumbnail_attempts END
        WHERE id = (
-         SELECT id FROM media WHERE thumbnail_due <= now() ORDER BY thumbnail_due LIMIT 1 FOR UPDATE SKIP LOCKED)
-       RETURNING id, key, size, now() + interval '2 minutes' AS deadline`,
+         SELECT id FROM media WHERE thumbnail_due <= now() AND owner_id > $1
+         ORDER BY owner_id, thumbnail_due LIMIT 1 FOR UPDATE SKIP LOCKED)
+       RETURNING id, owner_id, key, size, now() + interval '2 minutes' AS deadline`,
+      [afterOwner],
     );
     return rows[0];
   }
@@ -98,11 +109,12 @@ export class Thumbnails implements OnModuleDestroy {
     }
   }
 
-  private async make({ id, key, size, deadline }: Job): Promise<void> {
+  private async make({ id, owner_id, key, size, deadline }: Job): Promise<void> {
     const image = await this.storage.read('files', key, 0, Number(size));
     if (!image) return;
     const { bytes, width, height, color } = await this.codec.thumbnail(
       image,
+      owner_id,
       this.config.images.thumbnailMaxSide,
     );
     const thumbnail = randomBytes(16).toString('hex');

@@ -51,7 +51,7 @@ export class Publisher {
       const type = mediaType(request.claim, content);
       const key = randomUUID().replaceAll('-', '');
       const { image, bytes } = content;
-      const visible = image && bytes ? await this.images.of(bytes, image) : undefined;
+      const visible = image && bytes ? await this.images.of(bytes, image, session.ownerId) : undefined;
       if (!visible || visible.bytes === bytes) {
         await this.storage.publish(scratch, key);
         return { key, type, digest, content, altered: false };
