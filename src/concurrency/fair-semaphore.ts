@@ -3,17 +3,37 @@ interface Waiting {
   readonly start: () => void;
 }
 
+/** What may be under way at a time. */
+export interface Bounds {
+  /** Tasks. */
+  readonly slots: number;
+  /** Tasks of one owner. */
+  readonly slotsPerOwner?: number;
+  /** Of something that tasks take different amounts of, such as bytes of memory. */
+  readonly amount?: number;
+}
+
 /**
- * Runs up to `slots` tasks at a time that together take at most `amount` of something, such as bytes of memory. Owners
- * take turns: a task waits for one of each other owner at most, however many these have.
+ * Runs tasks of several owners within bounds. Owners take turns: a task waits for one of each other owner at most, however
+ * many these have.
  */
 export class FairSemaphore {
   private readonly queues = new Map<string, Waiting[]>();
+  private readonly running = new Map<string, number>();
+  private slots: number;
+  private amount: number;
+  private readonly slotsPerOwner: number;
 
-  constructor(
-    private slots: number,
-    private amount: number,
-  ) {}
+  constructor({ slots, slotsPerOwner = slots, amount = 0 }: Bounds) {
+    this.slots = slots;
+    this.amount = amount;
+    this.slotsPerOwner = slotsPerOwner;
+  }
+
+  /** Tasks of an owner that have not been started. */
+  waiting(owner: string): number {
+    return this.queues.get(owner)?.length ?? 0;
+  }
 
   /** @param amount more than there is in all would wait for ever */
   async run<T>(owner: string, amount: number, task: () => Promise<T>): Promise<T> {
@@ -26,8 +46,7 @@ export class FairSemaphore {
     try {
       return await task();
     } finally {
-      this.slots++;
-      this.amount += amount;
+      this.count(owner, amount, -1);
       this.startNext();
     }
   }
@@ -37,12 +56,20 @@ export class FairSemaphore {
       const first = queue[0];
       // What does not fit yet holds up all others: a stream of small tasks could keep it waiting for ever.
       if (!first || this.slots === 0 || first.amount > this.amount) return;
-      this.slots--;
-      this.amount -= first.amount;
+      if ((this.running.get(owner) ?? 0) >= this.slotsPerOwner) continue;
+      this.count(owner, first.amount, 1);
       queue.shift();
       this.queues.delete(owner);
       if (queue.length > 0) this.queues.set(owner, queue);
       first.start();
     }
+  }
+
+  private count(owner: string, amount: number, tasks: 1 | -1): void {
+    this.slots -= tasks;
+    this.amount -= amount * tasks;
+    const running = (this.running.get(owner) ?? 0) + tasks;
+    if (running === 0) this.running.delete(owner);
+    else this.running.set(owner, running);
   }
 }

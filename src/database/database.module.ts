@@ -3,9 +3,10 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { Config } from '../config/config.js';
 import { databaseOptions, type Connection } from './data-source.js';
 import { Database } from './database.js';
+import { Turns } from './turns.js';
 
 @Global()
-@Module({ providers: [Database], exports: [Database] })
+@Module({ providers: [Database, Turns], exports: [Database, Turns] })
 export class DatabaseModule {
   /** The database opens with the app and closes with it, after everybody who uses it has stopped. */
   static with(connection: Connection): DynamicModule {

@@ -59,7 +59,7 @@ export class ImageCodec {
   constructor(private readonly config: Config) {
     const cores = Math.floor(availableParallelism() / config.workers);
     this.atOnce = Math.min(Math.max(cores, 1), MOST_AT_A_TIME);
-    this.gate = new FairSemaphore(this.atOnce, 0);
+    this.gate = new FairSemaphore({ slots: this.atOnce });
   }
 
   /** Reads only the structure and the header. @throws UnreadableImage for bytes that cannot be shown after all */

@@ -13,13 +13,14 @@ import { CurrentCaller, CurrentUser, Recognising, Visitor } from '../../auth/bea
 import { Unauthorized } from '../../auth/auth.errors.js';
 import type { User } from '../../auth/claims.js';
 import { Fields } from '../../body/fields.pipe.js';
+import { TooManyRequests } from '../../database/turns.js';
 import { ApiProblems } from '../../errors/api-problems.js';
 import { InvalidRequest, ServiceUnavailable } from '../../errors/app-error.js';
 import { validation } from '../../http/validation.js';
 import { PublicUrl } from '../public-url.pipe.js';
 import { FileUrl } from './file-url.pipe.js';
 import type { FileUrlOf } from './file-urls.js';
-import { MediaNotFound } from './media.errors.js';
+import { MediaNotFound, SearchTooSlow } from './media.errors.js';
 import {
   MediaChangesDto,
   MediaDto,
@@ -49,7 +50,12 @@ export class MediaController {
   @Get()
   @ApiOperation({ operationId: 'listMedia', summary: 'My finished files' })
   @ApiOkResponse({ type: MediaPageDto })
-  @ApiProblems(new InvalidRequest('limit', 'limit must not be greater than 100'), new Unauthorized())
+  @ApiProblems(
+    new InvalidRequest('limit', 'limit must not be greater than 100'),
+    new SearchTooSlow(),
+    new Unauthorized(),
+    new TooManyRequests(),
+  )
   async list(
     @CurrentUser() user: User,
     @Query(validation) query: MediaQueryDto,

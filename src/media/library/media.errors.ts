@@ -6,6 +6,17 @@ export class MediaNotFound extends AppError {
   }
 }
 
+/** The same search would take as long again. */
+export class SearchTooSlow extends AppError {
+  constructor(cause?: unknown) {
+    super('search-too-slow', 400, 'The search took too long: search for a longer text, or for one type', {
+      action: 'fix-request',
+      field: 'search',
+      cause,
+    });
+  }
+}
+
 export class FileNotFound extends AppError {
   constructor() {
     super('file-not-found', 404, 'There is no such file', { action: 'give-up' });

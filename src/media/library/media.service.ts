@@ -1,13 +1,15 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import type { Repository } from 'typeorm';
+import { In, type Repository } from 'typeorm';
 import { Audit, type Caller } from '../../audit/audit.js';
-import { Database, type Queryable } from '../../database/database.js';
+import { hasCode } from '../../database/postgres-error.js';
+import { Database, type Queryable, type Statement } from '../../database/database.js';
+import { Turns } from '../../database/turns.js';
 import type { Digest } from '../../storage/digester.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import type { Content } from '../content/content-inspector.js';
 import { Media, type MediaType } from './media.entity.js';
-import { FileNotFound, MediaNotFound } from './media.errors.js';
+import { FileNotFound, MediaNotFound, SearchTooSlow } from './media.errors.js';
 
 export interface NewMedia {
   readonly session: {
@@ -42,10 +44,27 @@ export interface MediaChanges {
   readonly description?: string | null;
 }
 
-// Not LIKE, which has characters of its own; and a collation that knows all letters, whatever the database was made with.
-const SEARCH = `
-  strpos(lower(coalesce(media.title, '') COLLATE "und-x-icu"), lower(:search COLLATE "und-x-icu")) > 0
-  OR strpos(lower(coalesce(media.description, '') COLLATE "und-x-icu"), lower(:search COLLATE "und-x-icu")) > 0`;
+/** For one page; a search that takes longer is refused. */
+const PAGE_TIMEOUT_MS = 2000;
+const QUERY_CANCELED = '57014';
+
+/**
+ * The plan depends on the search: common letters are read through the owner's index, rare ones found through that of
+ * trigrams.
+ */
+const PAGE_SETTINGS: Statement = [
+  `SELECT set_config('statement_timeout', $1, true), set_config('plan_cache_mode', 'force_custom_plan', true)`,
+  [String(PAGE_TIMEOUT_MS)],
+];
+
+/** Looks at each row once, and at long texts only to search them. */
+const PAGE = `
+  WITH found AS MATERIALIZED (
+    SELECT id FROM media
+    WHERE owner_id = $1 AND ($2::text IS NULL OR type = $2)
+      AND ($3::text IS NULL OR search LIKE '%' || lower($3 COLLATE "und-x-icu") || '%'))
+  SELECT (SELECT count(*)::integer FROM found) AS count,
+         ARRAY(SELECT id FROM found ORDER BY id DESC LIMIT $4 OFFSET $5) AS ids`;
 
 /** The finished files of each owner. */
 @Injectable()
@@ -55,6 +74,7 @@ export class MediaService {
   constructor(
     @InjectRepository(Media) private readonly media: Repository<Media>,
     private readonly db: Database,
+    private readonly turns: Turns,
     private readonly storage: BlobStorage,
     private readonly audit: Audit,
   ) {}
@@ -93,12 +113,17 @@ export class MediaService {
 
   /** The owner's media, newest first. */
   async page(ownerId: string, { limit, offset, type, search }: MediaFilter): Promise<MediaPage> {
-    const mine = this.media.createQueryBuilder('media').where('media.ownerId = :ownerId', { ownerId });
-    if (type !== undefined) mine.andWhere('media.type = :type', { type });
-    if (search !== undefined) mine.andWhere(`(${SEARCH})`, { search });
-    const page = mine.orderBy('media.id', 'DESC').limit(limit).offset(offset);
-    const [media, count] = await page.getManyAndCount();
-    return { count, media };
+    const values = [ownerId, type ?? null, search === undefined ? null : literal(search), limit, offset];
+    try {
+      const [, page] = await this.turns.run(ownerId, () =>
+        this.db.pipelineTransaction<PageRow>(PAGE_SETTINGS, [PAGE, values]),
+      );
+      const { count, ids } = page?.rows[0] ?? { count: 0, ids: [] };
+      return { count, media: await this.media.find({ where: { id: In(ids) }, order: { id: 'DESC' } }) };
+    } catch (error) {
+      if (search !== undefined && hasCode(error, QUERY_CANCELED)) throw new SearchTooSlow(error);
+      throw error;
+    }
   }
 
   /** @throws MediaNotFound, also for somebody else's media */
@@ -159,6 +184,12 @@ export class MediaService {
   }
 }
 
+interface PageRow {
+  /** Of all pages. */
+  readonly count: number;
+  readonly ids: number[];
+}
+
 interface DeletedRow {
   readonly key: string;
   readonly thumbnail_key: string | null;
@@ -169,4 +200,9 @@ interface DeletedRow {
 /** Of `<key>.<extension>`; undefined for what cannot be such a name. */
 function keyIn(name: string): string | undefined {
   return /^([0-9a-f]{32})(\.[a-z0-9]{1,8})?$/.exec(name)?.[1];
+}
+
+/** For LIKE, in which every character stands for itself. */
+function literal(text: string): string {
+  return text.replace(/[\\%_]/g, String.raw`\$&`);
 }

@@ -16,6 +16,7 @@ import { Unauthorized } from '../../auth/auth.errors.js';
 import { CurrentCaller, CurrentUser } from '../../auth/bearer.guard.js';
 import type { User } from '../../auth/claims.js';
 import { Fields } from '../../body/fields.pipe.js';
+import { TooManyRequests, Turns } from '../../database/turns.js';
 import { ApiProblems } from '../../errors/api-problems.js';
 import { InvalidRequest, ServiceUnavailable } from '../../errors/app-error.js';
 import { MethodNotAllowed } from '../../errors/method-not-allowed.js';
@@ -46,6 +47,7 @@ export class UploadController {
     private readonly uploads: UploadService,
     private readonly completions: CompletionService,
     private readonly store: UploadStore,
+    private readonly turns: Turns,
   ) {}
 
   /**
@@ -133,13 +135,13 @@ export class UploadController {
   @Get()
   @ApiOperation({ operationId: 'listUploads', summary: 'My open uploads' })
   @ApiOkResponse({ type: dto.UploadPageDto })
-  @ApiProblems(new InvalidRequest('limit', 'limit must not be greater than 100'))
+  @ApiProblems(new InvalidRequest('limit', 'limit must not be greater than 100'), new TooManyRequests())
   async list(
     @CurrentUser() user: User,
     @Query(validation) page: PageQueryDto,
     @PublicUrl() publicUrl: string,
   ): Promise<dto.UploadPageDto> {
-    const sessions = await this.store.page(user.id, page);
+    const sessions = await this.turns.run(user.id, () => this.store.page(user.id, page));
     return dto.toUploadPageDto(sessions, page, `${publicUrl}/api/v2/media/upload/`);
   }
 

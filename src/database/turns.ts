@@ -1,0 +1,38 @@
+import { Injectable } from '@nestjs/common';
+import { FairSemaphore } from '../concurrency/fair-semaphore.js';
+import { Config } from '../config/config.js';
+import { AppError } from '../errors/app-error.js';
+
+const MOST_AT_A_TIME = 2;
+const MOST_WAITING = 100;
+
+export class TooManyRequests extends AppError {
+  constructor() {
+    super('too-many-requests', 429, 'Wait for the answers to your other requests', {
+      action: 'wait',
+      headers: { 'Retry-After': '1' },
+    });
+  }
+}
+
+/**
+ * For queries whose time grows with what a user has, such as lists. They get half of the connections, and of these each user
+ * two: the others take turns.
+ */
+@Injectable()
+export class Turns {
+  private readonly semaphore: FairSemaphore;
+
+  constructor({ database }: Config) {
+    this.semaphore = new FairSemaphore({
+      slots: Math.floor(database.poolSize / 2),
+      slotsPerOwner: MOST_AT_A_TIME,
+    });
+  }
+
+  /** @throws TooManyRequests */
+  async run<T>(userId: string, query: () => Promise<T>): Promise<T> {
+    if (this.semaphore.waiting(userId) >= MOST_WAITING) throw new TooManyRequests();
+    return await this.semaphore.run(userId, 0, query);
+  }
+}

@@ -1,0 +1,114 @@
+import pg from 'pg';
+import { Client } from './setup/client.js';
+import { pdf } from './setup/samples.js';
+import { TestApp } from './setup/test-app.js';
+import { testServer } from './setup/test-server.js';
+import { until } from './setup/until.js';
+
+let app: TestApp;
+let greedy: Client;
+let other: Client;
+
+beforeEach(async () => {
+  app = await TestApp.start();
+  greedy = await Client.of(app, 'greedy');
+  other = await Client.of(app, 'other');
+});
+afterEach(() => app.stop());
+
+const MEDIA = '/api/v2/media/';
+
+/** So many Media of a user, each with a description of 5,000 characters. */
+async function addMedia(ownerId: string, count: number): Promise<void> {
+  // Filling it takes longer than searching without it.
+  await app.sql('DROP INDEX media_search');
+  await app.sql(
+    `INSERT INTO media (upload_id, owner_id, key, type, title, description, mime, size, md5, sha256)
+     SELECT md5('u' || i), $1, md5('k' || i), 'doc', 'Number ' || i, left(repeat(md5(i::text), 157), 5000),
+            'application/pdf', 1, '', ''
+     FROM generate_series(1, $2::integer) i`,
+    [ownerId, count],
+  );
+}
+
+/** Keeps every query of Media waiting until it is ended. */
+async function lockMedia(): Promise<pg.Client> {
+  const lock = new pg.Client({ ...testServer().connection, database: app.database });
+  await lock.connect();
+  await lock.query('BEGIN');
+  await lock.query('LOCK TABLE media');
+  return lock;
+}
+
+describe('the searches of one user', () => {
+  it('leave the database to others, however long they take', async () => {
+    const file = pdf(2000);
+    const { upload_id: id } = (await other.slice(file, 0, 1000)).body;
+    const lock = await lockMedia();
+    const waiting = async () =>
+      (
+        await app.sql(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        )
+      ).length;
+    const paths = [`${MEDIA}?search=x`, MEDIA, '/api/v2/media/upload/'];
+    const searches = Promise.all(Array.from({ length: 30 }, (_, i) => greedy.send('GET', paths[i % 3]!)));
+    await until(waiting, (count) => count > 0);
+    const { status } = await other.slice(file, 1000, 2000, id);
+    expect([status, await waiting()]).toEqual([201, 2]);
+    await lock.end();
+    expect((await searches).filter((answer) => answer.status !== 200)).toEqual([]);
+  });
+
+  it('that wait in line are bounded', async () => {
+    await addMedia('greedy', 2000);
+    const answers = await Promise.all(
+      Array.from({ length: 150 }, () => greedy.send('GET', `${MEDIA}?search=none`)),
+    );
+    const refused = answers.filter(({ status }) => status !== 200);
+    expect(refused.length).toBeGreaterThan(0);
+    for (const { status, body, headers } of refused)
+      expect([status, body.code, body.action, headers.get('retry-after')]).toEqual([
+        429,
+        'too-many-requests',
+        'wait',
+        '1',
+      ]);
+    expect((await greedy.send('GET', MEDIA)).status).toBe(200);
+  });
+
+  it('that take too long are refused for what they are', async () => {
+    const lock = await lockMedia();
+    const { status, body } = await greedy.send('GET', `${MEDIA}?search=x`);
+    await lock.end();
+    expect([status, body.code, body.action]).toEqual([400, 'search-too-slow', 'fix-request']);
+  });
+
+  it('of 5,000 long descriptions are quick, twenty at once too', async () => {
+    await addMedia('greedy', 5000);
+    const ask = (search: string) => greedy.send('GET', `${MEDIA}?limit=1&search=${search}`);
+    const begun = performance.now();
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => ask(`Number 12${i}`)));
+    expect(answers.map(({ status, body }) => [status, body.count > 0])).toEqual(
+      answers.map(() => [200, true]),
+    );
+    expect(performance.now() - begun).toBeLessThan(5000);
+    // Found everywhere, and too short for an index.
+    expect((await ask('r')).body.count).toBe(5000);
+  });
+
+  it('are found through an index where Postgres has trigrams', async () => {
+    const indexes = await app.sql<{ indexdef: string }>(
+      `SELECT indexdef FROM pg_indexes WHERE indexname = 'media_search'`,
+    );
+    expect(indexes[0]?.indexdef).toMatch(/gin_trgm_ops/);
+  });
+});
+
+describe('a page of a list', () => {
+  it('past the end is empty and knows how many there are', async () => {
+    await addMedia('greedy', 5);
+    const { body } = await greedy.send('GET', `${MEDIA}?offset=10&search=number`);
+    expect(body).toMatchObject({ count: 5, results: [], next: null });
+  });
+});
