@@ -83,6 +83,8 @@ const UPLOADS = [
         file_name       text,
         -- media type detected from the first bytes; null while they do not tell yet
         mime            text,
+        -- of all bytes, once a completion has failed: {"size", "md5", "sha256", …}
+        digest          jsonb,
         -- why the content was refused: {"code", "detail"}
         rejection       jsonb,
         created_at      timestamptz NOT NULL DEFAULT now(),

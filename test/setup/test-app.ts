@@ -81,7 +81,10 @@ export class TestApp {
 
   /** All that a request could have changed: rows and files. */
   async state(): Promise<unknown> {
-    const sessions = await this.sql(`SELECT * FROM upload_session ORDER BY id`);
+    // Without checksums, which a failed completion leaves for the next one.
+    const sessions = await this.sql(
+      `SELECT to_jsonb(s) - 'digest' AS session FROM upload_session s ORDER BY id`,
+    );
     const parts = await this.sql(`SELECT * FROM upload_part ORDER BY upload_id, start`);
     // Without thumbnails, which come in their own time.
     const media = await this.sql(

@@ -178,7 +178,7 @@ export class Fsck {
         // No process knows a part called '', so the next chunk begins a new one.
         await this.db.query(
           `WITH shortened AS (
-             UPDATE upload_session SET "offset" = $2, part = ''
+             UPDATE upload_session SET "offset" = $2, part = '', digest = NULL
              WHERE id = $1 AND state = 'open' AND "offset" = $3 AND part = $4 RETURNING id)
            DELETE FROM upload_part p USING shortened s WHERE p.upload_id = s.id AND p.start >= $2`,
           [id, whole, offset, part],

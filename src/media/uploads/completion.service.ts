@@ -1,6 +1,10 @@
+import { availableParallelism } from 'node:os';
 import { Injectable, Logger } from '@nestjs/common';
 import { Audit, type Caller } from '../../audit/audit.js';
+import { JoinedJobs } from '../../concurrency/joined-jobs.js';
+import { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';
+import { ServiceUnavailable } from '../../errors/app-error.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import { isRefusal } from '../content/content.errors.js';
 import { Thumbnails } from '../images/thumbnails.js';
@@ -26,6 +30,13 @@ export interface Completion {
   readonly created: boolean;
 }
 
+/** Completions that may be running or waiting. */
+const BOUNDS = {
+  most: 512,
+  mostPerOwner: 128,
+  refusal: () => new ServiceUnavailable('Too many uploads are being completed; try again'),
+};
+
 /**
  * Turns an upload whose bytes are all there into a Media. Every step can be repeated: whatever a crash cut short, the next
  * request finishes, and finishes with the same Media.
@@ -33,8 +44,10 @@ export interface Completion {
 @Injectable()
 export class CompletionService {
   private readonly logger = new Logger('Completion');
+  private readonly jobs: JoinedJobs<Completion>;
 
   constructor(
+    { workers }: Config,
     private readonly db: Database,
     private readonly store: UploadStore,
     private readonly sessions: UploadSessions,
@@ -43,14 +56,49 @@ export class CompletionService {
     private readonly media: MediaService,
     private readonly thumbnails: Thumbnails,
     private readonly audit: Audit,
-  ) {}
+  ) {
+    const cores = Math.max(1, Math.floor(availableParallelism() / workers));
+    // One user can keep all cores busy, and another one need not wait for their long jobs.
+    this.jobs = new JoinedJobs({ slots: cores + 1, slotsPerOwner: cores, ...BOUNDS });
+  }
 
-  async complete(caller: Caller, request: CompletionRequest): Promise<Completion> {
-    const session = alive(await this.store.find(caller.id, request.uploadId));
-    if (session.mediaId !== null) return await this.repeat(session, session.mediaId, request.md5);
-    if (session.offset < session.total) throw uploadIncomplete(session.offset);
+  /** @param client aborted when the client has gone */
+  async complete(caller: Caller, request: CompletionRequest, client: AbortSignal): Promise<Completion> {
+    const { uploadId: subject, md5, claim } = request;
+    const known = await this.answered(caller.id, request);
+    if ('media' in known) return known;
+    const key = { owner: caller.id, subject, request: `${md5} ${claim}` };
+    let isFirst = false;
+    const { media, created } = await this.jobs.run(key, client, (abandoned) => {
+      isFirst = true;
+      return this.attempt(caller, request, abandoned);
+    });
+    return { media, created: created && isFirst };
+  }
+
+  /** What the row alone can answer, or the session that is ready to be completed. */
+  private async answered(
+    ownerId: string,
+    { uploadId, md5 }: CompletionRequest,
+  ): Promise<Completion | FoundSession> {
+    const session = alive(await this.store.find(ownerId, uploadId));
+    const { mediaId, offset, total, digest } = session;
+    if (mediaId !== null) return await this.repeat(session, mediaId, md5);
+    if (offset < total) throw uploadIncomplete(offset);
+    if (digest && digest.md5 !== md5) throw checksumMismatch(offset);
+    return session;
+  }
+
+  private async attempt(
+    caller: Caller,
+    request: CompletionRequest,
+    abandoned: AbortSignal,
+  ): Promise<Completion> {
+    // It may have waited for a job about the same upload.
+    const session = await this.answered(caller.id, request);
+    if ('media' in session) return session;
     try {
-      return await this.finish(caller, session, await this.publisher.publish(session, request));
+      return await this.finish(caller, session, await this.publisher.publish(session, request, abandoned));
     } catch (error) {
       if (isRefusal(error)) {
         // Content that is not accepted ends the session: no request could still make it a Media.

@@ -11,6 +11,7 @@ import { PublicImages } from '../images/public-images.js';
 import type { MediaType } from '../library/media.entity.js';
 import type { CompletionRequest } from './completion.service.js';
 import type { UploadSession } from './sessions/upload-session.entity.js';
+import { UploadSessions } from './sessions/upload-sessions.js';
 import { extentsOf } from './sessions/upload-store.js';
 import { checksumMismatch } from './upload.errors.js';
 
@@ -33,6 +34,7 @@ export class Publisher {
 
   constructor(
     private readonly storage: BlobStorage,
+    private readonly sessions: UploadSessions,
     private readonly digester: Digester,
     private readonly content: ContentInspector,
     private readonly images: PublicImages,
@@ -41,13 +43,19 @@ export class Publisher {
   /**
    * Takes no lock: the bytes of an upload never change, and slow work must hold no connection. Each attempt has a file of its
    * own, so none can replace what another one has committed.
+   * @param abandoned aborted when nobody waits for the Media any more
    * @throws checksumMismatch, NotAnImage, UnsupportedContent, UnreadableImage, UploadTooLarge
    */
-  async publish(session: UploadSession, request: CompletionRequest): Promise<Publication> {
+  async publish(
+    session: UploadSession,
+    request: CompletionRequest,
+    abandoned: AbortSignal,
+  ): Promise<Publication> {
     const parts = extentsOf(session).map(({ name, start, end }) => ({ name, length: end - start }));
     const scratch = await this.storage.assemble(session.id, parts);
     try {
       const { digest, content } = await this.examine(session, scratch, request);
+      abandoned.throwIfAborted();
       const type = mediaType(request.claim, content);
       const key = randomUUID().replaceAll('-', '');
       const { image, bytes } = content;
@@ -67,14 +75,18 @@ export class Publisher {
   }
 
   private async examine(
-    { total, fileName, offset }: UploadSession,
+    session: UploadSession,
     scratch: string,
     { md5 }: CompletionRequest,
   ): Promise<{ digest: Digest; content: Content }> {
+    const { total, fileName, offset } = session;
     const work = async (file: FileHandle) => {
-      const digest = await this.digester.digest(file, total);
+      const digest = session.digest ?? (await this.digester.digest(file, total));
       if (digest.size < total) throw new Error(`Upload has lost bytes: ${digest.size} of ${total} are left`);
-      if (digest.md5 !== md5) throw checksumMismatch(offset);
+      if (digest.md5 !== md5) {
+        await this.sessions.keepDigest(session, digest);
+        throw checksumMismatch(offset);
+      }
       return { digest, content: await this.content.examine(file, { total, fileName, text: digest.text }) };
     };
     return await storing(() => withFile(this.storage.path('uploads', scratch), 'r', work));

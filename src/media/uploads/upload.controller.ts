@@ -20,6 +20,7 @@ import { TooManyRequests, Turns } from '../../database/turns.js';
 import { ApiProblems } from '../../errors/api-problems.js';
 import { InvalidRequest, ServiceUnavailable } from '../../errors/app-error.js';
 import { MethodNotAllowed } from '../../errors/method-not-allowed.js';
+import { ClientSignal } from '../../http/client-signal.js';
 import { validation } from '../../http/validation.js';
 import { StorageFull } from '../../storage/storage.errors.js';
 import { NotAnImage, UnsupportedContent, UploadTooLarge } from '../content/content.errors.js';
@@ -118,9 +119,10 @@ export class UploadController {
     @CurrentCaller() caller: Caller,
     @Fields() fields: dto.CompletionDto,
     @FileUrl() urlOf: FileUrlOf,
+    @ClientSignal() client: AbortSignal,
     @Res({ passthrough: true }) response: Response,
   ): Promise<MediaDto> {
-    const completion = await this.completions.complete(caller, dto.toCompletionRequest(fields));
+    const completion = await this.completions.complete(caller, dto.toCompletionRequest(fields), client);
     return toMediaDto(created(response, completion), urlOf);
   }
 

@@ -10,7 +10,7 @@ export const STATE = `CASE WHEN state = 'open' AND expires_at <= now() THEN 'exp
 /** A session, its parts and the time. */
 export const FIND = `
   SELECT id, owner_id AS "ownerId", total::float8 AS total, "offset"::float8 AS "offset", part,
-    file_name AS "fileName", mime, rejection, created_at AS "createdAt", expires_at AS "expiresAt", media_id AS "mediaId",
+    file_name AS "fileName", mime, digest, rejection, created_at AS "createdAt", expires_at AS "expiresAt", media_id AS "mediaId",
     (SELECT coalesce(json_agg(json_build_object('start', start, 'name', name) ORDER BY start), '[]')
      FROM upload_part WHERE upload_id = id) AS parts,
     (SELECT key FROM media WHERE id = media_id) AS key, now() AS now, ${STATE}

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Column, Entity, ManyToOne, OneToMany, PrimaryColumn, type Relation } from 'typeorm';
 import { bigintColumn } from '../../../database/bigint-column.js';
+import type { Digest } from '../../../storage/digester.js';
 
 export type UploadState = 'open' | 'complete' | 'cancelled' | 'expired' | 'rejected';
 
@@ -22,6 +23,8 @@ export class UploadSession {
   @Column('text', { nullable: true }) readonly part!: string | null;
   @Column('text', { name: 'file_name', nullable: true }) readonly fileName!: string | null;
   @Column('text', { nullable: true }) readonly mime!: string | null;
+  /** Of the whole file, once an attempt to complete it has failed. */
+  @Column('jsonb', { nullable: true }) readonly digest!: Digest | null;
   @Column('jsonb', { nullable: true }) readonly rejection!: Rejection | null;
   @Column('timestamptz', { name: 'created_at' }) readonly createdAt!: Date;
   @Column('timestamptz', { name: 'expires_at' }) readonly expiresAt!: Date;

@@ -5,6 +5,7 @@ import { Config } from '../../../config/config.js';
 import { Database, type Queryable } from '../../../database/database.js';
 import { ServiceUnavailable } from '../../../errors/app-error.js';
 import { BlobStorage } from '../../../storage/blob-storage.js';
+import type { Digest } from '../../../storage/digester.js';
 import type { Chunk } from '../chunks/chunk-request.js';
 import { lockUser, quotaError, quotaParameters, type QuotaRefusal } from '../limits/user-quota.js';
 import { uploadCancelled, uploadExpired, uploadNotFound, uploadRejected } from '../upload.errors.js';
@@ -92,6 +93,14 @@ export class UploadSessions {
     );
     if (rowCount === 0)
       throw new ServiceUnavailable('The upload has changed while it was completed; try again');
+  }
+
+  /** Keeps the checksums of an upload whose bytes are all there: they never change. */
+  async keepDigest({ id, part }: UploadSession, digest: Digest): Promise<void> {
+    await this.db.query(
+      `UPDATE upload_session SET digest = $3 WHERE id = $1 AND state = 'open' AND "offset" = total AND part = $2`,
+      [id, part, digest],
+    );
   }
 
   /** Ends an open session without a media; its bytes go next. */

@@ -1,0 +1,93 @@
+import { FairSemaphore, type Bounds } from './fair-semaphore.js';
+import { KeyedMutex } from './keyed-mutex.js';
+
+interface Job<Result> {
+  readonly owner: string;
+  readonly result: Promise<Result>;
+  readonly abandoned: AbortController;
+  /** Requests that wait for the result. */
+  clients: number;
+}
+
+/** What a job is about. */
+export interface JobKey {
+  readonly owner: string;
+  /** Jobs about the same thing run one after another. */
+  readonly subject: string;
+  /** Jobs about the same thing that ask for the same get the same answer. */
+  readonly request: string;
+}
+
+export interface JobBounds extends Bounds {
+  /** Jobs that may be running or waiting. */
+  readonly most: number;
+  readonly mostPerOwner: number;
+  /** What is thrown beyond that. */
+  readonly refusal: () => Error;
+}
+
+/**
+ * Runs slow jobs so that no owner takes the server from the others. A request that is sent again while it is worked on gets the
+ * answer to the first; owners take turns; and a job that nobody waits for any more is given up.
+ */
+export class JoinedJobs<Result> {
+  private readonly jobs = new Map<string, Job<Result>>();
+  private readonly subjects = new KeyedMutex();
+  private readonly turns: FairSemaphore;
+
+  constructor(private readonly bounds: JobBounds) {
+    this.turns = new FairSemaphore(bounds);
+  }
+
+  /**
+   * Runs `work`, or joins the job that does.
+   * @param client aborted when whoever asks has gone
+   * @param work gets a signal that is aborted when all of them have
+   * @throws `refusal()` if too many jobs are waiting
+   */
+  async run(
+    key: JobKey,
+    client: AbortSignal,
+    work: (abandoned: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
+    const name = JSON.stringify([key.subject, key.request]);
+    const job = this.jobs.get(name) ?? this.begin(name, key, work);
+    job.clients++;
+    const leave = () => {
+      if (--job.clients > 0) return;
+      this.end(name, job);
+      job.abandoned.abort(client.reason);
+    };
+    if (client.aborted) leave();
+    else client.addEventListener('abort', leave, { once: true });
+    try {
+      return await job.result;
+    } finally {
+      client.removeEventListener('abort', leave);
+      this.end(name, job);
+    }
+  }
+
+  private begin(
+    name: string,
+    { owner, subject }: JobKey,
+    work: (abandoned: AbortSignal) => Promise<Result>,
+  ): Job<Result> {
+    const own = [...this.jobs.values()].filter((job) => job.owner === owner).length;
+    if (this.jobs.size >= this.bounds.most || own >= this.bounds.mostPerOwner) throw this.bounds.refusal();
+    const abandoned = new AbortController();
+    const inTurn = async () => {
+      abandoned.signal.throwIfAborted();
+      return await work(abandoned.signal);
+    };
+    const result = this.subjects.run(subject, () => this.turns.run(owner, 0, inTurn));
+    const job = { owner, result, abandoned, clients: 0 };
+    this.jobs.set(name, job);
+    return job;
+  }
+
+  /** From now on the same request begins anew. */
+  private end(name: string, job: Job<Result>): void {
+    if (this.jobs.get(name) === job) this.jobs.delete(name);
+  }
+}
