@@ -35,13 +35,10 @@ export class Orphans {
   ) {}
 
   async *find(): AsyncGenerator<Orphan> {
-    const { orphanAgeSeconds } = this.config.sweep;
-    for (const area of Object.keys(KNOWN) as Area[])
-      for await (const names of this.findIn(
-        area,
-        area === 'quarantine' ? QUARANTINE_SECONDS : orphanAgeSeconds,
-      ))
-        for (const name of names) yield { area, name };
+    for (const area of Object.keys(KNOWN) as Area[]) {
+      const age = area === 'quarantine' ? QUARANTINE_SECONDS : this.config.sweep.orphanAgeSeconds;
+      for await (const names of this.findIn(area, age)) for (const name of names) yield { area, name };
+    }
   }
 
   /** Finds finished files without a row, however young, in batches. */
