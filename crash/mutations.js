@@ -211,7 +211,9 @@ export const MUTANTS = [
   },
   {
     name: 'settings are not pinned',
-    patches: [{ from: 'onConnect: (client: ClientBase) => pin(client, settings),', to: '' }],
+    patches: [
+      { from: 'onConnect: (client: ClientBase) => pin(client, settings, connection.schema),', to: '' },
+    ],
     layers: ['settings'],
   },
   {

@@ -1,11 +1,13 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { createApp } from './app.js';
 import type { Config } from './config/config.js';
-import { migrate, unsafeSettings, type Connection } from './database/data-source.js';
+import type { Connection } from './database/data-source.js';
+import { prepareDatabase } from './database/prepare.js';
 import { drain } from './http/drain.js';
+import { createLogger } from './http/logging.js';
+import { listening } from './listening.js';
 import { collectProcessMetrics } from './metrics/metrics-server.js';
 import { Thumbnails } from './media/images/thumbnails.js';
 import { pair } from './media/upkeep/pairing.js';
@@ -18,19 +20,17 @@ export interface Serving {
   readonly stop: () => Promise<void>;
 }
 
-/** Brings the schema up to date and listens. */
+/** Waits for the database, brings its schema up to date and listens. @throws StartError */
 export async function serve(config: Config, connection: Connection): Promise<Serving> {
-  await migrate(connection);
-  const app = await createApp(config, connection);
-  const source = app.get(DataSource);
-  await pair(source, config.dataDir);
-  for (const name of await unsafeSettings(source)) {
-    new Logger('Database').error(`${name} is off in Postgres: a power cut WILL LOSE acknowledged uploads`);
-  }
+  const logger = createLogger(config.logLevel);
+  const warn = (words: string) => logger.warn({ context: 'Database' }, words);
+  const place = await prepareDatabase(connection, { unsafe: config.database.unsafe, warn });
+  const app = await createApp(config, place);
+  await pair(app.get(DataSource), config.dataDir);
   if (config.metricsPort !== undefined) collectProcessMetrics();
+  await listening(app.listen(config.port, config.host), 'HOST, PORT', `${config.host}:${config.port}`);
   app.get(Sweeper).start();
   app.get(Thumbnails).start();
-  await app.listen(config.port, config.host);
   const server: Server = app.getHttpServer();
   return {
     port: (server.address() as AddressInfo).port,

@@ -1,9 +1,17 @@
+import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { jest } from '@jest/globals';
+import { StartError } from '../src/config/start-error.js';
+import { prepareDatabase } from '../src/database/prepare.js';
+import { freePort } from './setup/free-port.js';
+import { listenForPostgres } from './setup/postgres-proxy.js';
 import { ServerProcess } from './setup/server-process.js';
-import { createDatabase, dropDatabase } from './setup/test-app.js';
-import { urlOf } from './setup/test-server.js';
+import { administer, createDatabase, dropDatabase } from './setup/test-app.js';
+import { testServer, urlOf } from './setup/test-server.js';
+
+jest.setTimeout(30_000);
 
 let dataDir: string;
 let database: string;
@@ -20,14 +28,138 @@ afterEach(async () => {
   await dropDatabase(database);
 });
 
-function start(settings: Record<string, string> = {}): ServerProcess {
-  const server = ServerProcess.start({
-    ...{ DATA_DIR: dataDir, DATABASE_URL: urlOf(database), UNSAFE_DATABASE: 'true' },
-    ...settings,
-  });
+function start(settings: Record<string, string> = {}, options: readonly string[] = []): ServerProcess {
+  const own = {
+    DATA_DIR: dataDir,
+    DATABASE_URL: urlOf(database),
+    UNSAFE_DATABASE: 'true',
+    LOG_LEVEL: 'warn',
+  };
+  const server = ServerProcess.start({ ...own, ...settings }, options);
   servers.push(server);
   return server;
 }
+
+/** The only line that a server prints which cannot start. */
+async function refusal(settings: Record<string, string>, options: readonly string[] = []): Promise<string> {
+  const { code, printed } = await start({ LOG_LEVEL: 'silent', ...settings }, options).ended();
+  const lines = printed.trimEnd().split('\n');
+  expect([code, lines.length]).toEqual([1, 1]);
+  return lines[0]!;
+}
+
+/** The same for a database, without the rest of the server. */
+async function prepare(url: string, patienceMs = 0): Promise<{ refusal: string; warnings: string[] }> {
+  const warnings: string[] = [];
+  const options = { unsafe: false, warn: (words: string) => warnings.push(words), patienceMs };
+  const refused = await prepareDatabase({ url }, options).catch((error: unknown) => error);
+  expect(refused).toBeInstanceOf(StartError);
+  return { refusal: (refused as StartError).message, warnings };
+}
+
+describe('a start that cannot be is told in one line', () => {
+  it('no such database', async () => {
+    expect(await refusal({ DATABASE_URL: urlOf('nowhere') })).toBe(
+      'DATABASE_URL: database "nowhere" does not exist. Create it: createdb --encoding=UTF8.',
+    );
+  });
+
+  it('a Postgres that forgets, unless that will do', async () => {
+    expect(await refusal({ UNSAFE_DATABASE: 'false' })).toMatch(
+      /^DATABASE_URL: Postgres has fsync=off, full_page_writes=off, and a power cut WILL LOSE.*UNSAFE_DATABASE=true/,
+    );
+    expect(await start().says(/api\/docs/)).toMatch(/"msg":"Postgres has fsync=off.*WILL LOSE/);
+  });
+
+  it('no such user', async () => {
+    const url = urlOf(database).replace(testServer().connection.user, 'stranger:secret');
+    const { refusal } = await prepare(url);
+    expect(refusal).toMatch(/^DATABASE_URL: role "stranger" does not exist\. Put user/);
+  });
+
+  it('no privilege to make tables', async () => {
+    const [role, fresh] = [`${database}_role`, `${database}_fresh`];
+    await administer(`CREATE ROLE ${role} LOGIN`);
+    await administer(`CREATE DATABASE ${fresh}`);
+    const url = urlOf(fresh).replace(testServer().connection.user, role);
+    const options = { unsafe: true, warn: () => undefined };
+    await expect(prepareDatabase({ url }, options)).rejects.toThrow(
+      'DATABASE_URL: permission denied for schema public. Let its user connect and create tables: GRANT CREATE ON SCHEMA.',
+    );
+    await dropDatabase(fresh);
+    await administer(`DROP ROLE ${role}`);
+  });
+
+  it('a URL that is none, without what it says', async () => {
+    const { refusal } = await prepare('postgres://user:secret@host:543210/x');
+    expect(refusal).toMatch(/^DATABASE_URL: Invalid URL\. It has to be postgres:/);
+    expect(refusal).not.toContain('secret');
+  });
+
+  it.each(['SQL_ASCII', 'LATIN1'])('a database in %s', async (encoding) => {
+    const name = `${database}_${encoding.toLowerCase()}`;
+    await administer(`CREATE DATABASE ${name} ENCODING '${encoding}' LOCALE 'C' TEMPLATE template0`);
+    const { refusal } = await prepare(urlOf(name));
+    expect(refusal).toMatch(/^DATABASE_URL: the encoding of the database is (SQL_ASCII|LATIN1), .*=UTF8/);
+    await dropDatabase(name);
+  });
+
+  it('a Postgres that does not come up in time', async () => {
+    const port = await freePort();
+    const { refusal, warnings } = await prepare(`postgres://user:secret@127.0.0.1:${port}/x`, 300);
+    const refused = `connect ECONNREFUSED 127.0.0.1:${port}`;
+    expect(refusal).toBe(
+      `DATABASE_URL: after 1 s still no Postgres to write to: ${refused}. Start it, or put DATABASE_URL right.`,
+    );
+    expect(warnings).toEqual([`Waiting 1 s at most for a Postgres to write to: ${refused}`]);
+  });
+
+  it('a port that is taken', async () => {
+    const { port } = new URL(await start().url());
+    expect(await refusal({ PORT: port })).toBe(
+      `HOST, PORT: 127.0.0.1:${port} is taken: stop what listens there, or choose another port.`,
+    );
+    expect(await refusal({ METRICS_PORT: port })).toMatch(/^METRICS_HOST, METRICS_PORT: .* is taken/);
+  });
+
+  it('a host that is not of this machine', async () => {
+    expect(await refusal({ HOST: '192.0.2.1' })).toMatch(/^HOST, PORT: 192\.0\.2\.1:0 is no address of this/);
+  });
+
+  it('a directory below a file', async () => {
+    await writeFile(join(dataDir, 'file'), '');
+    const directory = join(dataDir, 'file', 'data');
+    expect(await refusal({ DATA_DIR: directory })).toMatch(
+      new RegExp(`^DATA_DIR: ${directory} cannot be written to \\(ENOTDIR: `),
+    );
+    expect(await refusal({ DATA_DIR: directory, JWT_SECRET: '' })).toMatch(/^DATA_DIR: .*set JWT_SECRET\.$/);
+  });
+
+  it('files/ that cannot be written to', async () => {
+    await writeFile(join(dataDir, 'files'), '');
+    expect(await refusal({})).toMatch(new RegExp(`^DATA_DIR: ${dataDir}/files cannot be written to`));
+  });
+
+  it('a Node that is too old, and which one it takes', async () => {
+    const line = await refusal({}, ['--import', resolve('test/setup/faked-node.js')]);
+    expect(line).toBe('Mediadock needs Node 20.19 or newer, and this is 18.20.8: install a newer one.');
+    const { engines } = JSON.parse(readFileSync('package.json', 'utf8')) as { engines: { node: string } };
+    expect(engines.node).toBe('>=20.19');
+  });
+});
+
+describe('a Postgres that is coming up', () => {
+  it('is waited for', async () => {
+    const port = await freePort();
+    const { user } = testServer().connection;
+    const server = start({ DATABASE_URL: `postgres://${user}@127.0.0.1:${port}/${database}` });
+    await server.says(/Waiting 60 s at most for a Postgres to write to: connect ECONNREFUSED/);
+    const close = await listenForPostgres(port);
+    expect((await fetch(`${await server.url()}/health/ready`)).status).toBe(200);
+    await server.stop();
+    await close();
+  });
+});
 
 describe('a database that is older than its files', () => {
   it('is told of at the start, with how many files it does not know', async () => {

@@ -9,6 +9,7 @@ import { validateSync } from 'class-validator';
 import { Environment } from './environment.js';
 import { loadJwtSecret } from './jwt-secret.js';
 import { MEDIA_TYPES } from './media-types.js';
+import { StartError } from './start-error.js';
 
 /** How bearer tokens are verified: by a shared secret, or by the keys an issuer publishes. */
 export type TokenKeys =
@@ -44,7 +45,12 @@ export class Config {
   readonly workers: number;
   /** Absolute path. */
   readonly dataDir: string;
-  readonly database: { readonly url: string | undefined; readonly poolSize: number };
+  readonly database: {
+    readonly url: string | undefined;
+    readonly poolSize: number;
+    /** Whether one that loses what it has committed will do. */
+    readonly unsafe: boolean;
+  };
   /** What file URLs start with, without a last slash; unset (never in production): the origin the request came to. */
   readonly publicUrl: string | undefined;
   readonly tokens: {
@@ -110,7 +116,11 @@ export class Config {
     this.metricsHost = env.METRICS_HOST;
     this.workers = env.WORKERS === 'auto' ? availableParallelism() : Number(env.WORKERS);
     this.dataDir = resolve(env.DATA_DIR);
-    this.database = { url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE };
+    this.database = {
+      url: env.DATABASE_URL,
+      poolSize: env.DATABASE_POOL_SIZE,
+      unsafe: env.UNSAFE_DATABASE === 'true',
+    };
     this.publicUrl = env.PUBLIC_URL && withoutLastSlash(env.PUBLIC_URL);
     this.tokens = {
       keys: tokenKeys(env, this.dataDir),
@@ -188,7 +198,7 @@ function isNetwork(text: string): boolean {
 }
 
 /** A setting that stops the start; the message names each wrong one and what it should be. */
-export class ConfigError extends Error {
+export class ConfigError extends StartError {
   override readonly name = 'ConfigError';
 
   constructor(readonly problems: readonly string[]) {

@@ -65,6 +65,9 @@ export class Environment {
   @WholeNumber(2, 1000)
   DATABASE_POOL_SIZE = 10;
 
+  @IsIn(['true', 'false'])
+  UNSAFE_DATABASE: 'true' | 'false' = 'false';
+
   @IsOptional()
   @HttpUrl()
   PUBLIC_URL?: string;

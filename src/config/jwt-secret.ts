@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { StartError } from './start-error.js';
 
 /**
  * The secret of a try-out server: made at random on the first start and kept in the data directory, so that
@@ -8,7 +9,15 @@ import { join } from 'node:path';
  */
 export function loadJwtSecret(dataDir: string): string {
   const path = join(dataDir, 'jwt-secret');
-  return read(path) ?? create(path, dataDir);
+  try {
+    return read(path) ?? create(path, dataDir);
+  } catch (cause) {
+    throw new StartError(
+      `DATA_DIR: the secret of tokens cannot be kept there (${(cause as Error).message}). Give ${dataDir} to the user ` +
+        'that runs Mediadock, choose another directory, or set JWT_SECRET.',
+      { cause },
+    );
+  }
 }
 
 function read(path: string): string | undefined {

@@ -1,31 +1,19 @@
 import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
 import type { ClientBase } from 'pg';
-import { DataSource } from 'typeorm';
+import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import { UploadsAndMedia1764288000000 } from '../../migrations/1764288000000-uploads-and-media.js';
 import { ConfigError } from '../config/config.js';
+import { MIGRATING, pin, SERVING } from './session.js';
 
 /** Where Postgres is: a URL, or the socket of the embedded one. */
-export type Connection =
+export type Connection = (
   | { readonly url: string }
-  | { readonly host: string; readonly port: number; readonly user: string; readonly database: string };
-
-type Settings = Readonly<Record<string, string>>;
-
-/** COMMIT means durable. */
-const DURABLE: Settings = { synchronous_commit: 'on' };
-
-/**
- * No statement and no lock is waited for long. A process that freezes with a row locked loses its transaction, so its users
- * keep their uploads.
- */
-const SERVING: Settings = {
-  ...DURABLE,
-  lock_timeout: '3s',
-  statement_timeout: '5s',
-  idle_in_transaction_session_timeout: '15s',
+  | { readonly host: string; readonly port: number; readonly user: string; readonly database: string }
+) & {
+  /** Where the tables are; unset: where the session would make them. */
+  readonly schema?: string;
 };
 
-const MIGRATING: Settings = { ...DURABLE, lock_timeout: '0', statement_timeout: '0' };
 const MIGRATION_LOCK = 7_326_118;
 const MIGRATIONS = [UploadsAndMedia1764288000000];
 
@@ -42,25 +30,27 @@ export function databaseOptions(connection: Connection, poolSize: number): TypeO
  * @throws ConfigError when another version of Mediadock made the database
  */
 export async function migrate(connection: Connection): Promise<void> {
-  const source = await new DataSource(options(connection, 2, MIGRATING)).initialize();
-  const lock = source.createQueryRunner();
+  const source = await new DataSource(options(connection, 1, MIGRATING)).initialize();
+  const runner = source.createQueryRunner();
   try {
-    // Held by the connection: it goes when the connection does, however that comes about.
-    await lock.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
-    await refuseOtherVersions(source);
-    await source.runMigrations({ transaction: 'each' });
+    await runner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    await refuseOtherVersions(source, runner);
+    const migrations = new MigrationExecutor(source, runner);
+    migrations.transaction = 'each';
+    await migrations.executePendingMigrations();
+    // It would go with the connection, but a pooler may keep that.
+    await runner.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
   } finally {
-    await lock.release();
+    await runner.release();
     await source.destroy();
   }
 }
 
-async function refuseOtherVersions(source: DataSource): Promise<void> {
-  const [{ exists }] = await source.query<[{ exists: boolean }]>(
-    `SELECT to_regclass('migration') IS NOT NULL AS exists`,
-  );
+async function refuseOtherVersions(source: DataSource, runner: QueryRunner): Promise<void> {
+  const known = `SELECT to_regclass('migration') IS NOT NULL AS exists`;
+  const [{ exists }] = await source.query<[{ exists: boolean }]>(known, [], runner);
   if (!exists) return;
-  const applied = await source.query<{ name: string }[]>(`SELECT name FROM migration`);
+  const applied = await source.query<{ name: string }[]>(`SELECT name FROM migration`, [], runner);
   if (applied.every(({ name }) => MIGRATIONS.some((migration) => migration.name === name))) return;
   throw new ConfigError([
     'DATA_DIR, DATABASE_URL: made by another version of Mediadock, whose layout this one cannot read. ' +
@@ -68,56 +58,41 @@ async function refuseOtherVersions(source: DataSource): Promise<void> {
   ]);
 }
 
-/** Names Postgres settings that break the promise of durability; empty when all is well. */
-export async function unsafeSettings(source: DataSource): Promise<string[]> {
-  const rows = await source.query<{ name: string }[]>(
-    `SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting <> 'on'`,
-  );
-  return rows.map(({ name }) => name);
+/** How node-postgres connects. */
+export function clientOptions(connection: Connection) {
+  if ('url' in connection) return { connectionString: withoutSessionSettings(connection.url) };
+  const { host, port, user, database } = connection;
+  return { host, port, user, database };
 }
 
-function options(connection: Connection, poolSize: number, settings: Settings, silenceMs = 0) {
-  const place =
-    'url' in connection
-      ? { url: connection.url }
-      : {
-          host: connection.host,
-          port: connection.port,
-          username: connection.user,
-          database: connection.database,
-        };
+/** Settings in the URL would win over those that the code gives, as far as node-postgres knows them. */
+function withoutSessionSettings(url: string): string {
+  return url.replace(
+    /(?<=[?&])(?:query_timeout|(?:statement|lock|idle_in_transaction_session)_timeout|client_encoding|replication|binary)=[^&#]*/g,
+    '',
+  );
+}
+
+function options(
+  connection: Connection,
+  poolSize: number,
+  settings: Parameters<typeof pin>[1],
+  silenceMs = 0,
+) {
   return {
     type: 'postgres' as const,
-    ...place,
     migrations: MIGRATIONS,
     migrationsTableName: 'migration',
     poolSize,
     connectTimeoutMS: 3000,
     applicationName: 'mediadock',
     extra: {
+      ...clientOptions(connection),
       query_timeout: silenceMs,
       // Statements are sent without waiting for the answers to those before them.
       pipeline: true,
       keepAlive: true,
-      onConnect: (client: ClientBase) => pin(client, settings),
+      onConnect: (client: ClientBase) => pin(client, settings, connection.schema),
     },
   };
-}
-
-/**
- * Sets what the promise needs on a new connection, after it is made: whatever the URL, the role, the database or a pooler
- * say. A stronger `synchronous_commit` (remote_apply) stays.
- */
-async function pin(client: ClientBase, settings: Settings): Promise<void> {
-  const { rows } = await client.query<{ name: string; wanted: string; value: string }>(
-    `SELECT key AS name, value AS wanted, set_config(key, CASE
-       WHEN key = 'synchronous_commit' AND current_setting(key) = 'remote_apply' THEN 'remote_apply' ELSE value END, false) AS value
-     FROM json_each_text($1)`,
-    [JSON.stringify(settings)],
-  );
-  const wrong = rows.filter(({ wanted, value }) => value !== wanted && value !== 'remote_apply');
-  if (wrong.length > 0)
-    throw new Error(
-      `Postgres does not take ${wrong.map(({ name, wanted }) => `${name}=${wanted}`).join(', ')}`,
-    );
 }

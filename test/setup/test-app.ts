@@ -26,11 +26,12 @@ export class TestApp {
 
   /** @param settings environment variables over those of a test */
   static async start(settings: Record<string, string> = {}): Promise<TestApp> {
-    return await TestApp.on(
-      await createDatabase(),
-      await mkdtemp(join(tmpdir(), 'mediadock-app-')),
-      settings,
-    );
+    return await TestApp.startOn(await createDatabase(), settings);
+  }
+
+  /** On a database that is there, with a data directory of its own. */
+  static async startOn(database: string, settings: Record<string, string> = {}): Promise<TestApp> {
+    return await TestApp.on(database, await mkdtemp(join(tmpdir(), 'mediadock-app-')), settings);
   }
 
   static async on(
@@ -45,7 +46,8 @@ export class TestApp {
       DATA_DIR: dataDir,
       ...settings,
     });
-    const app = await createApp(config, { ...testServer().connection, database });
+    const { url } = config.database;
+    const app = await createApp(config, url ? { url } : { ...testServer().connection, database });
     await app.listen(0, '127.0.0.1');
     const { port } = app.getHttpServer().address() as AddressInfo;
     return new TestApp(app, `http://127.0.0.1:${port}`, config, database, settings);

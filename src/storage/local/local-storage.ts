@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { access, link, mkdir, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import { access, link, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { allAfterSettled } from '../../concurrency/all-after-settled.js';
 import { Batcher } from '../../concurrency/batcher.js';
 import { Config } from '../../config/config.js';
 import { BlobStorage, type Area, type PartRange } from '../blob-storage.js';
+import { makeWritable } from './data-directory.js';
 import { Disk } from './disk.js';
 import {
   FILE_MODE,
@@ -50,7 +51,7 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
 
   async onModuleInit(): Promise<void> {
     const { dataDir } = this.config;
-    for (const area of AREAS) await mkdir(this.path(area, ''), { recursive: true });
+    await makeWritable(AREAS.map((area) => this.path(area, '')));
     await syncDirectory(dataDir);
     // The data directory may be just as new. A parent that may not be read is not one that we made.
     await syncDirectory(dirname(dataDir)).catch((error: unknown) => {

@@ -1,0 +1,86 @@
+import pg from 'pg';
+import { StartError } from '../config/start-error.js';
+import { AppError } from '../errors/app-error.js';
+import { isDatabaseAway } from '../errors/database-errors.js';
+import { clientOptions, type Connection } from './data-source.js';
+import { SCHEMA } from './session.js';
+
+/** What a Postgres says of itself. */
+export interface Facts {
+  readonly encoding: string;
+  readonly schema: string;
+  readonly isStandby: boolean;
+  /** Settings by which a power cut or a failing disk loses what was committed, as `name=value`. */
+  readonly unsafe: readonly string[];
+}
+
+const FACTS = `
+  SELECT current_setting('server_encoding') AS encoding, ${SCHEMA} AS schema, pg_is_in_recovery() AS "isStandby",
+    array(SELECT name || '=' || setting FROM pg_settings
+      WHERE name IN ('fsync', 'full_page_writes') AND setting <> 'on' OR name = 'data_sync_retry' AND setting <> 'off'
+      ORDER BY name) AS unsafe`;
+
+const ANSWER_MS = 3000;
+
+/**
+ * Asks Postgres, as a session that sets nothing, what it is like; or tells what keeps it from answering yet.
+ * @throws StartError behind a pooler that shares sessions; any other error where waiting will not help
+ */
+export async function examine(connection: Connection): Promise<Facts | { readonly obstacle: string }> {
+  const settings = {
+    ...clientOptions(connection),
+    connectionTimeoutMillis: ANSWER_MS,
+    query_timeout: ANSWER_MS,
+  };
+  const clients = [new pg.Client(settings), new pg.Client(settings)] as const;
+  try {
+    for (const client of clients) await client.on('error', ignore).connect();
+    if (await areShared(...clients)) throw sharedSessions();
+    const { rows } = await clients[0].query<Facts>(FACTS);
+    return rows[0] ?? { obstacle: 'it does not answer' };
+  } catch (error) {
+    if (!isDatabaseAway(error) || isRefusedByPooler(error)) throw error;
+    return { obstacle: wordsOf(error) };
+  } finally {
+    await Promise.all(clients.map((client) => client.end().catch(ignore)));
+  }
+}
+
+/**
+ * Whether a pooler lends connections for a transaction or a statement only. Whichever it lends next, the newest or the
+ * oldest: one of these questions is answered by another connection than before, or by the other session's.
+ */
+async function areShared(a: pg.Client, b: pg.Client): Promise<boolean> {
+  const seen = new Map([a, b].map((client) => [client, new Set<number>()]));
+  for (const client of [a, b, b, a, b, a, a]) {
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    for (const { pid } of rows) seen.get(client)?.add(pid);
+  }
+  const backends = [...seen.values()].flatMap((pids) => [...pids]);
+  return backends.length !== 2 || new Set(backends).size !== 2;
+}
+
+function sharedSessions(): StartError {
+  return new StartError(
+    'DATABASE_URL: leads to a pooler that shares connections between sessions, where no setting lasts, durability ' +
+      'included. Set pool_mode=session for this database (PgBouncer), or connect to Postgres itself.',
+  );
+}
+
+/** PgBouncer has one code for all that it has to say; these words are not about a Postgres that is coming up. */
+function isRefusedByPooler(error: unknown): boolean {
+  return /unsupported startup parameter|no such (database|user)|not allowed|authentication failed/i.test(
+    wordsOf(error),
+  );
+}
+
+export function wordsOf(error: unknown): string {
+  const { message, errors = [], cause } = error as Error & { errors?: readonly unknown[] };
+  if (error instanceof AppError && cause !== undefined) return wordsOf(cause);
+  // A name with several addresses fails with one error for each, and has no words of its own.
+  return message || errors.map(wordsOf).join(', ');
+}
+
+function ignore(): void {
+  // The query that was under way reports it.
+}

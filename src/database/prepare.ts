@@ -1,0 +1,87 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StartError } from '../config/start-error.js';
+import { fromDatabase } from '../errors/database-errors.js';
+import { migrate, type Connection } from './data-source.js';
+import { examine, wordsOf, type Facts } from './examine.js';
+
+export interface PrepareOptions {
+  /** Whether a Postgres that may lose what it has committed will do. */
+  readonly unsafe: boolean;
+  /** Told what an operator should know. */
+  readonly warn: (words: string) => void;
+  readonly patienceMs?: number;
+}
+
+const PATIENCE_MS = 60_000;
+const POLL_MS = 250;
+
+const ADVICE: readonly (readonly [code: RegExp, advice: string])[] = [
+  [/^28/, 'Put user and password right, and what pg_hba.conf says of them'],
+  [/^3D000$/, 'Create it: createdb --encoding=UTF8'],
+  [/^42501$/, 'Let its user connect and create tables: GRANT CREATE ON SCHEMA'],
+  [
+    /^ERR_INVALID_URL$/,
+    'It has to be postgres://user:password@host:5432/database, with special characters as %XX',
+  ],
+];
+
+/**
+ * Waits for a Postgres that is coming up, refuses one that cannot keep the promise, and brings its schema up to date.
+ * Returns the connection with the schema that has the tables.
+ * @throws StartError
+ */
+export async function prepareDatabase(connection: Connection, options: PrepareOptions): Promise<Connection> {
+  try {
+    const facts = await untilWritable(connection, options);
+    refuseUnfit(facts, options);
+    const place = { ...connection, schema: facts.schema };
+    await migrate(place);
+    return place;
+  } catch (error) {
+    throw explained(error);
+  }
+}
+
+async function untilWritable(
+  connection: Connection,
+  { warn, patienceMs = PATIENCE_MS }: PrepareOptions,
+): Promise<Facts> {
+  const deadline = Date.now() + patienceMs;
+  const limit = `${Math.ceil(patienceMs / 1000)} s`;
+  for (let tries = 0; ; tries++) {
+    const found = await examine(connection);
+    const obstacle = 'obstacle' in found ? found.obstacle : 'it is a read-only standby';
+    if ('encoding' in found && !found.isStandby) return found;
+    if (Date.now() >= deadline) {
+      const advice = 'Start it, or put DATABASE_URL right.';
+      throw new StartError(
+        `DATABASE_URL: after ${limit} still no Postgres to write to: ${obstacle}. ${advice}`,
+      );
+    }
+    if (tries === 0) warn(`Waiting ${limit} at most for a Postgres to write to: ${obstacle}`);
+    await sleep(POLL_MS);
+  }
+}
+
+function refuseUnfit({ encoding, unsafe }: Facts, options: PrepareOptions): void {
+  if (encoding !== 'UTF8') {
+    throw new StartError(
+      `DATABASE_URL: the encoding of the database is ${encoding}, which cannot keep every file name. ` +
+        'Create one in UTF8: createdb --encoding=UTF8 --template=template0.',
+    );
+  }
+  if (unsafe.length === 0) return;
+  const danger = `Postgres has ${unsafe.join(', ')}, and a power cut WILL LOSE acknowledged uploads`;
+  if (options.unsafe) return options.warn(danger);
+  const advice = 'Put that right in postgresql.conf, or set UNSAFE_DATABASE=true if they may be lost.';
+  throw new StartError(`DATABASE_URL: ${danger}. ${advice}`);
+}
+
+/** Words for a person about an error of Postgres, of the way to it or of its URL; a mistake of ours stays as it is. */
+function explained(error: unknown): unknown {
+  const { severity, code } = error as { severity?: string; code?: string };
+  const isOurs = severity === undefined && code === undefined && fromDatabase(error) === undefined;
+  if (error instanceof StartError || isOurs) return error;
+  const [, advice] = ADVICE.find(([pattern]) => pattern.test(code ?? '')) ?? [];
+  return new StartError(`DATABASE_URL: ${wordsOf(error)}.${advice ? ` ${advice}.` : ''}`, { cause: error });
+}

@@ -1,0 +1,78 @@
+import type { ClientBase } from 'pg';
+import { ServiceUnavailable } from '../errors/app-error.js';
+
+type Settings = Readonly<Record<string, string>>;
+
+/** COMMIT means durable, and values are written and read the one way that the source expects. */
+const ALWAYS: Settings = {
+  synchronous_commit: 'on',
+  default_transaction_isolation: 'read committed',
+  default_transaction_read_only: 'off',
+  default_transaction_deferrable: 'off',
+  client_encoding: 'UTF8',
+  standard_conforming_strings: 'on',
+  DateStyle: 'ISO, MDY',
+  IntervalStyle: 'postgres',
+  TimeZone: 'UTC',
+  array_nulls: 'on',
+  transform_null_equals: 'off',
+  extra_float_digits: '1',
+  // The pool decides when an idle connection ends.
+  idle_session_timeout: '0',
+  transaction_timeout: '0',
+};
+
+/**
+ * No statement and no lock is waited for long. A process that freezes with a row locked loses its transaction, so its users
+ * keep their uploads.
+ */
+export const SERVING: Settings = {
+  ...ALWAYS,
+  lock_timeout: '3s',
+  statement_timeout: '5s',
+  idle_in_transaction_session_timeout: '15s',
+};
+
+export const MIGRATING: Settings = {
+  ...ALWAYS,
+  lock_timeout: '0',
+  statement_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+};
+
+/**
+ * The schema of our tables: of those in search_path that are not of Postgres itself, the first that has them, else the first,
+ * else public.
+ */
+export const SCHEMA = `coalesce((
+  SELECT name FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (name, place)
+  WHERE name !~ '^pg_' AND name <> 'information_schema'
+  ORDER BY to_regclass(quote_ident(name) || '.data_directory') IS NULL, place LIMIT 1), 'public')`;
+
+/** Leaves out those that an older Postgres does not have. A stronger `synchronous_commit` (remote_apply) stays. */
+const PIN = `
+  SELECT key AS name, value AS wanted, set_config(key, CASE
+    WHEN key = 'synchronous_commit' AND current_setting(key) = 'remote_apply' THEN 'remote_apply' ELSE value END, false) AS value
+  FROM json_each_text($1) WHERE current_setting(key, true) IS NOT NULL
+  UNION ALL
+  SELECT 'search_path', path, set_config('search_path', path, false)
+  FROM (SELECT quote_ident(coalesce($2, ${SCHEMA})) AS path) AS own`;
+
+const PIN_MS = 5000;
+
+/**
+ * Sets what the promise and the statements need on a new connection, after it is made: whatever the URL, the role, the
+ * database or a pooler say.
+ * @param schema where the tables are; undefined: where tables would be made
+ */
+export async function pin(client: ClientBase, settings: Settings, schema: string | undefined): Promise<void> {
+  const query = { text: PIN, values: [JSON.stringify(settings), schema], query_timeout: PIN_MS };
+  const { rows } = await client.query<{ name: string; wanted: string; value: string }>(query);
+  const wrong = rows.filter(({ wanted, value }) => value !== wanted && value !== 'remote_apply');
+  if (wrong.length === 0) return;
+  const refused = wrong.map(({ name, wanted }) => `${name}=${wanted}`).join(', ');
+  throw new ServiceUnavailable(
+    'The database is not available',
+    new Error(`Postgres does not take ${refused}`),
+  );
+}
