@@ -17,6 +17,15 @@ const TARGETS = [
 const SETTINGS = ['.swcrc', 'package-lock.json', 'scripts/build.js'];
 const STAMP = '.stamp';
 
+// As in src/node-version.ts: `npm start` comes here first, and what follows needs it.
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  console.error(
+    `Mediadock needs Node 20.19 or newer, and this is ${process.versions.node}: install a newer one.`,
+  );
+  process.exit(1);
+}
+
 process.chdir(join(import.meta.dirname, '..'));
 await Promise.all(TARGETS.map(build));
 

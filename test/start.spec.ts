@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -145,6 +146,10 @@ describe('a start that cannot be is told in one line', () => {
     expect(line).toBe('Mediadock needs Node 20.19 or newer, and this is 18.20.8: install a newer one.');
     const { engines } = JSON.parse(readFileSync('package.json', 'utf8')) as { engines: { node: string } };
     expect(engines.node).toBe('>=20.19');
+    // `npm start` builds first.
+    const args = ['--import', resolve('test/setup/faked-node.js'), 'scripts/build.js'];
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect([status, stderr]).toEqual([1, `${line}\n`]);
   });
 });
 
