@@ -23,6 +23,8 @@ const MEDIA = [
         search             text        COLLATE "C" NOT NULL GENERATED ALWAYS AS (
           lower(coalesce(title, '') || E'\\n' || coalesce(description, '') COLLATE "und-x-icu")) STORED,
         mime               text        NOT NULL,
+        -- of a text: a name of the WHATWG Encoding Standard
+        charset            text,
         size               bigint      NOT NULL CHECK (size > 0),
         md5                text        NOT NULL,
         sha256             text        NOT NULL,

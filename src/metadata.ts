@@ -199,6 +199,14 @@ export default async () => {
                 type: () => String,
                 description: 'Told from the bytes, not from what the client claimed.',
               },
+              charset: {
+                required: true,
+                type: () => String,
+                nullable: true,
+                description:
+                  'Of a text, told from the bytes: a name of the WHATWG Encoding Standard. Null for other files.',
+                example: 'windows-1252',
+              },
             },
             MediaQueryDto: {
               type: { required: false, enum: ['image', 'eimage', 'doc'] },

@@ -11,8 +11,8 @@ export interface Digest {
   readonly md5: string;
   /** 64 hex digits, lower case. */
   readonly sha256: string;
-  /** Whether the bytes are valid UTF-8, without control characters but white space. */
-  readonly text: boolean;
+  /** If all of it is text; a name of the WHATWG Encoding Standard. */
+  readonly charset: string | null;
 }
 
 /** Checksums of whole files, off the event loop. */

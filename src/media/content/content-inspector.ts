@@ -16,6 +16,8 @@ import { isZip } from './zip-head.js';
 /** What the bytes of a whole file turned out to be. */
 export interface Content {
   readonly type: ContentType;
+  /** Of a text. */
+  readonly charset: string | null;
   /** Undefined for documents. */
   readonly image: ImageFacts | undefined;
   /** All of an image, as it was read for its facts. */
@@ -35,8 +37,8 @@ export interface Head {
 export interface WholeFile {
   readonly total: number;
   readonly fileName: string | null;
-  /** Whether all of it is clean text. */
-  readonly text: boolean;
+  /** If all of it is text. */
+  readonly charset: string | null;
 }
 
 const HEAD_BYTES = 256 * 1024;
@@ -71,17 +73,18 @@ export class ContentInspector {
    * Judges a whole file, whatever its head promised.
    * @throws UnsupportedContent, UnreadableImage, UploadTooLarge
    */
-  async examine(file: FileHandle, { total, fileName, text }: WholeFile): Promise<Content> {
+  async examine(file: FileHandle, { total, fileName, charset }: WholeFile): Promise<Content> {
     const head = await readAt(file, Math.min(total, HEAD_BYTES), 0);
     const sniffed = await sniff(head, head.length === total, fileName);
-    const type = this.permit(await decide(file, sniffed, { head, total, text }), total, fileName);
+    const type = this.permit(await decide(file, sniffed, { head, total, charset }), total, fileName);
     const image = type.kind === 'image' ? await readAt(file, total, 0) : undefined;
     const facts = image && (await this.images.facts(image));
     const imageEnd = image && endOfImage(image, type.mime);
     if (image && imageEnd === undefined) throw new UnreadableImage();
     const other = isZip(head) ? undefined : await stowaway(file, { mime: type.mime, total, imageEnd });
     if (other) throw this.unsupported(other, fileName);
-    return { type, image: facts, bytes: image };
+    const isText = type.mime.startsWith('text/');
+    return { type, charset: isText ? charset : null, image: facts, bytes: image };
   }
 
   /** The type of what is taken, by its bytes, the settings and its size. */
@@ -115,13 +118,13 @@ export class ContentInspector {
 async function decide(
   file: FileHandle,
   sniffed: Sniffed,
-  { head, total, text }: { head: Buffer; total: number; text: boolean },
+  { head, total, charset }: { head: Buffer; total: number; charset: string | null },
 ): Promise<Accepted | Refused> {
   if (sniffed.verdict === 'refused') return sniffed;
   if (isZip(head)) return await packageType(file, total);
   if (sniffed.verdict === 'undecided') return refused(null);
   const { mime } = sniffed.type;
-  if (mime.startsWith('text/') && !text) return refused(null);
+  if (mime.startsWith('text/') && charset === null) return refused(null);
   if (!isCompoundFile(head)) return sniffed;
   const office = await oldOfficeType(file, total, mime);
   return office === undefined ? refused('application/x-cfb') : accepted(office);

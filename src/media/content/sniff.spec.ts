@@ -23,9 +23,19 @@ describe('sniff', () => {
     ['<ada@example.org> wrote', null, 'text/plain'],
     ['<3', null, 'text/plain'],
     ['<img src=x onerror=alert(1)>', null, 'refused'],
-    ['</p>', null, 'refused'],
+    ['</p><script>x', null, 'refused'],
+    ['</p>', null, 'text/plain'],
+    ['<img src="logo.png">\n# Title', null, 'text/plain'],
+    ['<alice> hi, is on=1 ok? <script>', null, 'text/plain'],
+    ['<x:svg xmlns:x="http://www.w3.org/2000/svg"/>', null, 'refused'],
+    ['<!DOCTYPE svg PUBLIC "">', null, 'refused'],
+    ['<% response %>', null, 'refused'],
+    ['RIFF abcWEBP are words', null, 'text/plain'],
+    ['A PDF begins with %PDF-1.4', null, 'text/plain'],
+    ['GPL Ghostscript\n%PDF-1.4', null, 'application/pdf'],
+    ['<script>\n%PDF-1.4', null, 'refused'],
     ['<?= 1 ?>', null, 'refused'],
-    ['\uFEFF%PDF-1.4', null, 'refused'],
+    ['\uFEFF%PDF-1.4', null, 'application/pdf'],
     ['RIFF\0\0\0\0WAVE', null, 'refused'],
     ['{\\rtf1 x}', null, 'refused'],
     ['\uFEFF  <!-- x', null, 'refused'],
@@ -54,7 +64,6 @@ describe('sniff', () => {
   it('does not stumble over a character that a chunk cuts in two', async () => {
     const text = Buffer.from('ü'.repeat(4000));
     expect(await mime(text.subarray(0, 5001), null, false)).toBe('text/plain');
-    expect(await mime(text.subarray(0, 5001), null, true)).toBe('refused');
   });
 
   it('is done with a hostile head in no time', async () => {

@@ -1,9 +1,11 @@
-import { isUtf8 } from 'node:buffer';
+import { isAscii } from 'node:buffer';
 import { extname } from 'node:path';
 import { fileTypeFromBuffer } from 'file-type';
 import { MEDIA_TYPES } from '../../config/media-types.js';
+import { CharsetDetector, markOf } from '../../storage/charset.js';
 import { OLD_OFFICE, isCompoundFile } from './compound-file.js';
 import { accepted, refused, type Accepted, type Refused, type Undecided } from './verdict.js';
+import { markupOf } from './markup.js';
 import { sniffPackage } from './office-package.js';
 import { isZip } from './zip-head.js';
 
@@ -29,14 +31,18 @@ const HEAD_BYTES = 256 * 1024;
 export async function sniff(head: Buffer, whole: boolean, fileName: string | null): Promise<Sniffed> {
   if (head.length > HEAD_BYTES) return await sniff(head.subarray(0, HEAD_BYTES), false, fileName);
   const extension = extname(fileName ?? '').toLowerCase();
-  if (startsWith(head, '%PDF-')) return accepted('application/pdf');
-  return isText(head, whole)
-    ? await sniffText(head, whole, extension)
-    : await sniffBinary(head, whole, extension);
+  if (isZip(head)) return sniffPackage(head);
+  if (isCompoundFile(head)) return accepted(OLD_OFFICE[extension] ?? 'application/msword');
+  const text = isText(head, whole);
+  if (isPdf(head, text)) return accepted('application/pdf');
+  const image = imageOf(head);
+  // Letters can look like the signature of a GIF or a WebP.
+  if (image !== undefined && !(text && isAscii(head.subarray(0, SIGNATURE_BYTES)))) return accepted(image);
+  return text ? await sniffText(head, whole, extension) : await sniffBinary(head, whole);
 }
 
 async function sniffText(head: Buffer, whole: boolean, extension: string): Promise<Sniffed> {
-  const markup = markupOf(head);
+  const markup = markupOf(textOf(head));
   if (markup !== undefined) return refused(markup);
   if (!whole && head.length < DECISIVE_BYTES) return { verdict: 'undecided', among: MEDIA_TYPES };
   const textual = await named(head);
@@ -44,13 +50,25 @@ async function sniffText(head: Buffer, whole: boolean, extension: string): Promi
   return accepted(extension === '.csv' ? 'text/csv' : 'text/plain');
 }
 
-async function sniffBinary(head: Buffer, whole: boolean, extension: string): Promise<Sniffed> {
-  if (isZip(head)) return sniffPackage(head);
-  if (isCompoundFile(head)) return accepted(OLD_OFFICE[extension] ?? 'application/msword');
-  const image = imageOf(head);
-  if (image !== undefined) return accepted(image);
+async function sniffBinary(head: Buffer, whole: boolean): Promise<Sniffed> {
   if (!whole && head.length < SIGNATURE_BYTES) return { verdict: 'undecided', among: MEDIA_TYPES };
-  return refused(markupOf(head) ?? (await named(head)));
+  return refused(markupOf(textOf(head)) ?? (await named(head)));
+}
+
+/** How far into a file readers look for the header of a PDF (PDF 1.7, annex H, note 13). */
+const PDF_HEADER_BYTES = 1024;
+
+/**
+ * Mail, printers and Ghostscript put text before the header. In the middle of a line of a text it may be spoken of.
+ * @param text whether all of the head is
+ */
+function isPdf(head: Buffer, text: boolean): boolean {
+  if (startsWith(head, '%PDF-')) return true;
+  const found = /%PDF-\d\.\d/.exec(head.toString('latin1', 0, PDF_HEADER_BYTES + 8));
+  if (!found || found.index > PDF_HEADER_BYTES) return false;
+  const before = head.subarray(0, found.index);
+  const startsLine = /(?:^|[\r\n])$/.test(before.toString('utf8').replace(/^\ufeff/, ''));
+  return (startsLine || !text) && isText(before, true) && markupOf(textOf(before)) === undefined;
 }
 
 function imageOf(head: Buffer): string | undefined {
@@ -75,46 +93,17 @@ async function named(head: Buffer): Promise<string | null> {
  * Formats whose files can be clean text. Of other signatures clean text is none: letters can look like one ("BMW",
  * "MZ,Name", "ID3 is").
  */
-const TEXTUAL = new Set([
-  'application/pdf',
-  'application/rtf',
-  'application/postscript',
-  'application/eps',
-  'application/xml',
-]);
+const TEXTUAL = new Set(['application/rtf', 'application/postscript', 'application/eps', 'application/xml']);
 
-/** Valid UTF-8, without control characters but white space. */
-export function isText(bytes: Buffer, whole: boolean): boolean {
-  const text = whole ? bytes : withoutCutCharacter(bytes);
-  return isUtf8(text) && !hasControls(text);
+/** Whether a head may be that of a text. A chunk may end in the middle of a character. */
+function isText(head: Buffer, whole: boolean): boolean {
+  const detector = new CharsetDetector();
+  detector.update(head);
+  if (whole) detector.end();
+  return detector.isText;
 }
 
-/** A chunk may end in the middle of a character of up to four bytes. */
-function withoutCutCharacter(head: Buffer): Buffer {
-  let end = head.length;
-  for (let back = 1; back <= Math.min(3, head.length); back++) {
-    if ((head[head.length - back] ?? 0) >= 0xc0) end = head.length - back;
-  }
-  return head.subarray(0, end);
-}
-
-function hasControls(text: Buffer): boolean {
-  // Tab, line feed, form feed, carriage return and escape (ANSI colours in logs) occur in text; NUL and others do not.
-  return text.some((byte) => byte < 0x20 && ![0x09, 0x0a, 0x0c, 0x0d, 0x1b].includes(byte));
-}
-
-/**
- * Anything that begins like markup. A browser that sniffs knows fewer tags (WHATWG MIME Sniffing, 7.1), but others read
- * files too, and a text has little reason to begin with a tag.
- */
-const MARKUP = /^<(?:[!?%]|\/?[a-z][a-z0-9:-]*[\s/>])/i;
-
-function markupOf(head: Buffer): string | undefined {
-  // A byte order mark counts as white space here.
-  const text = head.toString('utf8').trimStart().slice(0, 1024);
-  if (!MARKUP.test(text)) return undefined;
-  if (/^<\?(php|=)/i.test(text)) return 'application/x-httpd-php';
-  if (/^(<\?xml|<!doctype(?! html)|<svg)/i.test(text))
-    return /<svg[\s>]/i.test(text) ? 'image/svg+xml' : 'application/xml';
-  return 'text/html';
+/** Of an 8-bit text, the characters that are ASCII. */
+function textOf(head: Buffer): string {
+  return new TextDecoder(markOf(head)).decode(head);
 }

@@ -15,7 +15,7 @@ const SANDBOX = { 'Content-Security-Policy': "sandbox; default-src 'none'" };
 export function fileHeaders(media: Media, secondsLeft: number | undefined): Record<string, string> {
   const shown = contentType(media.mime)?.kind === 'image' || media.mime === 'application/pdf';
   return {
-    'Content-Type': media.mime.startsWith('text/') ? `${media.mime}; charset=utf-8` : media.mime,
+    'Content-Type': media.charset === null ? media.mime : `${media.mime}; charset=${media.charset}`,
     'Content-Disposition': contentDisposition(downloadName(media), { type: shown ? 'inline' : 'attachment' }),
     // Browsers do not show a PDF in a sandbox; its viewer is one.
     ...(media.mime !== 'application/pdf' && SANDBOX),

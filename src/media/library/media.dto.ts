@@ -58,6 +58,11 @@ export class MediaDto {
   size!: number;
   /** Told from the bytes, not from what the client claimed. */
   mimetype!: string;
+  /**
+   * Of a text, told from the bytes: a name of the WHATWG Encoding Standard. Null for other files.
+   * @example "windows-1252"
+   */
+  charset!: string | null;
 }
 
 export function toMediaDto(media: Media, urlOf: FileUrlOf): MediaDto {
@@ -79,6 +84,7 @@ export function toMediaDto(media: Media, urlOf: FileUrlOf): MediaDto {
     embed: null,
     size: media.size,
     mimetype: media.mime,
+    charset: media.charset,
   };
 }
 

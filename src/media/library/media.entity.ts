@@ -34,6 +34,10 @@ export class Media {
   @Column({ type: 'text' })
   readonly mime!: string;
 
+  /** Of a text, for browsers to decode it; null for other files. */
+  @Column({ type: 'text', nullable: true })
+  readonly charset!: string | null;
+
   @Column(bigintColumn)
   readonly size!: number;
 

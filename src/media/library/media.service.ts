@@ -82,9 +82,9 @@ export class MediaService {
   /** Adds the row of a file that is in place, within the transaction that completes its upload. Returns the id. */
   async create(db: Queryable, { session, key, type, digest, content }: NewMedia): Promise<number> {
     const { rows } = await db.query<{ id: number }>(
-      `INSERT INTO media (upload_id, owner_id, key, type, title, mime, size, md5, sha256, width, height,
-                          thumbnail_due)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, CASE WHEN $4 <> 'doc' THEN now() END) RETURNING id`,
+      `INSERT INTO media (upload_id, owner_id, key, type, title, mime, charset, size, md5, sha256, width,
+                          height, thumbnail_due)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, CASE WHEN $4 <> 'doc' THEN now() END) RETURNING id`,
       [
         session.id,
         session.ownerId,
@@ -92,6 +92,7 @@ export class MediaService {
         type,
         session.fileName,
         content.type.mime,
+        content.charset,
         digest.size,
         digest.md5,
         digest.sha256,

@@ -87,7 +87,7 @@ export class Publisher {
         await this.sessions.keepDigest(session, digest);
         throw checksumMismatch(offset);
       }
-      return { digest, content: await this.content.examine(file, { total, fileName, text: digest.text }) };
+      return { digest, content: await this.content.examine(file, { ...digest, total, fileName }) };
     };
     return await storing(() => withFile(this.storage.path('uploads', scratch), 'r', work));
   }

@@ -1,0 +1,151 @@
+import { Client, md5 } from './setup/client.js';
+import { noise, pdf } from './setup/samples.js';
+import { TestApp } from './setup/test-app.js';
+
+let app: TestApp;
+let client: Client;
+
+beforeAll(async () => {
+  app = await TestApp.start();
+  client = await Client.of(app);
+});
+afterAll(() => app.stop());
+
+/** Uploads and completes; the answer, and the file as anybody gets it. */
+async function publish(file: Buffer, fileName: string) {
+  const id = await client.upload(file, { fileName });
+  const { status, body } = await client.complete(id, md5(file));
+  if (status !== 201) throw new Error(`${status}: ${JSON.stringify(body)}`);
+  const response = await fetch(body.url);
+  return { body, headers: response.headers, bytes: Buffer.from(await response.arrayBuffer()) };
+}
+
+const latin1 = (text: string) => Buffer.from(text, 'latin1');
+const utf16be = (text: string) => Buffer.from(text, 'utf16le').swap16();
+
+/** By hand: what writes it in Node has no other charsets. */
+const RUSSIAN = 'cff0e8e2e5f22c20eae0ea20e4e5ebe03f0d0a';
+const JAPANESE = '82b182ea82cd93fa967b8cea82c582b781420a';
+
+describe('a text', () => {
+  it.each<[string, Buffer, string, string, string]>([
+    [
+      'of Excel in German',
+      latin1('Name;Gr\xf6\xdfe;\x80\r\n'.repeat(900)),
+      'a.csv',
+      'text/csv',
+      'windows-1252',
+    ],
+    ['of few bytes in Latin-1', latin1('a,b\n1,\xa9'), 'a.csv', 'text/csv', 'windows-1252'],
+    [
+      'that is ASCII to its last line',
+      latin1(`${'a;b\n'.repeat(90_000)}M\xfcnchen`),
+      'a.txt',
+      'text/plain',
+      'windows-1252',
+    ],
+    ['in Russian', Buffer.from(RUSSIAN.repeat(50), 'hex'), 'a.csv', 'text/csv', 'windows-1251'],
+    ['in Japanese', Buffer.from(JAPANESE.repeat(50), 'hex'), 'a.csv', 'text/csv', 'shift_jis'],
+    ['of Excel in Unicode', Buffer.from('\ufeffa\tb\n1\tʤ', 'utf16le'), 'a.csv', 'text/csv', 'utf-16le'],
+    [
+      'in UTF-16 of many chunks',
+      Buffer.from(`\ufeff${'größer\n'.repeat(40_000)}`, 'utf16le'),
+      'a.txt',
+      'text/plain',
+      'utf-16le',
+    ],
+    ['in UTF-16 of the other order', utf16be('\ufeffa,b\n1,€'), 'a.csv', 'text/csv', 'utf-16be'],
+    ['in UTF-8 with a mark', Buffer.from('\ufeffa,ü'), 'a.csv', 'text/csv', 'utf-8'],
+    ['in ASCII', Buffer.from('a,b\n1,2\n'), 'a.csv', 'text/csv', 'utf-8'],
+    ['of DOS, with its end', Buffer.from('REPORT\r\n\x1a'), 'a.txt', 'text/plain', 'utf-8'],
+    ['of DOS, with its end, in Latin-1', latin1('Stra\xdfe\r\n\x1a'), 'a.txt', 'text/plain', 'windows-1252'],
+    [
+      'with a vertical tab and a form feed',
+      Buffer.from('" \t\n\x0b\x0c\r ",b\n'),
+      'a.csv',
+      'text/csv',
+      'utf-8',
+    ],
+    [
+      'of a chat, with colours',
+      Buffer.from('<alice> hi \x0304there, all of you\x0f\n'),
+      'a.log',
+      'text/plain',
+      'utf-8',
+    ],
+    ['of a chat', Buffer.from('<alice> hi\n<bob> <b>hello</b>\n'), 'a.txt', 'text/plain', 'utf-8'],
+    [
+      'in Markdown',
+      Buffer.from('<img src="logo.png" width="9">\n\n# Title\n'),
+      'a.md',
+      'text/plain',
+      'utf-8',
+    ],
+    ['with a link', Buffer.from('<https://example.org/> is down'), 'a.txt', 'text/plain', 'utf-8'],
+  ])('%s is taken as it is, and its charset told', async (_, file, fileName, mime, charset) => {
+    const { body, headers, bytes } = await publish(file, fileName);
+    expect([body.mimetype, body.charset]).toEqual([mime, charset]);
+    expect(headers.get('content-type')).toBe(`${mime}; charset=${charset}`);
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('content-disposition')).toMatch(/^attachment;/);
+    expect(bytes.equals(file)).toBe(true);
+  });
+
+  it.each<[string, Buffer]>([
+    ['HTML in UTF-16', Buffer.from('\ufeff<html><script>alert(1)', 'utf16le')],
+    ['HTML in Latin-1', latin1('<title>Gr\xf6\xdfe</title>')],
+    ['XML in UTF-16', utf16be('\ufeff<?xml version="1.0"?><a/>')],
+    ['SVG behind a mark', Buffer.from('\ufeff<svg onload="alert(1)"/>')],
+    ['UTF-16 without a mark', Buffer.from('a,b\n1,2', 'utf16le')],
+    ['UTF-16 that ends in the middle', Buffer.from('\ufeffabc', 'utf16le').subarray(0, -1)],
+    ['UTF-16 with half a character', Buffer.from('\ufeffa\ud800b', 'utf16le')],
+    ['UTF-16 with a NUL', Buffer.from('\ufeffa\0b', 'utf16le')],
+    ['UTF-32', Buffer.from('fffe000061000000', 'hex')],
+    ['Latin-1 with a control', latin1('Gr\xf6\xdfe\x02')],
+    ['nothing but controls', Buffer.from([1, 2, 3, 4, 5, 6])],
+    ['a record of a program', Buffer.from('080112056865626c6f1803', 'hex')],
+    ['an MP3', Buffer.concat([Buffer.from('fffe9044', 'hex'), noise(20_000)])],
+    ['noise', noise(3000)],
+  ])('is not %s', async (_, file) => {
+    const { status, body } = await client.slice(file, 0, file.length, undefined, { fileName: 'a.csv' });
+    expect([status, body.code]).toEqual([415, 'unsupported-content']);
+  });
+
+  it('is told by its last byte, too', async () => {
+    const file = latin1(`${'Gr\xf6\xdfe\n'.repeat(60_000)}\x01`);
+    const { status } = await client.complete(await client.upload(file), md5(file));
+    expect(status).toBe(415);
+  });
+});
+
+describe('a PDF', () => {
+  const ticket = '%%START\r\n%%JOB: 1\r\n'.repeat(30);
+
+  it.each<[string, string]>([
+    ['a byte order mark', '\xef\xbb\xbf'],
+    ['line ends', '\r\n\n'],
+    ['a banner', 'GPL Ghostscript 9.5: some warning\n'],
+    ['a print ticket', ticket],
+    ['a command of a printer', '\x1b%-12345X@PJL ENTER LANGUAGE=PDF \r\n'],
+    ['text in its line', 'some mail program: '],
+    ['1,024 bytes', '\n'.repeat(1024)],
+  ])('behind %s is one', async (_, before) => {
+    const file = Buffer.concat([latin1(before), pdf(9000)]);
+    const { body, bytes } = await publish(file, 'a.pdf');
+    expect(body.mimetype).toBe('application/pdf');
+    expect(bytes.equals(file)).toBe(true);
+    const { body: small } = await client.slice(file, 0, Math.min(300, before.length + 2));
+    const second = await client.slice(file, Number(small.offset), file.length, small.upload_id);
+    expect(second.status).toBe(201);
+    expect((await client.complete(small.upload_id, md5(file))).body.mimetype).toBe('application/pdf');
+  });
+
+  it.each<[string, string]>([
+    ['HTML', '<html>\n'],
+    ['a NUL', 'alert(1)//\0\n'],
+    ['more than 1,024 bytes', '\n'.repeat(1025)],
+  ])('behind %s is none', async (_, before) => {
+    const file = Buffer.concat([latin1(before), pdf(9000)]);
+    expect((await client.slice(file, 0, file.length)).status).toBe(415);
+  });
+});
