@@ -302,9 +302,43 @@ describe('file names', () => {
     ['say "hi".pdf', 'say "hi".pdf'],
     ['evil\u202Efdp.exe', 'evilfdp.exe'],
     ['tab\there.pdf', 'tabhere.pdf'],
+    ['می‌خواهم.pdf', 'می‌خواهم.pdf'],
+    ['family 👨‍👩‍👧.pdf', 'family 👨‍👩‍👧.pdf'],
+    ['\u200eשלום\u200f.pdf', '\u200eשלום\u200f.pdf'],
+    ['line\u2028end.pdf', 'lineend.pdf'],
+    ['\u200b\u200d', null],
   ])('%j becomes the title %j', async (fileName, title) => {
     const file = pdf(200);
     const id = await client.upload(file, { fileName });
     expect((await client.complete(id, md5(file))).body.title).toBe(title);
+  });
+
+  const raw = async (body: Buffer, headers: Record<string, string>) => {
+    const { body: chunk } = await client.send('POST', '/api/v2/media/upload/chunk/', {
+      body: new Uint8Array(body),
+      headers,
+    });
+    return (await client.status(chunk.upload_id)).body.title;
+  };
+
+  it('in Latin-1 keep their letters', async () => {
+    const form = Buffer.from(
+      '--b\r\nContent-Disposition: form-data; name="image"; filename="Gr\xf6\xdfe.txt"\r\n\r\nx\r\n--b--',
+      'latin1',
+    );
+    expect(await raw(form, { 'content-type': 'multipart/form-data; boundary=b' })).toBe('Größe.txt');
+  });
+
+  it.each([
+    ['filename="Gr\xf6\xdfe.txt"', 'Größe.txt'],
+    [`filename="${Buffer.from('Größe 写真.txt').toString('latin1')}"`, 'Größe 写真.txt'],
+    ["filename*=UTF-8''%E5%86%99.txt", '写.txt'],
+    ['filename="100%.txt"', '100%.txt'],
+  ])('in the header %j keep theirs', async (parameter, title) => {
+    const headers = {
+      'content-type': 'application/octet-stream',
+      'content-disposition': `attachment; ${parameter}`,
+    };
+    expect(await raw(Buffer.from('x'), headers)).toBe(title);
   });
 });

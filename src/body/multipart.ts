@@ -1,4 +1,5 @@
 import { MultipartError } from './body.errors.js';
+import { headerText } from './header-text.js';
 
 /** One part of a `multipart/form-data` body (RFC 7578). `data` is a view into the body, not a copy. */
 export interface Part {
@@ -76,7 +77,7 @@ function readPart(body: Buffer, start: number, delimiter: Buffer): { part: Part;
   // An empty part: the line end of its head is also the line end of the boundary.
   const end = body.indexOf(delimiter, dataStart - CRLF.length);
   if (end < 0) throw new MultipartError('truncated-multipart', 'The body ends without its last boundary');
-  const head = readHead(body.toString('utf8', start, headEnd));
+  const head = readHead(headerText(body.subarray(start, headEnd)));
   return { part: { ...head, data: body.subarray(dataStart, Math.max(dataStart, end)) }, end };
 }
 

@@ -8,6 +8,12 @@ export interface ContentType {
   readonly kind: 'image' | 'document';
 }
 
+/** Of texts that go by another name; none that a program would run or a browser render. */
+const TEXTS = (
+  'text log md markdown rst adoc org tex bib csv tsv tab json jsonl ndjson geojson yaml yml toml ini cfg conf properties ' +
+  'env srt vtt sub ass lrc vcf ics asc nfo sql diff patch po c h cpp hpp java go rs kt swift scala cs r m ipynb'
+).split(' ');
+
 /** The extensions that files of a type go by; the first is the one that it is given. */
 const EXTENSIONS: Readonly<Record<KnownMediaType, readonly [string, ...string[]]>> = {
   'image/jpeg': ['jpg', 'jpeg', 'jpe', 'jfif'],
@@ -24,23 +30,7 @@ const EXTENSIONS: Readonly<Record<KnownMediaType, readonly [string, ...string[]]
   'application/vnd.oasis.opendocument.text': ['odt'],
   'application/vnd.oasis.opendocument.spreadsheet': ['ods'],
   'application/vnd.oasis.opendocument.presentation': ['odp'],
-  // None that a program would run or a browser render.
-  'text/plain': [
-    'txt',
-    'text',
-    'log',
-    'md',
-    'rst',
-    'json',
-    'yaml',
-    'yml',
-    'toml',
-    'ini',
-    'srt',
-    'vtt',
-    'tsv',
-    'csv',
-  ],
+  'text/plain': ['txt', ...TEXTS],
   'text/csv': ['csv'],
 };
 

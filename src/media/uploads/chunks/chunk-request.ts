@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { isISO8601 } from 'class-validator';
 import contentDisposition from 'content-disposition';
 import type { BufferPool } from '../../../body/buffer-pool.js';
+import { headerText } from '../../../body/header-text.js';
 import { boundaryOf, parseMultipart, type Part } from '../../../body/multipart.js';
 import { readBody } from '../../../body/read-body.js';
 import type { Config } from '../../../config/config.js';
@@ -194,10 +195,20 @@ function headerFileName(value: string | undefined): string | undefined {
   if (value === undefined) return undefined;
   try {
     const { filename } = contentDisposition.parse(value).parameters;
-    // blueimp-file-upload writes encodeURI(name) between plain quotes.
-    return filename && decodeURI(filename);
+    return filename && decodeName(filename);
   } catch {
     return undefined;
+  }
+}
+
+function decodeName(name: string): string {
+  // Node reads headers as Latin-1.
+  const text = /[^\0-\xff]/.test(name) ? name : headerText(Buffer.from(name, 'latin1'));
+  try {
+    // blueimp-file-upload writes encodeURI(name) between plain quotes.
+    return decodeURI(text);
+  } catch {
+    return text;
   }
 }
 
