@@ -1,5 +1,5 @@
-import { Client, md5 } from './setup/client.js';
-import { noise, pdf } from './setup/samples.js';
+import { Client, md5, type ChunkOptions } from './setup/client.js';
+import { noise, pdf, png } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';
 
 let app: TestApp;
@@ -46,6 +46,13 @@ describe('a text', () => {
     ],
     ['in Russian', Buffer.from(RUSSIAN.repeat(50), 'hex'), 'a.csv', 'text/csv', 'windows-1251'],
     ['in Japanese', Buffer.from(JAPANESE.repeat(50), 'hex'), 'a.csv', 'text/csv', 'shift_jis'],
+    [
+      'of DOS, in Russian',
+      Buffer.from('8fe0a8a2a5e22c20aaa0aa20a4a5aba03f0d0a'.repeat(50), 'hex'),
+      'a.txt',
+      'text/plain',
+      'windows-1252',
+    ],
     ['of Excel in Unicode', Buffer.from('\ufeffa\tb\n1\tʤ', 'utf16le'), 'a.csv', 'text/csv', 'utf-16le'],
     [
       'in UTF-16 of many chunks',
@@ -106,6 +113,7 @@ describe('a text', () => {
     ['a record of a program', Buffer.from('080112056865626c6f1803', 'hex')],
     ['an MP3', Buffer.concat([Buffer.from('fffe9044', 'hex'), noise(20_000)])],
     ['noise', noise(3000)],
+    ['a byte, repeated', Buffer.alloc(300, 0x80)],
   ])('is not %s', async (_, file) => {
     const { status, body } = await client.slice(file, 0, file.length, undefined, { fileName: 'a.csv' });
     expect([status, body.code]).toEqual([415, 'unsupported-content']);
@@ -147,5 +155,35 @@ describe('a PDF', () => {
   ])('behind %s is none', async (_, before) => {
     const file = Buffer.concat([latin1(before), pdf(9000)]);
     expect((await client.slice(file, 0, file.length)).status).toBe(415);
+  });
+});
+
+describe('a refusal', () => {
+  it.each<[string, Buffer, string]>([
+    ['what it is', Buffer.from('<!DOCTYPE html>'), 'HTML files are not accepted'],
+    ['that it is unknown', noise(500), "The server can't tell what kind of file this is"],
+  ])('says %s, and what is accepted', async (_, file, words) => {
+    const { body } = await client.slice(file, 0, file.length);
+    expect(body.detail).toBe(
+      `${words}. Accepted are JPG, PNG, GIF, WEBP, PDF, DOC, XLS, PPT, DOCX, XLSX, PPTX, ODT, ODS, ODP, TXT, CSV`,
+    );
+  });
+
+  it('says a limit as file managers do', async () => {
+    const first = (file: Buffer, total: number) =>
+      client.chunk(file, { range: `0-${file.length - 1}/${total}` });
+    const { body: image } = await first(await png(60, 60), 5_242_881);
+    expect(image.detail).toBe('The image is too large: it may have at most 5 MB');
+    const { body: document } = await first(pdf(300), 52_428_801);
+    expect(document.detail).toBe('The document is too large: it may have at most 50 MB');
+  });
+
+  it.each<[string, ChunkOptions]>([
+    ['of one request', { range: null, fileName: 'a.txt' }],
+    ['of a question', { range: '*/0' }],
+    ['of a range', { range: '0--1/0' }],
+  ])('says that the file %s is empty', async (_, options) => {
+    const { status, body } = await client.chunk(Buffer.alloc(0), options);
+    expect([status, body.detail]).toEqual([400, 'The file is empty']);
   });
 });

@@ -5,6 +5,10 @@ import chardet from 'chardet';
 const CONTROLS = /[\0-\x06\x0e-\x19\x1c-\x1f\x7f]/g;
 /** Chat logs colour their lines with others. */
 const MOST_CONTROLS = 0.1;
+/** What the guesser says of bytes that merely could be of a charset, in percent. */
+const UNSURE = 10;
+/** Letters of a script that the guesser does not know, among spaces, digits and line ends. */
+const MOST_UNKNOWN = 0.9;
 const SAMPLE_BYTES = 16 * 1024;
 
 /**
@@ -99,7 +103,8 @@ class EightBit {
 
   /**
    * Windows-1252 where letters that are not ASCII stand alone, as in Western Europe: the guesser errs there. Where they form
-   * words it knows the script: of one byte a letter by the words, of more by all.
+   * words it knows the script: of one byte a letter by the words, of more by all. What it does not know has some ASCII.
+   * @returns {string | null}
    */
   get charset() {
     const text = this.sample.toString('latin1');
@@ -108,7 +113,9 @@ class EightBit {
     if (words.join('').length * 2 <= letters.length) return 'windows-1252';
     const [guess] = [text, words.join(' ')]
       .flatMap((sample) => chardet.analyse(Buffer.from(sample, 'latin1')))
+      .filter(({ confidence }) => confidence > UNSURE)
       .sort((a, b) => b.confidence - a.confidence);
+    if (!guess && letters.length > text.length * MOST_UNKNOWN) return null;
     return nameOf(guess?.name) ?? 'windows-1252';
   }
 }

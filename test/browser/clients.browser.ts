@@ -174,7 +174,7 @@ describe.each(CLIENTS)('%s', (client) => {
     await page.locator('#file').setInputFiles({ name: 'a.pdf', mimeType: 'application/pdf', buffer });
     const words = (await page.locator('#error').textContent()) ?? '';
     // Uploady keeps the answer to itself.
-    expect(words).toMatch(client === 'uploady' ? /gave up/ : /^Files of this kind are not taken/);
+    expect(words).toMatch(client === 'uploady' ? /gave up/ : /^HTML files are not accepted/);
   });
 });
 

@@ -182,6 +182,6 @@ it('says what is wrong with a file that is not taken', async () => {
     mimeType: 'application/pdf',
     buffer: Buffer.from('<html><script>1</script>'),
   });
-  await row('page.pdf').getByText('not taken').waitFor();
+  await row('page.pdf').getByText('not accepted').waitFor();
   await row('page.pdf').getByRole('button', { name: 'Dismiss' }).click();
 });

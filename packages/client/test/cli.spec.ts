@@ -88,9 +88,8 @@ describe('mediadock-upload', () => {
     const bad = await stage.file(Buffer.from('<!doctype html>'), 'page.html');
     const { code, out, err } = await (await run([bad, await stage.file(file), '/nowhere'])).ended;
     expect([code, out.trim().split('\n').length]).toEqual([1, 1]);
-    expect(err).toContain(
-      `${bad}: Files of this kind are not taken: text/html (unsupported-content)\n/nowhere: ENOENT`,
-    );
+    expect(err).toContain(`${bad}: HTML files are not accepted. Accepted are JPG, `);
+    expect(err).toContain('CSV (unsupported-content)\n/nowhere: ENOENT');
   });
 
   it.each(['SIGINT', 'SIGTERM'] as const)('goes on after %s, with the rest alone', async (signal) => {

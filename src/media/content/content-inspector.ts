@@ -127,5 +127,7 @@ async function decide(
   if (mime.startsWith('text/') && charset === null) return refused(null);
   if (!isCompoundFile(head)) return sniffed;
   const office = await oldOfficeType(file, total, mime);
-  return office === undefined ? refused('application/x-cfb') : accepted(office);
+  return office === undefined
+    ? refused('application/x-cfb', 'The file is not a Word, Excel or PowerPoint document')
+    : accepted(office);
 }

@@ -1,5 +1,8 @@
+import mimeTypes from 'mime-types';
 import { MEDIA_TYPES } from '../../config/media-types.js';
 import { AppError } from '../../errors/app-error.js';
+import { byteSize } from '../byte-size.js';
+import { contentType } from './content-type.js';
 
 /** What a client said of a file, and what it may send. */
 export interface Claim {
@@ -14,15 +17,27 @@ export class UnsupportedContent extends AppError {
     super(
       'unsupported-content',
       415,
-      why ?? `Files of this kind are not taken: ${detected ?? 'unknown content'}`,
+      why ?? `${refusal(detected)}. Accepted are ${allowed.map(kindOf).join(', ')}`,
       { action: 'give-up', members: { detected, declared, allowed } },
     );
   }
 }
 
+function refusal(detected: string | null): string {
+  return detected === null
+    ? "The server can't tell what kind of file this is"
+    : `${kindOf(detected)} files are not accepted`;
+}
+
+/** People know kinds of files by their extensions. */
+function kindOf(mime: string): string {
+  const extension = contentType(mime)?.extension ?? mimeTypes.extension(mime);
+  return extension ? extension.toUpperCase() : mime;
+}
+
 export class UploadTooLarge extends AppError {
   constructor(kind: 'image' | 'document', maxBytes: number) {
-    super('upload-too-large', 413, `The ${kind} may have at most ${maxBytes} bytes`, {
+    super('upload-too-large', 413, `The ${kind} is too large: it may have at most ${byteSize(maxBytes)}`, {
       action: 'give-up',
       members: { kind, max_bytes: maxBytes },
     });

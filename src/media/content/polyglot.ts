@@ -23,7 +23,7 @@ export async function stowaway(
   file: FileHandle,
   { mime, total, imageEnd }: { mime: string; total: number; imageEnd: number | undefined },
 ): Promise<Refused | undefined> {
-  const rest =
+  const rest: Rest =
     mime === 'application/pdf' ? await restOfPdf(file, total) : { at: imageEnd ?? total, tag: LONG_TAG };
   if (await holdsZip(file, total, rest.at))
     return refused('application/zip', 'An archive is hidden in the file');
@@ -32,19 +32,26 @@ export async function stowaway(
   if (tag !== undefined)
     return refused(
       tag.startsWith('<?') ? 'application/x-httpd-php' : 'text/html',
-      'Markup is hidden in the file',
+      rest.isCut ? 'The PDF is cut short: its end is missing' : 'Markup is hidden in the file',
     );
   if (mime !== 'image/jpeg' && mime !== 'application/pdf' && !bytes.equals(Buffer.alloc(bytes.length)))
     return refused(null, 'There are bytes after the end of the image');
   return undefined;
 }
 
+/** What may not have tags in it. */
+interface Rest {
+  readonly at: number;
+  readonly tag: RegExp;
+  readonly isCut?: boolean;
+}
+
 /** After its last end mark, a PDF has no tags at all; one without a mark, cut short or not, may have any bytes. */
-async function restOfPdf(file: FileHandle, total: number): Promise<{ at: number; tag: RegExp }> {
+async function restOfPdf(file: FileHandle, total: number): Promise<Rest> {
   const start = Math.max(0, total - PDF_TAIL_BYTES);
   const mark = (await readAt(file, total - start, start)).lastIndexOf(PDF_END);
   return mark < 0
-    ? { at: Math.max(0, total - PDF_STUMP_BYTES), tag: LONG_TAG }
+    ? { at: Math.max(0, total - PDF_STUMP_BYTES), tag: LONG_TAG, isCut: true }
     : { at: start + mark + PDF_END.length, tag: TAG };
 }
 

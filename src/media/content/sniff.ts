@@ -99,8 +99,9 @@ const TEXTUAL = new Set(['application/rtf', 'application/postscript', 'applicati
 function isText(head: Buffer, whole: boolean): boolean {
   const detector = new CharsetDetector();
   detector.update(head);
-  if (whole) detector.end();
-  return detector.isText;
+  if (!whole) return detector.isText;
+  detector.end();
+  return detector.charset !== null;
 }
 
 /** Of an 8-bit text, the characters that are ASCII. */

@@ -1,3 +1,4 @@
+import { byteSize } from '../byte-size.js';
 import { AppError, InvalidRequest, type Action, type ErrorDetails } from '../../errors/app-error.js';
 
 /** Every way an upload can be refused: code, status, the client's next step and words stand together. */
@@ -82,14 +83,20 @@ export const tooManyUploads = (maxOpen: number) =>
 
 /** The open uploads leave no room for this one until some of them end. */
 export const reservedQuotaExceeded = (maxBytes: number) =>
-  problem('quota-exceeded', 429, 'wait', `Open uploads may have ${maxBytes} bytes; finish or cancel one`, {
-    members: { quota: 'reserved', max_bytes: maxBytes },
-    ...LATER,
-  });
+  problem(
+    'quota-exceeded',
+    429,
+    'wait',
+    `Open uploads may have ${byteSize(maxBytes)}; finish or cancel one`,
+    {
+      members: { quota: 'reserved', max_bytes: maxBytes },
+      ...LATER,
+    },
+  );
 
 /** The finished files leave no room for this one until some are deleted. */
 export const storedQuotaExceeded = (maxBytes: number) =>
-  problem('quota-exceeded', 413, 'give-up', `Files may have ${maxBytes} bytes together; delete some`, {
+  problem('quota-exceeded', 413, 'give-up', `Files may have ${byteSize(maxBytes)} together; delete some`, {
     members: { quota: 'stored', max_bytes: maxBytes },
   });
 
@@ -99,14 +106,20 @@ export const isLimit = (error: unknown): error is AppError =>
 
 const RANGE = 'Content-Range must be "bytes start-end/total" with start ≤ end < total';
 
-export const malformedContentRange = () =>
-  new InvalidRequest('Content-Range', RANGE, 'malformed-content-range');
+export const malformedContentRange = (value = '') =>
+  new InvalidRequest(
+    'Content-Range',
+    value.endsWith('/0') ? 'The file is empty' : RANGE,
+    'malformed-content-range',
+  );
 
 export const missingContentRange = () =>
   new InvalidRequest('Content-Range', 'Send a Content-Range with upload_id', 'missing-content-range');
 
 export const missingChunk = () =>
   new InvalidRequest('image', 'Send one file part named image, document or file, not empty', 'missing-chunk');
+
+export const emptyFile = () => new InvalidRequest('image', 'The file is empty', 'missing-chunk');
 
 export const ambiguousChunk = () =>
   new InvalidRequest('image', 'The request has more than one file part', 'ambiguous-chunk');

@@ -13,6 +13,7 @@ import {
   ambiguousChunk,
   chunkLengthMismatch,
   chunkTooLarge,
+  emptyFile,
   missingChunk,
   missingContentRange,
   unsupportedChunkBody,
@@ -143,7 +144,8 @@ function filePart(parts: readonly Part[]): Part | undefined {
 }
 
 function chunkOf({ file }: Form, range: ByteRange | undefined, maxBytes: number): Buffer {
-  if (!file || (file.data.length === 0 && !range)) throw missingChunk();
+  if (!file) throw missingChunk();
+  if (file.data.length === 0 && !range) throw emptyFile();
   if (file.data.length > maxBytes) throw chunkTooLarge(maxBytes);
   const announced = range ? range.end - range.start + 1 : file.data.length;
   if (announced !== file.data.length) throw chunkLengthMismatch(announced, file.data.length);

@@ -19,11 +19,11 @@ export interface OffsetQuery {
  */
 export function parseContentRange(value: string): ByteRange | OffsetQuery {
   const match = /^bytes (?:(0|[1-9]\d{0,15})-(0|[1-9]\d{0,15})|\*)\/([1-9]\d{0,15})$/.exec(value);
-  if (!match) throw malformedContentRange();
+  if (!match) throw malformedContentRange(value);
   const total = Number(match[3]);
-  if (!Number.isSafeInteger(total)) throw malformedContentRange();
+  if (!Number.isSafeInteger(total)) throw malformedContentRange(value);
   if (match[1] === undefined) return { total };
   const range = { start: Number(match[1]), end: Number(match[2]), total };
-  if (range.start > range.end || range.end >= total) throw malformedContentRange();
+  if (range.start > range.end || range.end >= total) throw malformedContentRange(value);
   return range;
 }
