@@ -200,11 +200,9 @@ export default async () => {
                 description: 'Told from the bytes, not from what the client claimed.',
               },
               charset: {
-                required: true,
+                required: false,
                 type: () => String,
-                nullable: true,
-                description:
-                  'Of a text, told from the bytes: a name of the WHATWG Encoding Standard. Null for other files.',
+                description: 'Of a text alone, told from the bytes: a name of the WHATWG Encoding Standard.',
                 example: 'windows-1252',
               },
             },

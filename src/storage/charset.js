@@ -110,7 +110,8 @@ class EightBit {
     const text = this.sample.toString('latin1');
     const words = text.match(/[\x80-\xff]{3,}/g) ?? [];
     const letters = text.match(/[\x80-\xff]/g) ?? [];
-    if (words.join('').length * 2 <= letters.length) return 'windows-1252';
+    // No language has þ behind ÿ; with a byte order mark in the middle, another file begins.
+    if (words.join('').length * 2 <= letters.length) return text.includes('ÿþ') ? null : 'windows-1252';
     const [guess] = [text, words.join(' ')]
       .flatMap((sample) => chardet.analyse(Buffer.from(sample, 'latin1')))
       .filter(({ confidence }) => confidence > UNSURE)

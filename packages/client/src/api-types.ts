@@ -100,8 +100,8 @@ images of which none can be made. */
   readonly size: number;
   /** Told from the bytes, not from what the client claimed. */
   readonly mimetype: string;
-  /** Of a text, told from the bytes: a name of the WHATWG Encoding Standard. Null for other files. */
-  readonly charset: string | null;
+  /** Of a text alone, told from the bytes: a name of the WHATWG Encoding Standard. */
+  readonly charset?: string;
 }
 
 export interface RejectionDto {

@@ -59,10 +59,10 @@ export class MediaDto {
   /** Told from the bytes, not from what the client claimed. */
   mimetype!: string;
   /**
-   * Of a text, told from the bytes: a name of the WHATWG Encoding Standard. Null for other files.
+   * Of a text alone, told from the bytes: a name of the WHATWG Encoding Standard.
    * @example "windows-1252"
    */
-  charset!: string | null;
+  charset?: string;
 }
 
 export function toMediaDto(media: Media, urlOf: FileUrlOf): MediaDto {
@@ -84,7 +84,7 @@ export function toMediaDto(media: Media, urlOf: FileUrlOf): MediaDto {
     embed: null,
     size: media.size,
     mimetype: media.mime,
-    charset: media.charset,
+    ...(media.charset !== null && { charset: media.charset }),
   };
 }
 
