@@ -104,14 +104,13 @@ export const storedQuotaExceeded = (maxBytes: number) =>
 export const isLimit = (error: unknown): error is AppError =>
   error instanceof AppError && (error.status === 429 || error.code === 'quota-exceeded');
 
+const EMPTY = 'The file is empty';
 const RANGE = 'Content-Range must be "bytes start-end/total" with start ≤ end < total';
 
-export const malformedContentRange = (value = '') =>
-  new InvalidRequest(
-    'Content-Range',
-    value.endsWith('/0') ? 'The file is empty' : RANGE,
-    'malformed-content-range',
-  );
+export const malformedContentRange = (value = '') => {
+  const detail = value.endsWith('/0') ? EMPTY : RANGE;
+  return new InvalidRequest('Content-Range', detail, 'malformed-content-range');
+};
 
 export const missingContentRange = () =>
   new InvalidRequest('Content-Range', 'Send a Content-Range with upload_id', 'missing-content-range');
@@ -119,7 +118,7 @@ export const missingContentRange = () =>
 export const missingChunk = () =>
   new InvalidRequest('image', 'Send one file part named image, document or file, not empty', 'missing-chunk');
 
-export const emptyFile = () => new InvalidRequest('image', 'The file is empty', 'missing-chunk');
+export const emptyFile = () => new InvalidRequest('image', EMPTY, 'missing-chunk');
 
 export const ambiguousChunk = () =>
   new InvalidRequest('image', 'The request has more than one file part', 'ambiguous-chunk');
