@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { MEDIA_TYPES } from '../src/config/media-types.js';
 import { Client, md5, type Answer } from './setup/client.js';
+import { compoundFile } from './setup/compound.js';
 import { docx, media, odt, openDocument, openXml, pptx, xlsx } from './setup/office.js';
 import { animatedGif, animatedWebp, photo, pngOfSize } from './setup/pictures.js';
 import { jpeg, noise, pdf, png, text } from './setup/samples.js';
@@ -37,14 +38,11 @@ const webp = animatedWebp;
 const smallJpeg = () => jpeg(40, 30);
 const smallPng = () => png(40, 30);
 
-/** Structured as old Office files are: a header, and a directory with the name of a stream somewhere. */
-const compound = (stream: string, length = 600_000) =>
-  joined(
-    Buffer.from('d0cf11e0a1b11ae1', 'hex'),
-    noise(length),
-    Buffer.from(`${stream}\0`, 'utf16le'),
-    noise(5000),
-  );
+const compound = (name: string, length = 600_000) =>
+  compoundFile([
+    { name: 'Data', data: noise(length) },
+    { name, data: noise(5000, name) },
+  ]);
 
 const withoutEnd = joined('%PDF-1.7\n', noise(300_000));
 const script = '<script>alert(1)</script>';

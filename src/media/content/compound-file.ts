@@ -1,47 +1,178 @@
-import type { FileHandle } from 'node:fs/promises';
-import { readAt } from '../../storage/local/files.js';
+/** Reads bytes of a file; fewer only where it ends. */
+export type Read = (position: number, length: number) => Promise<Buffer>;
 
-/** Compound File Binary: the container of the old Office formats, and of installers, thumbnail stores and more. */
+/** Something in a compound file: a stream has bytes, a storage has entries. */
+export interface Entry {
+  /** Lower case, as Office compares them. */
+  readonly name: string;
+  readonly size: number;
+  readonly start: number;
+}
+
+/** A compound file that is cut short, or contradicts itself. */
+export class BadCompoundFile extends Error {}
+
 const SIGNATURE = Buffer.from('d0cf11e0a1b11ae1', 'hex');
-
-export const OLD_OFFICE: Readonly<Record<string, string>> = {
-  '.doc': 'application/msword',
-  '.xls': 'application/vnd.ms-excel',
-  '.ppt': 'application/vnd.ms-powerpoint',
-};
+const HEADER_BYTES = 512;
+const HEADER_FAT_ENTRIES = 109;
+const ENTRY_BYTES = 128;
+/** Bytes of a sector of short streams. */
+const MINI = 64;
+const BLOCK_BYTES = 64 * 1024;
+const NONE = 0xffffffff;
+const LAST_SECTOR = 0xfffffffa;
+/** Thousands of times what documents have. */
+const MOST_DIRECTORY_BYTES = 4 * 1024 * 1024;
 
 export function isCompoundFile(head: Buffer): boolean {
   return head.subarray(0, SIGNATURE.length).equals(SIGNATURE);
 }
 
-/** Names that the directory of a compound file has in UTF-16 when an Office program wrote it; an installer has others. */
-const STREAMS = [
-  ['WordDocument', 'application/msword'],
-  ['PowerPoint Document', 'application/vnd.ms-powerpoint'],
-  ['Workbook', 'application/vnd.ms-excel'],
-  ['Book', 'application/vnd.ms-excel'],
-].map(([name, mime]) => ({ mime, bytes: Buffer.from(`${name}\0`, 'utf16le') }));
-
-const BLOCK_BYTES = 256 * 1024;
-/** More than the longest name: blocks overlap by so much. */
-const OVERLAP_BYTES = 64;
-
 /**
- * The media type of an old Office file by the streams that it has; undefined when it has none of them. The directory
- * may be anywhere in the file, so all of it is looked at, block by block.
- * @param likely what its name says: a Word file may have a workbook in it, and a workbook a Word file
+ * Compound File Binary ([MS-CFB]): the container of the old Office formats, and of installers, mails and more. Reads what it
+ * is asked for, in sectors: the tables of a hostile file lead nowhere and end soon.
  */
-export async function oldOfficeType(
-  file: FileHandle,
-  total: number,
-  likely: string,
-): Promise<string | undefined> {
-  let found: string | undefined;
-  for (let at = 0; at < total; at += BLOCK_BYTES - OVERLAP_BYTES) {
-    const block = await readAt(file, Math.min(BLOCK_BYTES, total - at), at);
-    const types = STREAMS.filter(({ bytes }) => block.includes(bytes)).map(({ mime }) => mime);
-    if (types.includes(likely)) return likely;
-    found ??= types[0];
+export class CompoundFile {
+  private constructor(
+    /** The entries of the root storage. */
+    readonly root: ReadonlyMap<string, Entry>,
+    /** Those of all storages. */
+    readonly entries: readonly Entry[],
+    private readonly sectors: Sectors,
+    private readonly mini: Sectors,
+    private readonly miniCutoff: number,
+  ) {}
+
+  /** @throws BadCompoundFile */
+  static async open(read: Read, total: number): Promise<CompoundFile> {
+    const header = await read(0, HEADER_BYTES);
+    if (header.length < HEADER_BYTES) throw new BadCompoundFile();
+    const bytes = 2 ** header.readUInt16LE(30);
+    if (bytes !== 512 && bytes !== 4096) throw new BadCompoundFile();
+    const at = (sector: number) => (sector + 1) * bytes;
+    const table = await readFat(header, { bytes, at, read, total });
+    const sectors = new Sectors(table, bytes, (sector, length) => read(at(sector), length));
+    const directory = await sectors.bytesOf(header.readUInt32LE(48), MOST_DIRECTORY_BYTES);
+    const entries = toEntries(directory);
+    const [root] = entries;
+    if (!root) throw new BadCompoundFile();
+    const siblings = new Map(siblingsOf(entries, root.child).map((entry) => [entry.name, entry]));
+    const hasMini = header.readUInt32LE(64) > 0;
+    const miniTable = await sectors.bytesOf(hasMini ? header.readUInt32LE(60) : NONE, total);
+    const miniStream = hasMini ? sectors.chain(root.start) : [];
+    const mini = new Sectors(toTable(miniTable), MINI, async (sector, length) => {
+      const holder = miniStream[Math.floor((sector * MINI) / bytes)] ?? NONE;
+      return await read(at(holder) + ((sector * MINI) % bytes), length);
+    });
+    return new CompoundFile(siblings, entries, sectors, mini, header.readUInt32LE(56));
   }
-  return found;
+
+  /** The bytes of a stream, block by block. @throws BadCompoundFile */
+  async *bytesOf({ start, size }: Entry): AsyncGenerator<Buffer> {
+    let left = size;
+    for await (const block of (size < this.miniCutoff ? this.mini : this.sectors).blocks(start)) {
+      yield block.subarray(0, left);
+      left -= block.length;
+      if (left <= 0) return;
+    }
+  }
+}
+
+/** Sectors of one size, and the table that says which one follows which. */
+class Sectors {
+  constructor(
+    private readonly table: Uint32Array,
+    private readonly bytes: number,
+    private readonly readAt: (sector: number, length: number) => Promise<Buffer>,
+  ) {}
+
+  chain(start: number): number[] {
+    const chain = [];
+    for (let sector = start; sector < LAST_SECTOR;) {
+      const next = this.table[sector];
+      if (next === undefined || chain.push(sector) > this.table.length) throw new BadCompoundFile();
+      sector = next;
+    }
+    return chain;
+  }
+
+  /** Neighbours are read at once, but for short streams: theirs need not be. */
+  async *blocks(start: number): AsyncGenerator<Buffer> {
+    const most = this.bytes === MINI ? 1 : BLOCK_BYTES / this.bytes;
+    const chain = this.chain(start);
+    for (let from = 0, to = 1; from < chain.length; from = to++) {
+      while (chain[to] === (chain[to - 1] ?? NONE) + 1 && to - from < most) to++;
+      yield await this.readAt(chain[from] ?? NONE, (to - from) * this.bytes);
+    }
+  }
+
+  async bytesOf(start: number, maxBytes: number): Promise<Buffer> {
+    const blocks = [];
+    let length = 0;
+    for await (const block of this.blocks(start)) {
+      length += block.length;
+      if (length > maxBytes) throw new BadCompoundFile();
+      blocks.push(block);
+    }
+    return Buffer.concat(blocks);
+  }
+}
+
+/** The table of sectors, whose own sectors the header lists, and a chain of lists where there are more than 109. */
+async function readFat(
+  header: Buffer,
+  { bytes, at, read, total }: { bytes: number; at: (sector: number) => number; read: Read; total: number },
+): Promise<Uint32Array> {
+  const most = Math.ceil(total / bytes);
+  const list = [...toTable(header.subarray(HEADER_BYTES - HEADER_FAT_ENTRIES * 4))];
+  for (let next = header.readUInt32LE(68); next < LAST_SECTOR;) {
+    const more = toTable(await read(at(next), bytes));
+    list.push(...more.subarray(0, -1));
+    if (list.length > most + bytes) throw new BadCompoundFile();
+    next = more.at(-1) ?? NONE;
+  }
+  const sectors = list.filter((sector) => sector < most);
+  const tables = [];
+  for (const sector of sectors.slice(0, Math.ceil((most * 4) / bytes) + 1))
+    tables.push(await read(at(sector), bytes));
+  return toTable(Buffer.concat(tables));
+}
+
+function toTable(bytes: Buffer): Uint32Array {
+  return Uint32Array.from({ length: Math.floor(bytes.length / 4) }, (_, i) => bytes.readUInt32LE(i * 4));
+}
+
+interface Node extends Entry {
+  readonly left: number;
+  readonly right: number;
+  readonly child: number;
+}
+
+function toEntries(directory: Buffer): Node[] {
+  return Array.from({ length: Math.floor(directory.length / ENTRY_BYTES) }, (_, i) => {
+    const entry = directory.subarray(i * ENTRY_BYTES, (i + 1) * ENTRY_BYTES);
+    const isUsed = entry.readUInt8(66) !== 0;
+    const nameBytes = isUsed ? Math.min(Math.max(entry.readUInt16LE(64) - 2, 0), 62) : 0;
+    return {
+      name: entry.toString('utf16le', 0, nameBytes).toLowerCase(),
+      left: entry.readUInt32LE(68),
+      right: entry.readUInt32LE(72),
+      child: entry.readUInt32LE(76),
+      start: entry.readUInt32LE(116),
+      size: entry.readUInt32LE(120),
+    };
+  });
+}
+
+/** The entries of one storage are a tree. */
+function siblingsOf(entries: readonly Node[], top: number): Node[] {
+  const found = new Set<Node>();
+  const open = [top];
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    const entry = entries[id];
+    if (!entry || found.has(entry)) continue;
+    found.add(entry);
+    open.push(entry.left, entry.right);
+  }
+  return [...found];
 }

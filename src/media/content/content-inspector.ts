@@ -3,14 +3,15 @@ import { Injectable } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 import { readAt } from '../../storage/local/files.js';
 import { ImageCodec, type ImageFacts } from '../images/image-codec.js';
-import { isCompoundFile, oldOfficeType } from './compound-file.js';
+import { isCompoundFile } from './compound-file.js';
 import { UnreadableImage, UnsupportedContent, UploadTooLarge } from './content.errors.js';
 import type { ContentType } from './content-type.js';
 import { endOfImage } from './end-of-image.js';
+import { oldOfficeType } from './old-office.js';
 import { packageType } from './office-package.js';
 import { stowaway } from './polyglot.js';
 import { DECISIVE_BYTES, sniff, type Sniffed } from './sniff.js';
-import { accepted, refused, type Accepted, type Refused } from './verdict.js';
+import { refused, type Accepted, type Refused } from './verdict.js';
 import { isZip } from './zip-head.js';
 
 /** What the bytes of a whole file turned out to be. */
@@ -66,7 +67,7 @@ export class ContentInspector {
     const sniffed = await sniff(bytes, bytes.length === total, fileName);
     if (sniffed.verdict !== 'undecided') return this.permit(sniffed, total, declared);
     if (sniffed.among.some((mime) => this.config.uploads.allowedTypes.includes(mime))) return undefined;
-    throw this.unsupported(refused(isZip(bytes) ? 'application/zip' : null), declared);
+    throw this.unsupported(refused(sniffed.detected), declared);
   }
 
   /**
@@ -122,12 +123,9 @@ async function decide(
 ): Promise<Accepted | Refused> {
   if (sniffed.verdict === 'refused') return sniffed;
   if (isZip(head)) return await packageType(file, total);
+  if (isCompoundFile(head)) return await oldOfficeType((at, length) => readAt(file, length, at), total);
   if (sniffed.verdict === 'undecided') return refused(null);
   const { mime } = sniffed.type;
   if (mime.startsWith('text/') && charset === null) return refused(null);
-  if (!isCompoundFile(head)) return sniffed;
-  const office = await oldOfficeType(file, total, mime);
-  return office === undefined
-    ? refused('application/x-cfb', 'The file is not a Word, Excel or PowerPoint document')
-    : accepted(office);
+  return sniffed;
 }

@@ -1,7 +1,15 @@
 import type { FileHandle } from 'node:fs/promises';
 import { BadZip, readDirectory, readEntry, type ZipEntry } from './zip-directory.js';
 import { localEntries } from './zip-head.js';
-import { accepted, refused, type Accepted, type Refused, type Undecided } from './verdict.js';
+import {
+  accepted,
+  refused,
+  undecided,
+  WITH_MACROS,
+  type Accepted,
+  type Refused,
+  type Undecided,
+} from './verdict.js';
 
 /** The folder that has the document of an Open XML file: its type, and the type it has with macros. */
 const FOLDERS = {
@@ -59,7 +67,7 @@ export function sniffPackage(head: Buffer): Accepted | Refused | Undecided {
     if (first && !ROOTS.test(entry)) return refused('application/zip');
     first = false;
   }
-  return { verdict: 'undecided', among: PACKAGES };
+  return undecided(PACKAGES, 'application/zip');
 }
 
 /** What a ZIP is: an Open XML or OpenDocument file without macros, or refused. */
@@ -106,8 +114,6 @@ async function openXml(
     ? refused(macros, WITH_MACROS)
     : accepted(plain);
 }
-
-const WITH_MACROS = 'Documents with macros are not taken';
 
 function folderOf(name: string): keyof typeof FOLDERS | undefined {
   return /^(word|xl|ppt)\//.exec(name)?.[1] as keyof typeof FOLDERS | undefined;

@@ -3,8 +3,9 @@ import { extname } from 'node:path';
 import { fileTypeFromBuffer } from 'file-type';
 import { MEDIA_TYPES } from '../../config/media-types.js';
 import { CharsetDetector, markOf } from '../../storage/charset.js';
-import { OLD_OFFICE, isCompoundFile } from './compound-file.js';
-import { accepted, refused, type Accepted, type Refused, type Undecided } from './verdict.js';
+import { isCompoundFile } from './compound-file.js';
+import { OLD_OFFICE, oldOfficeType } from './old-office.js';
+import { accepted, refused, undecided, type Accepted, type Refused, type Undecided } from './verdict.js';
 import { markupOf } from './markup.js';
 import { sniffPackage } from './office-package.js';
 import { isZip } from './zip-head.js';
@@ -26,13 +27,13 @@ const HEAD_BYTES = 256 * 1024;
  * dozens of formats, so it sees no more than a few kilobytes.
  * @param head the first bytes of the file
  * @param whole whether `head` is the whole file, so that waiting for more would not help
- * @param fileName tells CSV from plain text and the old Office formats apart, nothing else
+ * @param fileName tells CSV from plain text, nothing else
  */
 export async function sniff(head: Buffer, whole: boolean, fileName: string | null): Promise<Sniffed> {
   if (head.length > HEAD_BYTES) return await sniff(head.subarray(0, HEAD_BYTES), false, fileName);
   const extension = extname(fileName ?? '').toLowerCase();
   if (isZip(head)) return sniffPackage(head);
-  if (isCompoundFile(head)) return accepted(OLD_OFFICE[extension] ?? 'application/msword');
+  if (isCompoundFile(head)) return await sniffCompoundFile(head, whole);
   const text = isText(head, whole);
   if (isPdf(head, text)) return accepted('application/pdf');
   const image = imageOf(head);
@@ -41,17 +42,23 @@ export async function sniff(head: Buffer, whole: boolean, fileName: string | nul
   return text ? await sniffText(head, whole, extension) : await sniffBinary(head, whole);
 }
 
+/** The directory may be anywhere in the file. */
+async function sniffCompoundFile(head: Buffer, whole: boolean): Promise<Sniffed> {
+  if (!whole) return undecided(OLD_OFFICE, 'application/x-cfb');
+  return await oldOfficeType((at, length) => Promise.resolve(head.subarray(at, at + length)), head.length);
+}
+
 async function sniffText(head: Buffer, whole: boolean, extension: string): Promise<Sniffed> {
   const markup = markupOf(textOf(head));
   if (markup !== undefined) return refused(markup);
-  if (!whole && head.length < DECISIVE_BYTES) return { verdict: 'undecided', among: MEDIA_TYPES };
+  if (!whole && head.length < DECISIVE_BYTES) return undecided(MEDIA_TYPES);
   const textual = await named(head);
   if (textual !== null && TEXTUAL.has(textual)) return refused(textual);
   return accepted(extension === '.csv' ? 'text/csv' : 'text/plain');
 }
 
 async function sniffBinary(head: Buffer, whole: boolean): Promise<Sniffed> {
-  if (!whole && head.length < SIGNATURE_BYTES) return { verdict: 'undecided', among: MEDIA_TYPES };
+  if (!whole && head.length < SIGNATURE_BYTES) return undecided(MEDIA_TYPES);
   return refused(markupOf(textOf(head)) ?? (await named(head)));
 }
 

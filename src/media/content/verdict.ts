@@ -17,11 +17,20 @@ export interface Refused {
 export interface Undecided {
   readonly verdict: 'undecided';
   readonly among: readonly string[];
+  /** What they are meanwhile. */
+  readonly detected: string | null;
 }
+
+export const WITH_MACROS = 'Documents with macros are not taken';
+export const WITH_PASSWORD = 'The document is protected by a password';
 
 export function accepted(mime: string): Accepted | Refused {
   const type = contentType(mime);
   return type ? { verdict: 'accepted', type } : refused(mime);
+}
+
+export function undecided(among: readonly string[], detected: string | null = null): Undecided {
+  return { verdict: 'undecided', among, detected };
 }
 
 export function refused(detected: string | null, why?: string): Refused {

@@ -1,0 +1,209 @@
+import { Client, md5 } from './setup/client.js';
+import { compoundFile, type CompoundEntry } from './setup/compound.js';
+import { noise } from './setup/samples.js';
+import { TestApp } from './setup/test-app.js';
+
+let app: TestApp;
+let client: Client;
+
+beforeAll(async () => {
+  app = await TestApp.start();
+  client = await Client.of(app);
+});
+afterAll(() => app.stop());
+
+/** Uploads and completes; refused at the first chunk or at the end, it is the same answer. */
+async function send(file: Buffer, fileName = 'blob') {
+  const first = await client.slice(file, 0, Math.min(file.length, 204_800), undefined, { fileName });
+  if (first.status !== 201) return first;
+  const id: string = first.body.upload_id;
+  for (let at = 204_800; at < file.length; at += 204_800)
+    await client.slice(file, at, Math.min(at + 204_800, file.length), id);
+  return await client.complete(id, md5(file));
+}
+
+async function expectTaken(file: Buffer, fileName: string, mime: string, saved: string) {
+  const { status, body } = await send(file, fileName);
+  expect([status, body.detail, body.mimetype]).toEqual([201, undefined, mime]);
+  const response = await fetch(body.url);
+  expect(response.headers.get('content-disposition')).toBe(`attachment; filename="${saved}"`);
+  expect(Buffer.from(await response.arrayBuffer()).equals(file)).toBe(true);
+}
+
+const MACROS = 'Documents with macros are not taken';
+const PASSWORD = 'The document is protected by a password';
+const WORD = 'application/msword';
+const EXCEL = 'application/vnd.ms-excel';
+const POWERPOINT = 'application/vnd.ms-powerpoint';
+
+const stream = (name: string, length = 5000): CompoundEntry => ({ name, data: noise(length, name) });
+
+/** A record of Excel. */
+function biff(type: number, data: Buffer): Buffer {
+  const head = Buffer.alloc(4);
+  head.writeUInt16LE(type, 0);
+  head.writeUInt16LE(data.length, 2);
+  return Buffer.concat([head, data]);
+}
+
+/** A workbook with sheets of these kinds, 0 being the usual one. */
+function workbook(kinds: readonly number[], before: readonly Buffer[] = []): CompoundEntry {
+  const sheets = kinds.map((kind) => biff(0x85, Buffer.from([0, 0, 0, 0, 0, kind, 1, 0, 65])));
+  const records = [
+    biff(0x809, Buffer.alloc(16)),
+    ...before,
+    ...sheets,
+    biff(0xfc, noise(8000)),
+    biff(0x0a, Buffer.alloc(0)),
+  ];
+  return { name: 'Workbook', data: Buffer.concat([...records, noise(9000)]) };
+}
+
+/** A record of PowerPoint. */
+function ppt(type: number, ...data: Buffer[]): Buffer {
+  const head = Buffer.alloc(8);
+  const body = Buffer.concat(data);
+  head.writeUInt16LE(type, 2);
+  head.writeUInt32LE(body.length, 4);
+  return Buffer.concat([head, body]);
+}
+
+function presentation(hasMacros: boolean): CompoundEntry {
+  const atom = ppt(0x400, Buffer.from([1, 0, 0, 0, hasMacros ? 1 : 0, 0, 0, 0, 2, 0, 0, 0]));
+  const document = ppt(0x3e8, ppt(0x3e9, noise(40)), ppt(0x7d0, ppt(0x3ff, atom)));
+  return { name: 'PowerPoint Document', data: Buffer.concat([ppt(0x1011, noise(90_000)), document]) };
+}
+
+const project = (name: string): CompoundEntry => ({
+  name,
+  entries: [{ name: 'VBA', entries: [stream('dir', 300), stream('_VBA_PROJECT', 400)] }],
+});
+
+describe('a file of an old Office program', () => {
+  it.each<[string, readonly CompoundEntry[], string, string, string]>([
+    ['of Word', [stream('1Table'), stream('WordDocument')], 'a.doc', WORD, 'a.doc'],
+    [
+      'of Word, with a workbook in it',
+      [{ name: 'ObjectPool', entries: [workbook([0])] }, stream('WordDocument')],
+      'a',
+      WORD,
+      'a.doc',
+    ],
+    ['of Excel', [workbook([0, 2])], 'a.xls', EXCEL, 'a.xls'],
+    [
+      'of Excel, smaller than usual',
+      [{ name: 'Workbook', data: Buffer.concat([biff(0x809, noise(16)), biff(0x0a, Buffer.alloc(0))]) }],
+      'a.xls',
+      EXCEL,
+      'a.xls',
+    ],
+    ['of Excel 5', [{ ...workbook([0]), name: 'Book' }], 'a.xls', EXCEL, 'a.xls'],
+    ['in capitals', [{ ...workbook([0]), name: 'WORKBOOK' }], 'A.XLS', EXCEL, 'A.XLS'],
+    [
+      'with a document in it',
+      [{ name: 'MBD00', entries: [stream('WordDocument')] }, workbook([0])],
+      'a.xlt',
+      EXCEL,
+      'a.xlt',
+    ],
+    [
+      'with a document in it, of no name',
+      [{ name: 'MBD00', entries: [stream('WordDocument')] }, workbook([0])],
+      'blob',
+      EXCEL,
+      expect.any(String),
+    ],
+    ['of PowerPoint', [presentation(false), stream('Pictures', 400_000)], 'a.ppt', POWERPOINT, 'a.ppt'],
+    ['of PowerPoint, to be shown', [presentation(false)], 'a.pps', POWERPOINT, 'a.pps'],
+    ['of PowerPoint 95', [stream('PP40'), stream('Text_Content')], 'a.ppt', POWERPOINT, 'a.ppt'],
+    ['of another name', [stream('WordDocument')], 'a.xls', WORD, 'a.doc'],
+  ])('%s is told by the streams at its root', async (_, entries, fileName, mime, saved) => {
+    if (fileName === 'blob') expect((await send(compoundFile(entries))).body.mimetype).toBe(mime);
+    else await expectTaken(compoundFile(entries), fileName, mime, saved);
+  });
+
+  it.each<[string, readonly CompoundEntry[], string, string]>([
+    ['with a project of Word', [stream('WordDocument'), project('Macros')], WORD, MACROS],
+    ['with a project of Excel', [workbook([0]), project('_VBA_PROJECT_CUR')], EXCEL, MACROS],
+    [
+      'with a project in what is embedded',
+      [workbook([0]), { name: 'MBD00', entries: [stream('WordDocument'), project('Macros')] }],
+      EXCEL,
+      MACROS,
+    ],
+    ['with a sheet of Excel 4 macros', [workbook([0, 1])], EXCEL, MACROS],
+    ['with a module of Excel 5', [{ ...workbook([0, 6]), name: 'BOOK' }], EXCEL, MACROS],
+    [
+      'with a sheet of macros behind much else',
+      [
+        workbook(
+          [0, 1],
+          Array.from({ length: 30 }, () => biff(0x3c, noise(8000))),
+        ),
+      ],
+      EXCEL,
+      MACROS,
+    ],
+    ['with a project of PowerPoint', [presentation(true)], POWERPOINT, MACROS],
+    [
+      'that is a package behind a password',
+      [stream('EncryptionInfo', 900), stream('EncryptedPackage'), stream('WordDocument', 10)],
+      'application/x-cfb',
+      PASSWORD,
+    ],
+    [
+      'that is an installer',
+      [stream('Installer')],
+      'application/x-cfb',
+      'The file is not a Word, Excel or PowerPoint document',
+    ],
+    [
+      'with a document that is only embedded',
+      [{ name: 'Pool', entries: [stream('WordDocument')] }],
+      'application/x-cfb',
+      'The file is not a Word, Excel or PowerPoint document',
+    ],
+  ])('%s is refused', async (_, entries, detected, detail) => {
+    const { status, body } = await send(compoundFile(entries), 'a.doc');
+    expect([status, body.detected, body.detail]).toEqual([415, detected, detail]);
+  });
+
+  it.each<[string, (file: Buffer) => Buffer]>([
+    ['cut short', (file) => file.subarray(0, 3000)],
+    [
+      'whose directory leads in a circle',
+      (file) => patch(file, (fat, directory) => fat.writeUInt32LE(directory, directory * 4)),
+    ],
+    ['whose sectors have no size', (file) => (file.writeUInt16LE(60, 30), file)],
+    ['whose table is nowhere', (file) => (file.writeUInt32LE(0xfffffff0, 76), file)],
+    [
+      'whose lists of tables lead in a circle',
+      (file) => (file.writeUInt32LE(0, 68), file.writeUInt32LE(0, 1020), file),
+    ],
+  ])('%s is refused in a moment', async (_, damage) => {
+    const file = damage(compoundFile([stream('WordDocument', 100_000)]));
+    const start = performance.now();
+    expect((await send(file, 'a.doc')).status).toBe(415);
+    expect(performance.now() - start).toBeLessThan(1000);
+  });
+
+  it('with millions of records is refused in a moment', async () => {
+    const file = compoundFile([
+      { name: 'Workbook', data: Buffer.alloc(5_000_000, Buffer.from([1, 0, 0, 0])) },
+    ]);
+    const start = performance.now();
+    expect((await send(file, 'a.xls')).body.detail).toBe('The file is damaged or cut short');
+    expect(performance.now() - start).toBeLessThan(2000);
+  });
+
+  it('in many chunks is told at the end, however it is called', async () => {
+    await expectTaken(compoundFile([stream('Data', 900_000), workbook([0])]), 'a.xls', EXCEL, 'a.xls');
+  });
+});
+
+/** @param change gets the table of sectors, and the number of the first sector of the directory */
+function patch(file: Buffer, change: (fat: Buffer, directory: number) => void): Buffer {
+  const at = (file.readUInt32LE(76) + 1) * 512;
+  change(file.subarray(at), file.readUInt32LE(48));
+  return file;
+}
