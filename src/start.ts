@@ -1,7 +1,7 @@
 import cluster from 'node:cluster';
 import type { Server } from 'node:http';
 import { setFlagsFromString } from 'node:v8';
-import { loadConfig, type Config } from './config/config.js';
+import { doubts, loadConfig, type Config } from './config/config.js';
 import type { Connection } from './database/data-source.js';
 import { EmbeddedPostgres } from './database/embedded-postgres.js';
 import { fail } from './fail.js';
@@ -20,6 +20,7 @@ export async function start(): Promise<void> {
 
 async function run(): Promise<void> {
   const config = loadConfig();
+  if (cluster.isPrimary) doubts().forEach((doubt) => console.warn(doubt));
   await makeWritable([config.dataDir]);
   // Loading the app takes as long as making a new cluster: both at once, and the first start is under three seconds.
   const [postgres, serving] = await Promise.all([startPostgres(config), loadServer(config)]);

@@ -1,4 +1,3 @@
-import 'reflect-metadata';
 import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
@@ -9,6 +8,7 @@ import { validateSync } from 'class-validator';
 import { Environment } from './environment.js';
 import { loadJwtSecret } from './jwt-secret.js';
 import { MEDIA_TYPES } from './media-types.js';
+import { misspelledSettings } from './misspelled.js';
 import { StartError } from './start-error.js';
 
 /** How bearer tokens are verified: by a shared secret, or by the keys an issuer publishes. */
@@ -53,6 +53,8 @@ export class Config {
   };
   /** What file URLs start with, without a last slash; unset (never in production): the origin the request came to. */
   readonly publicUrl: string | undefined;
+  /** The path of that, which a proxy takes off requests; empty, or with a first and without a last slash. */
+  readonly publicPath: string;
   readonly tokens: {
     readonly keys: TokenKeys;
     readonly issuer: string | undefined;
@@ -102,7 +104,7 @@ export class Config {
   readonly signedUrls: { readonly key: KeyObject; readonly ttlSeconds: number } | undefined;
   /** An interval of 0: another process sweeps. */
   readonly sweep: { readonly intervalSeconds: number; readonly orphanAgeSeconds: number };
-  readonly corsOrigins: readonly string[];
+  readonly cors: { readonly origins: readonly string[]; readonly allowedHeaders: readonly string[] };
   readonly logLevel: string;
 
   constructor(env: Environment) {
@@ -122,6 +124,7 @@ export class Config {
       unsafe: env.UNSAFE_DATABASE === 'true',
     };
     this.publicUrl = env.PUBLIC_URL && withoutLastSlash(env.PUBLIC_URL);
+    this.publicPath = this.publicUrl ? withoutLastSlash(new URL(this.publicUrl).pathname) : '';
     this.tokens = {
       keys: tokenKeys(env, this.dataDir),
       issuer: env.JWT_ISSUER,
@@ -157,7 +160,7 @@ export class Config {
         ? { key: urlKey(env, this.tokens.keys), ttlSeconds: env.MEDIA_URL_TTL_SECONDS }
         : undefined;
     this.sweep = { intervalSeconds: env.SWEEP_INTERVAL_SECONDS, orphanAgeSeconds: env.ORPHAN_AGE_SECONDS };
-    this.corsOrigins = env.CORS_ORIGINS;
+    this.cors = { origins: env.CORS_ORIGINS, allowedHeaders: env.CORS_ALLOWED_HEADERS ?? [] };
     this.logLevel = env.LOG_LEVEL;
   }
 }
@@ -206,10 +209,10 @@ export class ConfigError extends StartError {
   }
 }
 
+type Variables = Readonly<Record<string, string | undefined>>;
+
 /** Reads and checks the settings; unknown variables are ignored. @throws ConfigError */
-export function loadConfig(
-  variables: Readonly<Record<string, string | undefined>> = processVariables(),
-): Config {
+export function loadConfig(variables: Variables = processVariables()): Config {
   const given = Object.entries(variables).filter(([, value]) => value !== undefined && value.trim() !== '');
   const environment = plainToInstance(Environment, Object.fromEntries(given));
   const problems = validateSync(environment).map(
@@ -219,8 +222,13 @@ export function loadConfig(
   return new Config(environment);
 }
 
+/** A line for each variable of this process that looks like a setting and is none. */
+export function doubts(): string[] {
+  return misspelledSettings(Object.keys(processVariables()));
+}
+
 /** The variables of the process, and below them those of a `.env` file in the working directory. */
-function processVariables(): Readonly<Record<string, string | undefined>> {
+function processVariables(): Variables {
   if (existsSync('.env')) process.loadEnvFile('.env');
   return process.env;
 }

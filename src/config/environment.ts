@@ -1,3 +1,4 @@
+import 'reflect-metadata';
 import { Transform, Type } from 'class-transformer';
 import {
   IsIn,
@@ -170,6 +171,11 @@ export class Environment {
 
   @List()
   CORS_ORIGINS: string[] = ['*'];
+
+  @IsOptional()
+  @List()
+  @Matches(/^[\w!#$%&'*+.^`|~-]+$/, { each: true, message: 'must be names of headers' })
+  CORS_ALLOWED_HEADERS?: string[];
 
   @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
   LOG_LEVEL: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent' = 'info';

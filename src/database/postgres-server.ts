@@ -113,7 +113,7 @@ async function findBinaries(): Promise<Binaries> {
   try {
     return (await import(name)) as Binaries;
   } catch (cause) {
-    const advice = 'Run `npm ci` without --omit=optional, or set DATABASE_URL.';
+    const advice = 'Set DATABASE_URL, or run `npm ci` without --omit=optional.';
     throw new EmbeddedPostgresError(`There is no Postgres for this system (${name}). ${advice}`, { cause });
   }
 }

@@ -1,0 +1,53 @@
+import leven from 'leven';
+import { Environment } from './environment.js';
+
+const SETTINGS: readonly string[] = Object.keys(new Environment());
+
+/** How many letters may be wrong, and in how long a name: HOME is no HOST. */
+const MOST_WRONG = 2;
+const LEAST_LENGTH = 7;
+
+/** First words of settings that other programs use, too. */
+const OF_OTHERS: ReadonlySet<string> = new Set([
+  'NODE',
+  'USER',
+  'LOG',
+  'DATA',
+  'PUBLIC',
+  'MAX',
+  'DISK',
+  'TOKEN',
+]);
+const FAMILIES: ReadonlySet<string> = new Set(
+  SETTINGS.flatMap((name) => firstWord(name) ?? []).filter((word) => !OF_OTHERS.has(word)),
+);
+
+/** A line for each variable that looks like a setting and is none: whoever set it believes that it counts. */
+export function misspelledSettings(names: readonly string[]): string[] {
+  return names
+    .filter((name) => !SETTINGS.includes(name))
+    .map((name) => ({ name, like: nearest(normal(name)) }))
+    .filter(({ name, like }) => isNear(normal(name), like) || FAMILIES.has(firstWord(normal(name)) ?? ''))
+    .map(({ name, like }) => `${name} is no setting and has no effect. Is ${like} meant?`);
+}
+
+function nearest(name: string): string {
+  const word = firstWord(name);
+  const family = SETTINGS.filter((setting) => word !== undefined && firstWord(setting) === word);
+  return (family.length > 0 ? family : SETTINGS).reduce((best, setting) =>
+    leven(name, setting) < leven(name, best) ? setting : best,
+  );
+}
+
+function isNear(name: string, setting: string): boolean {
+  return setting.length >= LEAST_LENGTH && leven(name, setting) <= MOST_WRONG;
+}
+
+/** Undefined where there is one word only. */
+function firstWord(name: string): string | undefined {
+  return /^([^_]+)_./.exec(name)?.[1];
+}
+
+function normal(name: string): string {
+  return name.toUpperCase().replaceAll('-', '_');
+}
