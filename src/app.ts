@@ -2,17 +2,18 @@ import type { Server } from 'node:http';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SwaggerModule } from '@nestjs/swagger';
-import cors from 'cors';
 import helmet from 'helmet';
 import { AppModule } from './app.module.js';
 import type { Config } from './config/config.js';
 import type { Connection } from './database/data-source.js';
 import { answerClientErrors } from './http/client-error.js';
 import { servePages } from './demo/pages.js';
+import { crossOrigin } from './http/cross-origin.js';
 import { faults } from './http/faults.js';
 import { inFront } from './http/front.js';
 import { limitConnections } from './http/limits.js';
 import { createLogger, NestLogger, requestLogging } from './http/logging.js';
+import { noStore } from './http/no-store.js';
 import { expectationsAsRequests, strictHead } from './http/strict-head.js';
 import { boundedPipelining } from './http/pipelining.js';
 import { behindProxies, type Trust } from './http/proxies.js';
@@ -35,7 +36,7 @@ export async function createApp(config: Config, connection: Connection): Promise
   app.disable('etag');
   app.set('trust proxy', config.trustProxy);
   await SwaggerModule.loadPluginMetadata(metadata);
-  serveSwagger(app);
+  serveSwagger(app, config.publicUrl);
   servePages(app);
   const server: Server = app.getHttpServer();
   answerClientErrors(server);
@@ -52,39 +53,14 @@ export async function createApp(config: Config, connection: Connection): Promise
       crossOriginResourcePolicy: { policy: 'cross-origin' },
       strictTransportSecurity: false,
     }),
-    cors(crossOrigin(config)),
+    crossOrigin(config.cors.origins, [
+      ...config.cors.allowedHeaders,
+      ...(config.tryingOut ? ['X-Fault'] : []),
+    ]),
+    noStore,
     strictHead,
     faults(config.tryingOut),
     app.get(ChunkFastPath, { strict: false }).handle,
   ]);
   return app;
-}
-
-function crossOrigin({ corsOrigins, tryingOut }: Config) {
-  return {
-    origin: corsOrigins.includes('*') ? '*' : [...corsOrigins],
-    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    allowedHeaders: [
-      'Authorization',
-      'Content-Range',
-      'Content-Disposition',
-      'Content-Type',
-      'Idempotency-Key',
-      ...(tryingOut ? ['X-Fault'] : []),
-      // Of downloads in parts, as PDF viewers do.
-      'Range',
-      'If-Range',
-    ],
-    exposedHeaders: [
-      'Location',
-      'Upload-Offset',
-      'Upload-Replayed',
-      'Retry-After',
-      'Content-Range',
-      'ETag',
-      'Accept-Ranges',
-      'Content-Disposition',
-    ],
-    maxAge: 7200,
-  };
 }

@@ -566,7 +566,31 @@ describe('other origins', () => {
       headers: { origin: 'https://app.example' },
     });
     expect(headers.get('access-control-expose-headers')).toBe(
-      'Location,Upload-Offset,Upload-Replayed,Retry-After,Content-Range,ETag,Accept-Ranges,Content-Disposition',
+      'Location,Upload-Offset,Upload-Replayed,Retry-After,Content-Range,ETag,Accept-Ranges,Content-Disposition,X-Request-Id',
     );
+  });
+
+  it('may send what tracing and other libraries add to every request, and what CORS_ALLOWED_HEADERS adds', async () => {
+    const own = await TestApp.start({ CORS_ALLOWED_HEADERS: 'X-CSRF-Token, X-Tenant' });
+    const headers = { origin: 'https://app.example', 'access-control-request-method': 'POST' };
+    const allowed = async ({ url }: TestApp) =>
+      (await fetch(new URL(CHUNK, url), { method: 'OPTIONS', headers })).headers
+        .get('access-control-allow-headers')!
+        .toLowerCase()
+        .split(',');
+    const tracing = [
+      'traceparent',
+      'tracestate',
+      'baggage',
+      'sentry-trace',
+      'x-requested-with',
+      'x-request-id',
+    ];
+    expect(await allowed(app)).toEqual(expect.arrayContaining(tracing));
+    expect(await allowed(app)).not.toContain('x-csrf-token');
+    expect(await allowed(own)).toEqual(
+      expect.arrayContaining([...tracing, 'x-csrf-token', 'x-tenant', 'authorization']),
+    );
+    await own.stop();
   });
 });

@@ -126,14 +126,14 @@ describe('the pages', () => {
   });
 });
 
-const LANGUAGES = ['caddyfile', 'ini', 'js', 'json', 'mermaid', 'nginx', 'sh', 'text', 'yaml'];
+const LANGUAGES = ['caddyfile', 'haproxy', 'ini', 'js', 'json', 'mermaid', 'nginx', 'sh', 'text', 'yaml'];
 
 /** Every block that no test runs; whoever adds one has to defend it here. */
 const NOT_RUN = [
   'README.md: npm ci && npm start (installs packages and stays in the foreground; npm run smoke does the same on the built server)',
   'README.md: npm ci && npm test (runs the test that would run it)',
   'docs/deploying.md: cat > .env <<END (needs Docker)',
-  'docs/deploying.md: sudo useradd --system --create-home --home-dir /var/lib/mediadock mediadock (a system directory, packages from the registry)',
+  'docs/deploying.md: sudo install -m 600 /dev/stdin /etc/mediadock.env <<END (a system directory, packages from the registry)',
   'docs/deploying.md: sudo systemctl enable --now mediadock (needs systemd)',
   'docs/deploying.md: curl -i https://media.example.org/health/ready (your address, your token)',
   'docs/operations.md: pg_dump --format=custom --file=/backup/mediadock.dump "$DATABASE_URL" (your database, your backup disk)',

@@ -152,6 +152,11 @@ describe('a client that waits for "100 Continue"', () => {
   });
 });
 
+it('a connection stays open for longer than proxies keep it: 75 s', async () => {
+  const text = await raw(['GET /health/live HTTP/1.1', 'Host: a']);
+  expect(text).toMatch(/^Keep-Alive: timeout=75\r$/m);
+});
+
 it('a request without Host is refused with a problem', async () => {
   const text = await raw(['GET /health/live HTTP/1.1']);
   expect(text).toMatch(/^HTTP\/1\.1 400 /);

@@ -1,5 +1,15 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { jest } from '@jest/globals';
 import { Client } from './setup/client.js';
-import { TestApp } from './setup/test-app.js';
+import { ServerProcess } from './setup/server-process.js';
+import { createDatabase, dropDatabase, TestApp } from './setup/test-app.js';
+import { urlOf } from './setup/test-server.js';
+
+// A start takes seconds where much else goes on.
+jest.setTimeout(60_000);
 
 const PAGE = 'https://page.example';
 const SECRET = 'a secret of the operator, 32 characters';
@@ -63,5 +73,52 @@ describe.each<[string, Record<string, string>]>([
       shown: false,
     });
     await app.stop();
+  });
+});
+
+describe('the start', () => {
+  let dataDir: string;
+  let database: string;
+
+  beforeEach(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'mediadock-trial-'));
+    database = await createDatabase();
+  });
+  afterEach(async () => {
+    await rm(dataDir, { recursive: true });
+    await dropDatabase(database);
+  });
+
+  /** What the start prints, and whether another address of this machine than 127.0.0.1 is listened on. */
+  async function started(settings: Record<string, string>): Promise<[printed: string, isOpen: boolean]> {
+    const common = { HOST: '', DATA_DIR: dataDir, DATABASE_URL: urlOf(database), UNSAFE_DATABASE: 'true' };
+    const server = ServerProcess.start({ ...common, ...settings });
+    const port = Number(new URL(await server.url()).port);
+    const isOpen = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.2', () => resolve(true)).on('error', () => resolve(false));
+      socket.on('connect', () => socket.destroy());
+    });
+    await server.stop();
+    return [(await server.ended()).printed, isOpen];
+  }
+
+  const itOnLinux = process.platform === 'linux' ? it : it.skip;
+
+  itOnLinux('says what a server for trying out is, and keeps it to this machine', async () => {
+    const [printed, isOpen] = await started({ JWT_SECRET: '' });
+    expect(printed).toMatch(/^ {2}THIS SERVER IS FOR TRYING OUT: .*$/m);
+    expect(printed).toMatch(/^ {2}eyJ\S+$/m);
+    expect(isOpen).toBe(false);
+    expect((await started({ JWT_SECRET: '', HOST: '0.0.0.0' }))[1]).toBe(true);
+  });
+
+  itOnLinux('prints no token of the operator, names misspelled settings, and listens to all', async () => {
+    const settings = { PUBLIC_URL: 'https://example.org/media-api', MEDIA_URL: 'signed' };
+    const [printed, isOpen] = await started(settings);
+    expect(printed).not.toMatch(/TRYING OUT|eyJ/);
+    expect(printed).toContain('MEDIA_URL is no setting and has no effect. Is MEDIA_URLS meant?');
+    expect(printed).toMatch(/^ {2}Mediadock listens at +http:\/\/localhost:\d+\/$/m);
+    expect(printed).toMatch(/^ {2}Demo page +https:\/\/example\.org\/media-api\/$/m);
+    expect(isOpen).toBe(true);
   });
 });

@@ -1,8 +1,12 @@
 // @ts-check
-import { uploadAll } from '/client/browser.js';
+import { uploadAll } from '../client/browser.js';
 import { FaultyFetch } from './faults.js';
 import { Library } from './library.js';
 import { size, span } from './words.js';
+
+/** Where the page is, so is the API: below a path, too. */
+const HERE = new URL('.', document.baseURI);
+const API = new URL('api/v2/', HERE);
 
 const page = {
   token: /** @type {HTMLInputElement} */ (element('token')),
@@ -27,7 +31,7 @@ function element(id) {
 
 /** @param {string} path @param {RequestInit} [init] @returns {Promise<Response>} */
 function authorized(path, init) {
-  return fetch(path, {
+  return fetch(new URL(path, API), {
     ...init,
     headers: { ...init?.headers, authorization: `Bearer ${page.token.value.trim()}` },
   });
@@ -37,6 +41,7 @@ function authorized(path, init) {
 function start(files) {
   if (!page.token.reportValidity()) return;
   const queue = uploadAll(files, {
+    url: HERE.href,
     token: () => page.token.value.trim(),
     resume: 'anywhere',
     fetch: faulty.fetch,
@@ -86,7 +91,7 @@ function show(file, upload) {
 
 /** Uploads that a reload, or another device, has left open: picking the same file again goes on with them. */
 async function showUnfinished() {
-  const response = await authorized('/api/v2/media/upload/');
+  const response = await authorized('media/upload/');
   if (!response.ok) return;
   const { count, results } = await response.json();
   const names = results.map((/** @type {any} */ { title, offset, total }) => {
@@ -122,11 +127,11 @@ for (const button of page.broken.querySelectorAll('button'))
   button.onclick = () => faulty.next(button.dataset['fault'] ?? '');
 page.slow.onchange = () => faulty.always(page.slow.checked ? 'slow' : undefined);
 
-// What is for trying out exists outside production only.
+// What is for trying out exists only on servers that are.
 page.demoToken.hidden = page.broken.hidden = document.documentElement.dataset['trials'] !== 'true';
 
 page.demoToken.onclick = async () => {
-  const response = await fetch('/api/v2/dev/token/', { method: 'POST' });
+  const response = await fetch(new URL('dev/token/', API), { method: 'POST' });
   page.token.value = (await response.json()).token;
   refresh();
 };

@@ -27,7 +27,7 @@ export class Library {
   }
 
   async #load() {
-    const response = await this.#fetch(`/api/v2/media/?limit=${PAGE}&offset=${this.#list.children.length}`);
+    const response = await this.#fetch(`media/?limit=${PAGE}&offset=${this.#list.children.length}`);
     const page = response.ok ? await response.json() : { results: [], next: null };
     for (const media of page.results) this.#list.append(this.#row(media));
     this.#more.hidden = page.next === null;
@@ -57,7 +57,7 @@ export class Library {
       part('.copy').textContent = 'Copied';
     };
     part('.delete').onclick = async () => {
-      const gone = await this.#fetch(`/api/v2/media/${media.id}/`, { method: 'DELETE' });
+      const gone = await this.#fetch(`media/${media.id}/`, { method: 'DELETE' });
       if (gone.ok || gone.status === 404) row.remove();
       this.#empty.hidden = this.#list.children.length > 0;
     };
@@ -73,7 +73,7 @@ export class Library {
     image.src = media.image_thumbnail?.url ?? media.image;
     if (media.image_thumbnail) return;
     setTimeout(async () => {
-      const again = await this.#fetch(`/api/v2/media/${media.id}/`);
+      const again = await this.#fetch(`media/${media.id}/`);
       const { image_thumbnail } = again.ok ? await again.json() : {};
       if (image_thumbnail) image.src = image_thumbnail.url;
     }, THUMBNAIL_MS);

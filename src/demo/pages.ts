@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { dirname, join } from 'node:path';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 
@@ -7,10 +8,16 @@ const ROOT = rootOf(import.meta.dirname);
 
 export const INDEX = join(ROOT, 'public', 'index.html');
 
+/** Browsers keep them, and ask whether they are still right. */
+const ASSETS = {
+  index: false,
+  setHeaders: (response: ServerResponse) => response.setHeader('Cache-Control', 'no-cache'),
+} as const;
+
 /** What the demo page loads: its own scripts, and the client as any site would use it. */
 export function servePages(app: NestExpressApplication): void {
-  app.useStaticAssets(join(ROOT, 'public', 'demo'), { prefix: '/demo/', index: false });
-  app.useStaticAssets(join(ROOT, 'packages', 'client', 'dist'), { prefix: '/client/', index: false });
+  app.useStaticAssets(join(ROOT, 'public', 'demo'), { prefix: '/demo/', ...ASSETS });
+  app.useStaticAssets(join(ROOT, 'packages', 'client', 'dist'), { prefix: '/client/', ...ASSETS });
 }
 
 function rootOf(directory: string): string {

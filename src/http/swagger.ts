@@ -1,8 +1,12 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 
-/** The OpenAPI 3.1 document of the app. `openapi.json` in the repository is this, for the development set-up. */
-export function openApiDocument(app: INestApplication): OpenAPIObject {
+/**
+ * The OpenAPI 3.1 document of the app. `openapi.json` in the repository is this, for a server to try out with.
+ * @param publicUrl where clients reach the server, if that is known
+ */
+export function openApiDocument(app: INestApplication, publicUrl?: string): OpenAPIObject {
   const builder = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Mediadock')
@@ -10,13 +14,18 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .setVersion('2')
     .setLicense('MIT', 'https://opensource.org/license/mit')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
-    .addSecurityRequirements('bearer')
-    .build();
-  return SwaggerModule.createDocument(app, builder);
+    .addSecurityRequirements('bearer');
+  if (publicUrl !== undefined) builder.addServer(publicUrl);
+  return SwaggerModule.createDocument(app, builder.build());
 }
 
-export function serveSwagger(app: INestApplication): void {
-  SwaggerModule.setup('api/docs', app, () => openApiDocument(app), {
+export function serveSwagger(app: INestApplication, publicUrl: string | undefined): void {
+  // Large and seldom new: browsers keep them, and ask whether they are still right.
+  app.use('/api/docs', (_request: IncomingMessage, response: ServerResponse, next: () => void) => {
+    response.setHeader('Cache-Control', 'no-cache');
+    next();
+  });
+  SwaggerModule.setup('api/docs', app, () => openApiDocument(app, publicUrl), {
     jsonDocumentUrl: 'api/openapi.json',
     yamlDocumentUrl: 'api/openapi.yaml',
     customSiteTitle: 'Mediadock API',

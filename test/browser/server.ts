@@ -13,19 +13,27 @@ export class Server {
     readonly url: string,
     private readonly port: number,
     private readonly dataDir: string,
+    private readonly settings: Record<string, string>,
   ) {}
 
-  static async start(): Promise<Server> {
+  /** @param settings environment variables over those of a test */
+  static async start(settings: Record<string, string> = {}): Promise<Server> {
     const port = await freePort();
     const dataDir = await mkdtemp(join(tmpdir(), 'mediadock-browser-'));
-    const server = new Server(`http://localhost:${port}`, port, dataDir);
+    const server = new Server(`http://localhost:${port}`, port, dataDir, settings);
     await server.run();
     return server;
   }
 
   async run(): Promise<void> {
     const child = spawn(process.execPath, ['dist/src/main.js'], {
-      env: { PATH: process.env['PATH'], DATA_DIR: this.dataDir, PORT: String(this.port), LOG_LEVEL: 'error' },
+      env: {
+        PATH: process.env['PATH'],
+        DATA_DIR: this.dataDir,
+        PORT: String(this.port),
+        LOG_LEVEL: 'error',
+        ...this.settings,
+      },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     this.process = child;

@@ -38,7 +38,9 @@ export class Client {
     init: { headers?: Record<string, string>; body?: BodyInit } = {},
   ): Promise<Answer> {
     const headers = { authorization: `Bearer ${this.token}`, ...init.headers };
-    const response = await fetch(new URL(path, this.url), { method, ...init, headers, redirect: 'manual' });
+    // The server may lie below a path.
+    const address = path.startsWith('/') ? `${this.url}${path}` : path;
+    const response = await fetch(address, { method, ...init, headers, redirect: 'manual' });
     const text = await response.text();
     const json = /json/.test(response.headers.get('content-type') ?? '');
     return {

@@ -30,7 +30,7 @@ export class ServerProcess {
 
   /** Where it listens. */
   async url(): Promise<string> {
-    const [, url] = /(http:\/\/\S+?)\/api\/docs/.exec(await this.says(/\/api\/docs/)) ?? [];
+    const [, url] = /listens at +(\S+)\/$/m.exec(await this.says(/\/api\/docs/)) ?? [];
     if (!url) throw new Error(`The server ended: ${this.printed}`);
     return url.replace('localhost', '127.0.0.1');
   }

@@ -15,6 +15,7 @@ import type { Caller } from '../../audit/audit.js';
 import { Unauthorized } from '../../auth/auth.errors.js';
 import { CurrentCaller, CurrentUser } from '../../auth/bearer.guard.js';
 import type { User } from '../../auth/claims.js';
+import { Config } from '../../config/config.js';
 import { Fields } from '../../body/fields.pipe.js';
 import { TooManyRequests, Turns } from '../../database/turns.js';
 import { ApiProblems } from '../../errors/api-problems.js';
@@ -49,6 +50,7 @@ export class UploadController {
     private readonly completions: CompletionService,
     private readonly store: UploadStore,
     private readonly turns: Turns,
+    private readonly config: Config,
   ) {}
 
   /**
@@ -96,7 +98,8 @@ export class UploadController {
     @ChunkRequest() chunk: Chunk | ChunkQuery,
     @Res({ passthrough: true }) response: Response,
   ): Promise<dto.ChunkMediaDto> {
-    return dto.toChunkMediaDto(announce(response, await this.uploads.receive(caller, chunk)));
+    const receipt = await this.uploads.receive(caller, chunk);
+    return dto.toChunkMediaDto(announce(response, receipt, this.config.publicPath));
   }
 
   /** Can be repeated: after a lost answer or a crash the same request gets the same Media. */
@@ -123,7 +126,7 @@ export class UploadController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<MediaDto> {
     const completion = await this.completions.complete(caller, dto.toCompletionRequest(fields), client);
-    return toMediaDto(created(response, completion), urlOf);
+    return toMediaDto(created(response, completion, this.config.publicPath), urlOf);
   }
 
   /** Without this, another method on these addresses would ask for the uploads called "chunk" and "complete". */
@@ -171,13 +174,13 @@ export class UploadController {
   }
 }
 
-function announce(response: Response, receipt: Receipt): Receipt {
-  response.status(dto.receiptStatus(receipt)).set(dto.receiptHeaders(receipt));
+function announce(response: Response, receipt: Receipt, prefix: string): Receipt {
+  response.status(dto.receiptStatus(receipt)).set(dto.receiptHeaders(receipt, prefix));
   return receipt;
 }
 
-function created(response: Response, { media, created }: Completion) {
-  response.status(created ? 201 : 200).set('Location', `/api/v2/media/${media.id}/`);
+function created(response: Response, { media, created }: Completion, prefix: string) {
+  response.status(created ? 201 : 200).set('Location', `${prefix}/api/v2/media/${media.id}/`);
   return media;
 }
 
@@ -185,7 +188,6 @@ function describe(response: Response, session: UploadSession): UploadSession {
   response.set({
     'Upload-Offset': String(session.offset),
     'Upload-Length': String(session.total),
-    'Cache-Control': 'no-store',
   });
   return session;
 }

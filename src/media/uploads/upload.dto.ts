@@ -29,12 +29,14 @@ export function receiptStatus({ outcome }: Receipt): number {
   return outcome === 'queried' ? 200 : 201;
 }
 
-/** What a receipt says once more in headers, for machines. */
-export function receiptHeaders({ id, offset, outcome }: Receipt): Record<string, string> {
+/**
+ * What a receipt says once more in headers, for machines.
+ * @param prefix path that a proxy takes off requests
+ */
+export function receiptHeaders({ id, offset, outcome }: Receipt, prefix: string): Record<string, string> {
   return {
-    Location: `/api/v2/media/upload/${id}/`,
+    Location: `${prefix}/api/v2/media/upload/${id}/`,
     'Upload-Offset': String(offset),
-    'Cache-Control': 'no-store',
     ...(outcome === 'replayed' && { 'Upload-Replayed': '?1' }),
   };
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import type { User } from '../../../auth/claims.js';
 import { VerifiedTokens } from '../../../auth/verified-tokens.js';
+import { Config } from '../../../config/config.js';
 import { answerProblem } from '../../../errors/answer-problem.js';
 import { receiptHeaders, receiptStatus, toChunkMediaDto } from '../upload.dto.js';
 import { UploadService } from '../upload.service.js';
@@ -20,6 +21,7 @@ export class ChunkFastPath {
     private readonly tokens: VerifiedTokens,
     private readonly pipe: ChunkPipe,
     private readonly uploads: UploadService,
+    private readonly config: Config,
   ) {}
 
   readonly handle = (request: IncomingMessage, response: ServerResponse, next: () => void): void => {
@@ -36,7 +38,7 @@ export class ChunkFastPath {
     const body = JSON.stringify(toChunkMediaDto(receipt));
     response
       .writeHead(receiptStatus(receipt), {
-        ...receiptHeaders(receipt),
+        ...receiptHeaders(receipt, this.config.publicPath),
         'Content-Type': 'application/json; charset=utf-8',
         'Content-Length': Buffer.byteLength(body),
       })

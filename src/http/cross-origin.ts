@@ -1,0 +1,51 @@
+import cors from 'cors';
+import type { Middleware } from './front.js';
+
+/** What the API itself needs. */
+const OF_THE_API = [
+  'Authorization',
+  'Content-Range',
+  'Content-Disposition',
+  'Content-Type',
+  'Idempotency-Key',
+  // Of downloads in parts, as PDF viewers do.
+  'Range',
+  'If-Range',
+];
+
+/** What libraries add to every request of a page; one that is not allowed would fail them all. */
+const OF_LIBRARIES = [
+  'traceparent',
+  'tracestate',
+  'baggage',
+  'sentry-trace',
+  'X-Request-Id',
+  'X-Requested-With',
+];
+
+const EXPOSED = [
+  'Location',
+  'Upload-Offset',
+  'Upload-Replayed',
+  'Retry-After',
+  'Content-Range',
+  'ETag',
+  'Accept-Ranges',
+  'Content-Disposition',
+  'X-Request-Id',
+];
+
+/**
+ * Lets pages of other origins call the API and read what it answers.
+ * @param origins `*` among them: all
+ * @param headers that they may send besides the usual ones
+ */
+export function crossOrigin(origins: readonly string[], headers: readonly string[]): Middleware {
+  return cors({
+    origin: origins.includes('*') ? '*' : [...origins],
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    allowedHeaders: [...OF_THE_API, ...OF_LIBRARIES, ...headers],
+    exposedHeaders: EXPOSED,
+    maxAge: 7200,
+  });
+}
