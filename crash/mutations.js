@@ -172,7 +172,7 @@ export const MUTANTS = [
     name: 'no deadline',
     patches: [
       { from: 'AND (c.deadline IS NULL OR now() < c.deadline)', to: '' },
-      { from: 'AND now() < $15::timestamptz', to: 'AND $15::timestamptz IS NOT NULL' },
+      { from: 'AND now() < $16::timestamptz', to: 'AND $16::timestamptz IS NOT NULL' },
       { from: 'AND now() < $7', to: 'AND $7::timestamptz IS NOT NULL' },
       { from: 'AND now() < $4`', to: 'AND $4::timestamptz IS NOT NULL`' },
     ],

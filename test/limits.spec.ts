@@ -159,18 +159,57 @@ describe('the disk', () => {
     const client = await start({ DISK_RESERVE_BYTES: '1000000' });
     free(1_000_000 + 25_000);
     const id = (await first(client)).body.upload_id as string;
-    expect((await first(client)).status).toBe(201);
+    expect((await first(await user())).status).toBe(201);
     const before = await app.state();
-    expect(told(await first(client))).toEqual([507, 'storage-full', 'wait', '30']);
+    expect(told(await first(await user()))).toEqual([507, 'storage-full', 'wait', '30']);
     expect(await app.state()).toEqual(before);
     expect((await client.slice(file, 5000, 10_000, id)).status).toBe(201);
     expect((await client.complete(id, md5(file))).status).toBe(201);
   });
 
   it('takes as many as it has room for when all come at once', async () => {
-    const client = await start({ DISK_RESERVE_BYTES: '1000000' });
+    await start({ DISK_RESERVE_BYTES: '1000000' });
     free(1_000_000 + 55_000);
-    expect(opened(await Promise.all(Array.from({ length: 20 }, () => first(client))))).toBe(5);
+    const users = await Promise.all(Array.from({ length: 20 }, user));
+    expect(opened(await Promise.all(users.map((client) => first(client))))).toBe(5);
+  });
+
+  it('gives one user no more than a tenth of what is free, and one upload in any case', async () => {
+    const client = await start({ DISK_RESERVE_BYTES: '1000000' });
+    free(1_000_000 + 300_000);
+    const answers = await Promise.all(Array.from({ length: 10 }, () => first(client)));
+    expect(opened(answers)).toBe(3);
+    const refused = answers.find(({ status }) => status !== 201);
+    expect(told(refused!)).toEqual([429, 'quota-exceeded', 'wait', '30']);
+    expect(refused!.body).toMatchObject({ quota: 'reserved', max_bytes: 30_000 });
+    free(1_000_000 + 50_000);
+    await app.sql(`UPDATE upload_session SET expires_at = now()`);
+    expect((await first(await user())).status).toBe(201);
+  });
+
+  it('that is promised to slow uploads is taken back: from the greediest, the slowest first', async () => {
+    const greedy = await start({ DISK_RESERVE_BYTES: '1000000' });
+    const [modest, late] = [await user(), await user()];
+    const open = async (client: Client, bytes: number) =>
+      (await client.slice(file, 0, bytes)).body.upload_id as string;
+    const uploads = [await open(greedy, 1), await open(greedy, 100), await open(greedy, 3000)];
+    uploads.push(await open(modest, 1));
+    const states = () => Promise.all(uploads.map(async (id) => (await anyState(id))[0]?.state));
+    const anyState = (id: string) =>
+      app.sql<{ state: string }>(`SELECT state FROM upload_session WHERE id = $1`, [id]);
+    // A second server has measured nothing yet.
+    const twin = await app.twin();
+    Object.assign(twin.app.get(BlobStorage), { space: async () => ({ free: 1_040_000, total: 2_000_000 }) });
+    const there = new Client(twin.url, late.token);
+    expect((await first(there)).status).toBe(507);
+    expect(await states()).toEqual(['open', 'open', 'open', 'open']);
+    await app.sql(
+      `UPDATE upload_session SET created_at = created_at - interval '2 minutes', "offset" = "offset"`,
+    );
+    expect((await first(there)).status).toBe(201);
+    expect(await states()).toEqual(['expired', 'open', 'open', 'open']);
+    expect((await greedy.slice(file, 1, 5000, uploads[0])).status).toBe(410);
+    expect((await greedy.slice(file, 100, 5000, uploads[1])).status).toBe(201);
   });
 
   it('counts what open uploads have yet to send', async () => {
@@ -180,7 +219,7 @@ describe('the disk', () => {
     Object.assign(twin.app.get(BlobStorage), {
       space: async () => ({ free: 1_000_000 + 14_000, total: 2_000_000 }),
     });
-    expect((await first(new Client(twin.url, client.token))).status).toBe(507);
+    expect((await first(new Client(twin.url, (await user()).token))).status).toBe(507);
   });
 
   it('that says nothing is not judged', async () => {

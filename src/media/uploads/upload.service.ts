@@ -118,8 +118,9 @@ export class UploadService {
     await this.rates.consumeUpload(caller);
     let position: Position | undefined;
     try {
-      await this.space.reserve(total);
-      position = await this.sessions.open(id, caller.id, { ...chunk, mime: type?.mime ?? null }, now);
+      const share = await this.space.reserve(total);
+      const first = { ...chunk, id, ownerId: caller.id, mime: type?.mime ?? null };
+      position = await this.sessions.open(first, share, now);
     } finally {
       if (!position) await this.rates.refundUpload(caller);
     }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Audit } from '../../../audit/audit.js';
 import { allAfterSettled } from '../../../concurrency/all-after-settled.js';
 import { Config } from '../../../config/config.js';
 import { Database } from '../../../database/database.js';
@@ -11,6 +12,28 @@ const MEASURING_SHARE = 1 / 20;
 /** What stays free unless DISK_RESERVE_BYTES says otherwise: this much, or this share of a small disk. */
 const RESERVE_BYTES = 256 * 1024 * 1024;
 const RESERVE_SHARE = 1 / 100;
+/** Of the free space, for the open uploads of one user. */
+const USER_SHARE = 1 / 10;
+/** An upload that is slower than this on average, a minute after it began, may have to make room. */
+const LEAST_BYTES_PER_SECOND = 1000;
+
+/**
+ * Ends uploads until $1 bytes are no longer promised to them: those that have brought least for longest, of the user with the
+ * most reserved before those of others.
+ */
+const MAKE_ROOM = `
+  WITH uploads AS (
+    SELECT id, owner_id, created_at, "offset", total - "offset" AS missing,
+           sum(total - "offset") OVER (PARTITION BY owner_id) AS reserved,
+           "offset" / extract(epoch FROM now() - created_at + interval '1 second') AS rate
+    FROM upload_session WHERE state = 'open' AND expires_at > now()),
+  slow AS (
+    SELECT id, missing, sum(missing) OVER (ORDER BY reserved DESC, owner_id, rate, id) - missing AS room
+    FROM uploads WHERE created_at < now() - interval '1 minute' AND rate < ${LEAST_BYTES_PER_SECOND}),
+  ended AS (
+    UPDATE upload_session SET state = 'expired' WHERE id IN (SELECT id FROM slow WHERE room < $1) AND state = 'open'
+    RETURNING id, owner_id, total - "offset" AS missing)
+  SELECT id, owner_id, missing::float8 AS missing FROM ended`;
 
 /**
  * Refuses an upload that the disk could not take to its end, rather than all uploads halfway through. Servers see each other's
@@ -18,8 +41,9 @@ const RESERVE_SHARE = 1 / 100;
  */
 @Injectable()
 export class FreeSpace {
-  /** Free bytes at the last measurement, less what was reserved since. */
-  private bytes = 0;
+  /** Free bytes at the last measurement, and what of them is promised to open uploads. */
+  private free = 0;
+  private promised = 0;
   private freshUntil = 0;
   private pending: Promise<void> | undefined;
 
@@ -27,22 +51,30 @@ export class FreeSpace {
     private readonly config: Config,
     private readonly db: Database,
     private readonly storage: BlobStorage,
+    private readonly audit: Audit,
   ) {}
 
   /**
    * Sets space aside for an upload of `total` bytes. Not in a transaction: measuring takes a connection of its own.
+   * @returns how many bytes the open uploads of one user may have together, unless it is only one
    * @throws StorageFull
    */
-  async reserve(total: number): Promise<void> {
-    if (this.config.limits.diskReserveBytes === 0) return;
-    // Concurrent callers share one measurement.
-    if (performance.now() >= this.freshUntil)
-      await (this.pending ??= this.measure().finally(() => (this.pending = undefined)));
-    if (this.bytes < total) throw new StorageFull();
-    this.bytes -= total;
+  async reserve(total: number): Promise<number> {
+    if (this.config.limits.diskReserveBytes === 0) return Infinity;
+    if (performance.now() >= this.freshUntil) await this.once(() => this.measure());
+    if (this.free >= total && this.free - this.promised < total)
+      await this.once(() => this.makeRoom(total + this.promised - this.free));
+    if (this.free - this.promised < total) throw new StorageFull();
+    this.promised += total;
+    return this.free * USER_SHARE;
   }
 
-  /** Counts what is free, less what open uploads have yet to send. */
+  /** Concurrent callers share one measurement, and one clearance. */
+  private async once(work: () => Promise<void>): Promise<void> {
+    await (this.pending ??= work().finally(() => (this.pending = undefined)));
+  }
+
+  /** Counts what is free, and what open uploads have yet to send. */
   private async measure(): Promise<void> {
     const begun = performance.now();
     const [{ free, total }, { rows }] = await allAfterSettled(
@@ -53,7 +85,19 @@ export class FreeSpace {
       ),
     );
     const { diskReserveBytes = Math.min(RESERVE_BYTES, total * RESERVE_SHARE) } = this.config.limits;
-    this.bytes = free - Number(rows[0]?.promised) - diskReserveBytes;
+    this.free = free - diskReserveBytes;
+    this.promised = Number(rows[0]?.promised);
     this.freshUntil = begun + Math.max(FRESH_MS, (performance.now() - begun) / MEASURING_SHARE);
+  }
+
+  /** The sweeper removes the parts. */
+  private async makeRoom(bytes: number): Promise<void> {
+    const { rows } = await this.db.query<{ id: string; owner_id: string; missing: number }>(MAKE_ROOM, [
+      bytes,
+    ]);
+    for (const { id, owner_id, missing } of rows) {
+      this.promised -= missing;
+      this.audit.record('upload.expired', { id: owner_id }, { upload: id, reason: 'storage-full' });
+    }
   }
 }

@@ -10,7 +10,7 @@ import { reservedQuotaExceeded, storedQuotaExceeded, tooManyUploads } from '../u
 const LOCK_SPACE = 7_326_119;
 
 /**
- * A CTE `quota (refusal)` for an upload of $1 that has $2 bytes; $3 to $5 are the limits, null for none. Open uploads count
+ * A CTE `quota (refusal)` for an upload of $1 that has $2 bytes; $3 to $6 are the limits, null for none. Open uploads count
  * with their totals, finished ones with their files and with originals that are kept for retries. The last rule: all that is
  * open must fit once it is complete.
  */
@@ -26,10 +26,11 @@ export const QUOTA = `
     SELECT CASE WHEN bytes + $2 > $5 THEN 'stored'
                 WHEN number > $3::bigint THEN 'open'
                 WHEN reserved > $4::bigint THEN 'reserved'
+                WHEN number > 1 AND reserved > $6::float8 THEN 'share'
                 WHEN bytes + reserved > $5 THEN 'promised' END AS refusal
     FROM open_uploads, stored)`;
 
-export type QuotaRefusal = 'stored' | 'open' | 'reserved' | 'promised';
+export type QuotaRefusal = 'stored' | 'open' | 'reserved' | 'share' | 'promised';
 
 /**
  * Serializes the first chunks of a user until the end of the transaction, so that they see each other. A statement of its own:
@@ -41,13 +42,19 @@ export const lockUser = (ownerId: string): Statement => [
 ];
 
 /** Values of the parameters of `QUOTA`. */
-export const quotaParameters = (limits: Config['limits'], ownerId: string, total: number): unknown[] => [
+export const quotaParameters = (
+  { openUploads, reservedBytes, storedBytes }: Config['limits'],
+  { ownerId, total, share }: { readonly ownerId: string; readonly total: number; readonly share: number },
+): unknown[] => [
   ...[ownerId, total],
-  ...[limits.openUploads, limits.reservedBytes, limits.storedBytes].map((limit) => limit || null),
+  ...[openUploads, reservedBytes, storedBytes].map((limit) => limit || null),
+  share,
 ];
 
-export function quotaError(refusal: QuotaRefusal, limits: Config['limits']): AppError {
+/** @param share see `FreeSpace.reserve` */
+export function quotaError(refusal: QuotaRefusal, limits: Config['limits'], share: number): AppError {
   if (refusal === 'stored') return storedQuotaExceeded(limits.storedBytes);
   if (refusal === 'open') return tooManyUploads(limits.openUploads);
-  return reservedQuotaExceeded(refusal === 'reserved' ? limits.reservedBytes : limits.storedBytes);
+  const { reservedBytes: reserved, storedBytes: promised } = limits;
+  return reservedQuotaExceeded({ reserved, promised, share: Math.floor(share) }[refusal]);
 }

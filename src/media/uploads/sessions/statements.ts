@@ -30,13 +30,13 @@ export const OPEN = `
     opened AS (
       INSERT INTO upload_session (id, owner_id, total, "offset", part, file_name, mime, idempotency_key,
                                   expiry_slides, expires_at)
-      SELECT $6, $1, $2, $7, $8, $9, $10, $11, $12::timestamptz IS NULL,
-             least(coalesce($12, now() + make_interval(secs => $13)), now() + make_interval(secs => $14))
-      FROM quota WHERE refusal IS NULL AND now() < $15::timestamptz
+      SELECT $7, $1, $2, $8, $9, $10, $11, $12, $13::timestamptz IS NULL,
+             least(coalesce($13, now() + make_interval(secs => $14)), now() + make_interval(secs => $15))
+      FROM quota WHERE refusal IS NULL AND now() < $16::timestamptz
       ON CONFLICT (owner_id, idempotency_key) WHERE idempotency_key IS NOT NULL AND state IN ('open', 'complete')
       DO NOTHING
       RETURNING id, expires_at),
-    named AS (INSERT INTO upload_part (upload_id, start, name) SELECT id, 0, $8 FROM opened)
+    named AS (INSERT INTO upload_part (upload_id, start, name) SELECT id, 0, $9 FROM opened)
   SELECT refusal, (SELECT expires_at FROM opened) AS expires_at FROM quota`;
 
 /**

@@ -18,8 +18,8 @@ interface OpenedRow {
   readonly expires_at: Date | null;
 }
 
-/** A first chunk and the media type that it tells. */
-export type FirstChunk = Chunk & Pick<UploadSession, 'mime'>;
+/** A first chunk, and what its session will be. */
+export type FirstChunk = Chunk & Pick<UploadSession, 'id' | 'ownerId' | 'mime'>;
 
 /** The fields of a session that decide how it may end. */
 export type SessionState = Pick<UploadSession, 'state' | 'mediaId' | 'rejection'>;
@@ -38,22 +38,24 @@ export class UploadSessions {
   /**
    * Writes the first part, then inserts it and its session: one round trip, and the row is the claim. Undefined if the
    * Idempotency-Key is taken or the part too old; then it is thrown away.
+   * @param share bytes that the open uploads of a user may have together, unless it is only one
    * @param now what Postgres answered last
    * @throws tooManyUploads, reservedQuotaExceeded, storedQuotaExceeded
    */
-  async open(id: string, ownerId: string, chunk: FirstChunk, now: Date): Promise<Position | undefined> {
+  async open(chunk: FirstChunk, share: number, now: Date): Promise<Position | undefined> {
     const { limits, uploads } = this.config;
+    const { id, ownerId, mime } = chunk;
     const { total } = chunk.range;
     const offset = chunk.bytes.length;
     const name = await this.storage.createPart(id, chunk.bytes);
     const { expires_at: expiresAt, refusal } = await this.batcherOf(ownerId).add([
-      ...quotaParameters(limits, ownerId, total),
-      ...[id, offset, name, chunk.fileName, chunk.mime, chunk.idempotencyKey ?? null],
+      ...quotaParameters(limits, { ownerId, total, share }),
+      ...[id, offset, name, chunk.fileName, mime, chunk.idempotencyKey ?? null],
       ...[chunk.expires ?? null, uploads.ttlSeconds, uploads.maxTtlSeconds, deadlineAfter(now)],
     ]);
-    if (expiresAt) return { ownerId, total, offset, part: { start: 0, name }, mime: chunk.mime, expiresAt };
+    if (expiresAt) return { ownerId, total, offset, part: { start: 0, name }, mime, expiresAt };
     await this.storage.remove('uploads', name);
-    if (refusal) throw quotaError(refusal, limits);
+    if (refusal) throw quotaError(refusal, limits, share);
     return undefined;
   }
 
