@@ -19,6 +19,7 @@ import {
 } from './setup/images.js';
 import { jpeg, noise, png } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';
+import { until } from './setup/until.js';
 
 let app: TestApp;
 let client: Client;
@@ -252,6 +253,63 @@ async function uploadsOf(id: string): Promise<string[]> {
   return (await readdir(`${app.config.dataDir}/uploads`)).filter((name) => name.startsWith(id));
 }
 
+describe('an image that takes too much', () => {
+  const refusal = async (file: Buffer, by = client) => {
+    const id = await by.upload(file);
+    const { status, body } = await by.complete(id, md5(file));
+    const again = (await by.complete(id, md5(file))).body;
+    return [status, body.code, body.action, again.code, again.reason];
+  };
+  const refused = [413, 'image-too-costly', 'give-up', 'upload-rejected', 'image-too-costly'];
+
+  it.each<[string, () => Promise<Buffer>]>([
+    ['an interlaced PNG of 16 bits and 50 megapixels', () => pixelBomb(8165, 6123, LARGEST, turned())],
+    ['a PNG a million pixels wide', () => pixelBomb(1_000_000, 50, LARGEST, turned())],
+    ['a lossless WebP of 50 megapixels', () => webpOfSize(8165, 6123)],
+  ])('%s that has to be turned is refused for good, before it is decoded', async (_, sample) => {
+    const file = await sample();
+    const before = process.resourceUsage().maxRSS;
+    expect(await refusal(file)).toEqual(refused);
+    expect((process.resourceUsage().maxRSS - before) / 1024).toBeLessThan(50);
+  });
+
+  it('is one that takes more than is set', async () => {
+    const own = await TestApp.start({ IMAGE_MEMORY_BYTES: String(64 * 1024 * 1024) });
+    const by = await Client.of(own);
+    expect(await refusal(await photo({ orientation: 6, width: 5000, height: 4000 }), by)).toEqual(refused);
+    const upright = await photo({ width: 5000, height: 4000 });
+    expect((await publish(upright, by)).body.image_width).toBe(5000);
+    await own.stop();
+  });
+
+  it('once it is turned is refused, too', async () => {
+    const own = await TestApp.start({ IMAGE_MAX_BYTES: '50000' });
+    expect(await refusal(await growingPng(), await Client.of(own))).toEqual(refused);
+    await own.stop();
+  });
+
+  it('and is upright is published as it is, without a thumbnail', async () => {
+    const { body } = await publish(await pixelBomb(8165, 6123, LARGEST));
+    const job = async () =>
+      (
+        await app.sql(
+          `SELECT thumbnail_due AS due, thumbnail_attempts AS attempts FROM media WHERE id = $1`,
+          [body.id],
+        )
+      )[0];
+    expect(await until(job, (one) => one?.['due'] === null)).toEqual({ due: null, attempts: 1 });
+    expect((await client.send('GET', `/api/v2/media/${body.id}/`)).body.image_thumbnail).toBeNull();
+  });
+
+  it('is a JPEG of a hundred scans and more: nothing would stop its decoder', async () => {
+    const progressive = await jpegOfScans(120);
+    const id = await client.upload(progressive);
+    const { status, body } = await client.complete(id, md5(progressive));
+    expect([status, body.code]).toEqual([415, 'unreadable-image']);
+    expect((await publish(await jpegOfScans(90))).body.type).toBe('image');
+  });
+});
+
 describe('an image that cannot be shown', () => {
   const refusal = async (file: Buffer, by = client) => {
     const id = await by.upload(file, { chunkBytes: 100_000 });
@@ -297,18 +355,70 @@ describe('an image that cannot be shown', () => {
   });
 });
 
+/** 16 bits, four channels, interlaced: the most that a pixel of a PNG can take. */
+const LARGEST = [16, 6, 0, 0, 1];
+
+/** An EXIF block that wants a picture turned. */
+function turned(): Buffer {
+  const entry = '0112000300000001' + '00060000';
+  return pngChunk('eXIf', Buffer.from(`4d4d002a00000008` + `0001${entry}00000000`, 'hex'));
+}
+
 /** A PNG that says it is this large, and has some pixels. */
-async function pixelBomb(width: number, height: number): Promise<Buffer> {
+async function pixelBomb(
+  width: number,
+  height: number,
+  kind = [8, 2, 0, 0, 0],
+  ...chunks: Buffer[]
+): Promise<Buffer> {
+  const small = await png(10, 10);
+  const head = Buffer.alloc(13);
+  head.writeUInt32BE(width, 0);
+  head.writeUInt32BE(height, 4);
+  head.set(kind, 8);
+  const pixels = pngChunk('IDAT', deflateSync(noise(100)));
+  return Buffer.concat([
+    small.subarray(0, 8),
+    pngChunk('IHDR', head),
+    ...chunks,
+    pixels,
+    pngChunk('IEND', Buffer.alloc(0)),
+  ]);
+}
+
+/** A lossless WebP in orientation 6 that says it is this large, and has some pixels. */
+async function webpOfSize(width: number, height: number): Promise<Buffer> {
+  const small = quarters(60, 40).webp({ lossless: true }).withMetadata({ orientation: 6 });
+  const webp = await small.toBuffer();
+  const extended = webp.indexOf('VP8X') + 8;
+  webp.writeUIntLE(width - 1, extended + 4, 3);
+  webp.writeUIntLE(height - 1, extended + 7, 3);
+  const lossless = webp.indexOf('VP8L') + 9;
+  const rest = webp.readUInt32LE(lossless) & ~0x0fffffff;
+  webp.writeUInt32LE((rest | (width - 1) | ((height - 1) << 14)) >>> 0, lossless);
+  return webp;
+}
+
+/** Each line differs from the one above by the same noise, so all but the first compress to nothing; until it is turned. */
+async function growingPng(): Promise<Buffer> {
+  const [width, height] = [500, 500];
+  const line = Buffer.concat([Buffer.from([2]), noise(width * 3)]);
+  const lines = deflateSync(Buffer.concat(Array<Buffer>(height).fill(line)));
   const small = await png(10, 10);
   const head = Buffer.alloc(13);
   head.writeUInt32BE(width, 0);
   head.writeUInt32BE(height, 4);
   head.set([8, 2, 0, 0, 0], 8);
-  const pixels = pngChunk('IDAT', deflateSync(noise(100)));
-  return Buffer.concat([
-    small.subarray(0, 8),
-    pngChunk('IHDR', head),
-    pixels,
-    pngChunk('IEND', Buffer.alloc(0)),
-  ]);
+  const chunks = [pngChunk('IHDR', head), turned(), pngChunk('IDAT', lines)];
+  return Buffer.concat([small.subarray(0, 8), ...chunks, pngChunk('IEND', Buffer.alloc(0))]);
+}
+
+/** A progressive JPEG, grey all over, in so many scans. */
+async function jpegOfScans(count: number): Promise<Buffer> {
+  const grey = sharp({ create: { width: 64, height: 64, channels: 3, background: '#888' } });
+  const file = await grey.greyscale().jpeg({ progressive: true }).toBuffer();
+  const scan = file.lastIndexOf(Buffer.from([0xff, 0xda]));
+  const last = file.subarray(scan, -2);
+  const scans = file.toString('latin1').split('\xff\xda').length - 1;
+  return Buffer.concat([file.subarray(0, -2), ...Array<Buffer>(count - scans).fill(last), file.subarray(-2)]);
 }

@@ -80,6 +80,8 @@ export class Config {
   readonly images: {
     readonly maxPixels: number;
     readonly maxFrames: number;
+    /** That decoding may take in one process, of all images together. */
+    readonly memoryBytes: number;
     /** Whether what a camera wrote about place, time and owner stays in the public file. */
     readonly metadata: 'strip' | 'keep';
     readonly thumbnailMaxSide: number;
@@ -145,6 +147,7 @@ export class Config {
     this.images = {
       maxPixels: env.IMAGE_MAX_PIXELS,
       maxFrames: env.IMAGE_MAX_FRAMES,
+      memoryBytes: env.IMAGE_MEMORY_BYTES,
       metadata: env.IMAGE_METADATA,
       thumbnailMaxSide: env.THUMBNAIL_MAX_SIDE,
     };

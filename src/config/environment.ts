@@ -111,6 +111,9 @@ export class Environment {
   @WholeNumber(1, 1_000_000)
   IMAGE_MAX_FRAMES = 1000;
 
+  @WholeNumber(64 * MEBIBYTE, Number.MAX_SAFE_INTEGER)
+  IMAGE_MEMORY_BYTES = 320 * MEBIBYTE;
+
   @IsIn(['strip', 'keep'])
   IMAGE_METADATA: 'strip' | 'keep' = 'strip';
 

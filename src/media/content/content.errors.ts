@@ -54,6 +54,18 @@ export class UnreadableImage extends AppError {
   }
 }
 
+/** Another attempt would take as much again. */
+export class ImageTooCostly extends AppError {
+  constructor(cause?: unknown) {
+    super(
+      'image-too-costly',
+      413,
+      'The image has to be turned, which takes more memory, time or space than there is: send it upright',
+      { action: 'give-up', cause },
+    );
+  }
+}
+
 export class NotAnImage extends AppError {
   constructor(detected: string) {
     super('not-an-image', 400, 'type says image, the bytes say otherwise', {
@@ -66,5 +78,7 @@ export class NotAnImage extends AppError {
 
 /** All that ends an upload for what its bytes are: no request could still make a Media of it. */
 export function isRefusal(error: unknown): error is AppError {
-  return [UnsupportedContent, UnreadableImage, UploadTooLarge].some((refusal) => error instanceof refusal);
+  return [UnsupportedContent, UnreadableImage, UploadTooLarge, ImageTooCostly].some(
+    (refusal) => error instanceof refusal,
+  );
 }

@@ -1,11 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { Injectable } from '@nestjs/common';
-import type { Raw, Sharp, SharpOptions } from 'sharp';
+import type { Metadata, Raw, Sharp, SharpOptions } from 'sharp';
 import { Config } from '../../config/config.js';
-import { ServiceUnavailable } from '../../errors/app-error.js';
-import { UnreadableImage } from '../content/content.errors.js';
+import { ImageTooCostly, UnreadableImage } from '../content/content.errors.js';
 import { FairSemaphore } from '../../concurrency/fair-semaphore.js';
+import { isLosslessWebp, memoryFor, type Purpose } from './image-memory.js';
 import { dissect, type Anatomy } from './image-parts.js';
+import { jpegScans } from './jpeg-scans.js';
 import { orientationOf, TURNS, type Orientation } from './orientation.js';
 
 /** An image as a person sees it. */
@@ -31,8 +32,14 @@ const TIMEOUT_SECONDS = 8;
 /** The thread pool has four threads by default; one is left for files. */
 const MOST_AT_A_TIME = 3;
 
+/** Of a JPEG, each of which goes over all pixels. Some ten are usual, and nothing stops a decoder within them. */
+const MOST_SCANS = 100;
+
 /** Of images that are coded anew: as high as no difference is seen. */
 const QUALITY = 90;
+
+/** As fast as the defaults, and photos take a third of the room. */
+const PNG = { compressionLevel: 3, adaptiveFiltering: true };
 
 /** Small, and made in half the time of the most effort for a few bytes more. */
 const THUMBNAIL = { quality: 80, effort: 1 };
@@ -46,7 +53,7 @@ interface Reading {
 
 /**
  * The one way to `sharp`: in other threads, as many images at a time as this process has cores for, within limits of
- * pixels, frames and time. It gets to see pictures alone, never metadata: compressed texts of a PNG can grow from
+ * pixels, frames, memory and time. It gets to see pictures alone, never metadata: compressed texts of a PNG can grow from
  * 4 megabytes to 4 gigabytes in it.
  */
 @Injectable()
@@ -59,14 +66,15 @@ export class ImageCodec {
   constructor(private readonly config: Config) {
     const cores = Math.floor(availableParallelism() / config.workers);
     this.atOnce = Math.min(Math.max(cores, 1), MOST_AT_A_TIME);
-    this.gate = new FairSemaphore({ slots: this.atOnce });
+    this.gate = new FairSemaphore({ slots: this.atOnce, amount: config.images.memoryBytes });
   }
 
   /** Reads only the structure and the header. @throws UnreadableImage for bytes that cannot be shown after all */
   async facts(image: Buffer): Promise<ImageFacts> {
     return await this.reading(image, async ({ anatomy, decoder }) => {
-      const { width, height, pageHeight = height, pages } = await decoder.metadata();
+      const { format, width, height, pageHeight = height, pages } = await decoder.metadata();
       if ((pages ?? 1) > this.config.images.maxFrames) throw new RangeError(`${pages} frames`);
+      if (format === 'jpeg' && jpegScans(anatomy.picture).count > MOST_SCANS) throw new RangeError('Scans');
       const orientation = lie(anatomy, pages);
       return TURNS[orientation].degrees % 180 === 0
         ? { width, height: pageHeight, orientation }
@@ -76,8 +84,9 @@ export class ImageCodec {
 
   /** The same picture in the same format and colours, turned as its EXIF asks, without metadata. */
   async upright(image: Buffer, ownerId: string): Promise<Buffer> {
-    return await this.decoding(image, ownerId, async ({ anatomy, decoder }) => {
-      const { space, chromaSubsampling, pages } = await decoder.metadata();
+    return await this.decoding('turn', image, ownerId, async ({ anatomy, decoder }, metadata) => {
+      const { format, space, chromaSubsampling, pages } = metadata;
+      const lossless = format === 'webp' && isLosslessWebp(anatomy.picture);
       const { degrees, flop } = TURNS[lie(anatomy, pages)];
       // Colours of print become those of screens, to which their profile does not apply.
       if (space !== 'cmyk') decoder.keepIccProfile().toColourspace(space);
@@ -91,16 +100,16 @@ export class ImageCodec {
           optimiseCoding: false,
           force: false,
         })
-        .png({ force: false })
-        .webp({ quality: QUALITY, lossless: isLosslessWebp(anatomy.picture), force: false })
+        .png({ ...PNG, force: false })
+        // The least effort takes two thirds of the memory.
+        .webp({ quality: QUALITY, lossless, effort: lossless ? 0 : 4, force: false })
         .toBuffer();
     });
   }
 
   /** A WebP that fits into a square of `side` pixels, of the first frame, never larger than the image. */
   async thumbnail(image: Buffer, ownerId: string, side: number): Promise<Picture> {
-    return await this.decoding(image, ownerId, async ({ anatomy, decoder, load }) => {
-      const { pages } = await decoder.metadata();
+    return await this.decoding('shrink', image, ownerId, async ({ anatomy, decoder, load }, { pages }) => {
       const { degrees, flop } = TURNS[lie(anatomy, pages)];
       const { data: pixels, info } = await decoder
         .resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
@@ -115,13 +124,19 @@ export class ImageCodec {
     });
   }
 
-  /** Owners take turns. */
+  /** Owners take turns. Nothing is decoded for which the memory would not do. */
   private async decoding<T>(
+    purpose: Purpose,
     image: Buffer,
     ownerId: string,
-    work: (reading: Reading) => Promise<T>,
+    work: (reading: Reading, metadata: Metadata) => Promise<T>,
   ): Promise<T> {
-    return await this.reading(image, (reading) => this.gate.run(ownerId, 0, () => work(reading)));
+    return await this.reading(image, async (reading) => {
+      const metadata = await reading.decoder.metadata();
+      const bytes = memoryFor(purpose, reading.anatomy.picture, metadata);
+      if (bytes > this.config.images.memoryBytes) throw new ImageTooCostly(`It takes ${bytes} bytes`);
+      return await this.gate.run(ownerId, bytes, () => work(reading, metadata));
+    });
   }
 
   private async reading<T>(image: Buffer, work: (reading: Reading) => Promise<T>): Promise<T> {
@@ -134,8 +149,8 @@ export class ImageCodec {
       const anatomy = dissect(image);
       return await work({ anatomy, decoder: load(anatomy.picture), load });
     } catch (cause) {
-      if (/^timeout/.test((cause as Error).message))
-        throw new ServiceUnavailable('The image took too long', cause);
+      if (cause instanceof ImageTooCostly) throw cause;
+      if (/^timeout/.test((cause as Error).message)) throw new ImageTooCostly(cause);
       throw new UnreadableImage(cause);
     }
   }
@@ -167,10 +182,6 @@ function lie({ picture, exif }: Anatomy, pages = 1): Orientation {
 /** The chunk that says so comes before any pixels. */
 function isAnimatedPng(picture: Buffer): boolean {
   return picture.subarray(0, Math.max(picture.indexOf('IDAT'), 0)).includes('acTL');
-}
-
-function isLosslessWebp(picture: Buffer): boolean {
-  return !picture.includes('VP8 ');
 }
 
 /** `stats()` looks at what it is given, so the clear parts are made white before. */

@@ -11,7 +11,7 @@ export interface Anatomy {
 }
 
 /** Bytes `[start, end)` of an image. */
-interface Part {
+export interface Part {
   readonly start: number;
   readonly end: number;
   readonly role: 'picture' | 'exif' | 'other';
@@ -77,7 +77,7 @@ const JPEG = {
 };
 
 /** @see https://www.w3.org/Graphics/JPEG/itu-t81.pdf B.1 */
-function* jpegParts(image: Buffer): Generator<Part, void> {
+export function* jpegParts(image: Buffer): Generator<Part, void> {
   yield { start: 0, end: 2, role: 'picture' };
   for (let at = 2; ;) {
     const start = nextMarker(image, at);
@@ -189,7 +189,7 @@ function endOfBlocks(image: Buffer, from: number): number {
 const WEBP_PICTURE = new Set(['VP8 ', 'VP8L', 'VP8X', 'ALPH', 'ANIM', 'ANMF', 'ICCP']);
 
 /** @see https://developers.google.com/speed/webp/docs/riff_container */
-function* webpParts(image: Buffer): Generator<Part, void> {
+export function* webpParts(image: Buffer): Generator<Part, void> {
   const last = 8 + image.readUInt32LE(4);
   if (latin1(image, 8, 12) !== 'WEBP' || last > image.length) throw new RangeError('The image is cut short');
   yield { start: 0, end: 12, role: 'picture' };

@@ -3,6 +3,7 @@ import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
+import { ImageTooCostly } from '../content/content.errors.js';
 import { ImageCodec } from './image-codec.js';
 
 /** For what another process left behind, or what is to be tried again. */
@@ -106,7 +107,12 @@ export class Thumbnails implements OnModuleDestroy {
       await this.make(job);
     } catch (err) {
       this.logger.warn({ err, media: job.id }, 'A thumbnail could not be made');
+      if (err instanceof ImageTooCostly) await this.giveUp(job);
     }
+  }
+
+  private async giveUp({ id }: Job): Promise<void> {
+    await this.db.query(`UPDATE media SET thumbnail_due = NULL WHERE id = $1`, [id]);
   }
 
   private async make({ id, owner_id, key, size, deadline }: Job): Promise<void> {

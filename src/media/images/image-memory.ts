@@ -1,0 +1,64 @@
+import type { Metadata } from 'sharp';
+import { webpParts } from './image-parts.js';
+import { jpegScans } from './jpeg-scans.js';
+
+/** What is to be done with a picture: turn it, or make a small one of it. */
+export type Purpose = 'turn' | 'shrink';
+
+const MEBIBYTE = 1024 * 1024;
+
+/** The file, buffers of the libraries, and what comes out. */
+const FIXED = 16 * MEBIBYTE;
+
+/** Rows in memory while a picture goes through that need not be there as a whole, and pixels beside them. */
+const ROWS = 1000;
+const SPARE_PIXELS = 8_000_000;
+
+/**
+ * Bytes that decoding and coding take at their peak: an upper bound, told by the head of the picture alone. Measured with
+ * the largest and the oddest pictures of each format (decisions/011).
+ */
+export function memoryFor(purpose: Purpose, picture: Buffer, metadata: Metadata): number {
+  const { width, height, pageHeight = height, channels, depth } = metadata;
+  const pixelBytes = channels * (depth === 'uchar' ? 1 : 2);
+  const side = purpose === 'turn' ? Math.max(width, pageHeight) : width;
+  const pixels = width * pageHeight;
+  const passing = pixelBytes * (ROWS * side + Math.min(pixels, SPARE_PIXELS));
+  return FIXED + passing + pixels * bytesPerPixel(purpose, pixelBytes, picture, metadata);
+}
+
+/** Of what lies in memory as a whole. */
+function bytesPerPixel(
+  purpose: Purpose,
+  pixelBytes: number,
+  picture: Buffer,
+  { format, isProgressive, hasAlpha }: Metadata,
+): number {
+  const turning = purpose === 'turn';
+  switch (format) {
+    case 'jpeg':
+      return coefficientBytes(picture) + (turning ? pixelBytes : 0);
+    case 'png':
+      // Read line by line unless interlaced. To be turned all of it is needed, and the new file may be as large.
+      return pixelBytes * ((isProgressive ? 1 : 0) + (turning ? 2 : 0));
+    case 'webp':
+      if (isLosslessWebp(picture) || hasAlpha) return turning ? 20 : 5;
+      return turning ? 9 : 0;
+    default:
+      return 2 * pixelBytes;
+  }
+}
+
+/** Of the coefficients, two bytes each, that a JPEG of several scans is collected in. */
+function coefficientBytes(picture: Buffer): number {
+  const { collected, samples } = jpegScans(picture);
+  return collected ? 2 * samples : 0;
+}
+
+export function isLosslessWebp(picture: Buffer): boolean {
+  for (const { start } of webpParts(picture)) {
+    const type = picture.toString('latin1', start, start + 4);
+    if (type === 'VP8 ' || type === 'VP8L') return type === 'VP8L';
+  }
+  return false;
+}
