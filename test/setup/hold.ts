@@ -43,3 +43,19 @@ export function failOnce<T extends object>(
   };
   Object.assign(target, { [method]: failing });
 }
+
+/** What of the arguments of each call of a method, in the order of the calls from now on. */
+export function seen<T extends object, Args extends unknown[], Seen>(
+  target: T,
+  method: keyof T & string,
+  what: (...args: Args) => Seen,
+): Seen[] {
+  const original = target[method] as (...args: Args) => unknown;
+  const calls: Seen[] = [];
+  const watched = (...args: Args): unknown => {
+    calls.push(what(...args));
+    return original.apply(target, args);
+  };
+  Object.assign(target, { [method]: watched });
+  return calls;
+}
