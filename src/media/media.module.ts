@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { ContentModule } from './content/content.module.js';
 import { LibraryModule } from './library/library.module.js';
 import { Fsck } from './upkeep/fsck.js';
 import { Orphans } from './upkeep/orphans.js';
@@ -7,7 +8,7 @@ import { UploadsModule } from './uploads/uploads.module.js';
 
 @Module({
   // In this order: `media/upload` must not be taken for a media id.
-  imports: [UploadsModule, LibraryModule],
+  imports: [UploadsModule, LibraryModule, ContentModule],
   providers: [Fsck, Orphans, Sweeper],
 })
 export class MediaModule {}

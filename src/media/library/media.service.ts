@@ -5,7 +5,7 @@ import { Audit, type Caller } from '../../audit/audit.js';
 import { hasCode } from '../../database/postgres-error.js';
 import { Database, type Queryable, type Statement } from '../../database/database.js';
 import { Turns } from '../../database/turns.js';
-import type { Digest } from '../../storage/digester.js';
+import type { Digest } from '../content/digester.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import type { Content } from '../content/content-inspector.js';
 import { Media, type MediaType } from './media.entity.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
-import { Digester } from '../../storage/digester.js';
+import { Digester } from '../content/digester.js';
 import { withFile } from '../../storage/local/files.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import type { UploadSession } from '../uploads/sessions/upload-session.entity.js';

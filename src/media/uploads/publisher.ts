@@ -2,7 +2,7 @@ import { randomUUID, webcrypto } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { BlobStorage } from '../../storage/blob-storage.js';
-import { Digester, type Digest } from '../../storage/digester.js';
+import { Digester, type Digest } from '../content/digester.js';
 import { withFile } from '../../storage/local/files.js';
 import { storing } from '../../storage/storage.errors.js';
 import { ContentInspector, type Content } from '../content/content-inspector.js';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Column, Entity, ManyToOne, OneToMany, PrimaryColumn, type Relation } from 'typeorm';
 import { bigintColumn } from '../../../database/bigint-column.js';
-import type { Digest } from '../../../storage/digester.js';
+import type { Digest } from '../../content/digester.js';
 
 export type UploadState = 'open' | 'complete' | 'cancelled' | 'expired' | 'rejected';
 
