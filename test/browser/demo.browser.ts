@@ -5,6 +5,7 @@ import type { Browser, Page } from 'playwright-core';
 import { jest } from '@jest/globals';
 import { harbour } from '../setup/pictures.js';
 import { pdf } from '../setup/samples.js';
+import { until } from '../setup/until.js';
 import { launch } from './chromium.js';
 import { Server } from './server.js';
 
@@ -165,15 +166,29 @@ it('a server that is killed in the middle and started again finds it finished', 
   await media('killed.pdf').waitFor();
 });
 
-it('goes on when the network is back', async () => {
+it('goes on within a second when the network is back, however long it was away', async () => {
   await page.getByLabel('Slow network').check();
   await pick(paper('offline.pdf', 1_500_000));
   await midway('offline.pdf');
   await page.context().setOffline(true);
-  await row('offline.pdf').getByText('trying again').waitFor();
-  await page.context().setOffline(false);
+  await row('offline.pdf').getByText('There is no network connection').waitFor();
   await page.getByLabel('Slow network').uncheck();
+  const sent = page.waitForRequest((request) => request.method() === 'POST', { timeout: 1000 });
+  await page.context().setOffline(false);
+  await sent;
   await media('offline.pdf').waitFor();
+});
+
+it('cancels what is cancelled offline once the network is back', async () => {
+  await page.getByLabel('Slow network').check();
+  await pick(paper('away.pdf', 2_000_000));
+  await midway('away.pdf');
+  await page.context().setOffline(true);
+  await row('away.pdf').getByText('There is no network connection').waitFor();
+  await row('away.pdf').getByRole('button', { name: 'Cancel' }).click();
+  await row('away.pdf').waitFor({ state: 'detached', timeout: 2000 });
+  await page.context().setOffline(false);
+  await until(sessions, (count) => count === 0);
 });
 
 it('says what is wrong with a file that is not taken', async () => {

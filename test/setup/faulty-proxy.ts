@@ -17,8 +17,9 @@ import { buffer } from 'node:stream/consumers';
  * - `hang-up`: the same, but the connection dies while the server is still at work
  * - `double`, `double-at-once`: the request arrives twice, one after the other or together
  * - `cut`: the server answers, the client never hears of it
+ * - `lose-request`: the connection dies before the server hears of it
  */
-export type Fault = 'lose-answer' | 'hang-up' | 'double' | 'double-at-once' | 'cut';
+export type Fault = 'lose-answer' | 'hang-up' | 'double' | 'double-at-once' | 'cut' | 'lose-request';
 
 /**
  * What becomes of a request: a fault, or the answer of something between that the server never hears of. A promise holds
@@ -26,7 +27,7 @@ export type Fault = 'lose-answer' | 'hang-up' | 'double' | 'double-at-once' | 'c
  * @param turn how many requests of this method went to this path before, its query aside
  */
 export type FaultPlan = (request: { method: string; path: string; turn: number }) => Fate | Promise<Fate>;
-type Fate = Fault | ServerAnswer | undefined;
+export type Fate = Fault | ServerAnswer | undefined;
 
 export interface ServerAnswer {
   readonly status: number;
@@ -115,6 +116,7 @@ class Carrier {
 
   /** @returns the answer for the client, if it gets any */
   async carry(fault: Fault | undefined): Promise<ServerAnswer | undefined> {
+    if (fault === 'lose-request') return undefined;
     if (fault === 'double-at-once') return (await Promise.all([this.ask(), this.ask()]))[1];
     if (fault === 'lose-answer') await this.lose();
     if (fault === 'hang-up') await this.hangUp();

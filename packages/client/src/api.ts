@@ -1,10 +1,9 @@
 import type { ChunkMediaDto, MediaDto, UploadDto, UploadPageDto } from './api-types.js';
+import { exchange, type ExchangeOptions } from './exchange.js';
 import { parse, toError, type Answer } from './problem.js';
 import type { Tokens } from './tokens.js';
-import { AnswerLost, badAnswer, LocalError } from './upload-error.js';
+import { badAnswer } from './upload-error.js';
 import type { ConnectionOptions } from './upload-options.js';
-
-const DEFAULT_TIMEOUT_SECONDS = 60;
 
 export interface OutgoingChunk {
   /** Undefined opens an upload. */
@@ -27,7 +26,8 @@ interface Request {
 /** The requests of an upload, each sent once; again only when a fresh token is all that it lacked. */
 export class Api {
   constructor(
-    private readonly options: ConnectionOptions,
+    private readonly url: string,
+    private readonly options: ConnectionOptions & ExchangeOptions,
     private readonly tokens: Tokens,
   ) {}
 
@@ -85,30 +85,15 @@ export class Api {
     return answer;
   }
 
-  private async exchange(
-    { method, path, headers, body }: Request,
-    token: string | undefined,
-    signal: AbortSignal,
-  ): Promise<Answer> {
-    const { url = '', fetch = globalThis.fetch, timeoutSeconds = DEFAULT_TIMEOUT_SECONDS } = this.options;
-    const limit = new TimeLimit(timeoutSeconds, signal);
-    try {
-      const response = await fetch(`${url.replace(/\/+$/, '')}/api/v2/media/${path}`, {
-        method,
-        headers: { ...this.options.headers, ...headers, ...(token && { Authorization: `Bearer ${token}` }) },
-        ...(body !== undefined && { body }),
-        signal: limit.signal,
-        cache: 'no-store',
-      });
-      return { status: response.status, headers: response.headers, text: await response.text() };
-    } catch (error) {
-      if (signal.aborted) throw new LocalError('aborted', 'The upload was stopped', error);
-      if (limit.signal.aborted)
-        throw new AnswerLost('timeout', `No answer within ${timeoutSeconds} s`, error);
-      throw new AnswerLost('network', 'The server cannot be reached', error);
-    } finally {
-      limit.clear();
-    }
+  private async exchange(request: Request, token: string | undefined, signal: AbortSignal): Promise<Answer> {
+    const { method, path, body, headers } = request;
+    const authorization = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+    const all = { ...this.options.headers, ...headers, ...authorization };
+    return await exchange(
+      { method, url: `${this.url}/api/v2/media/${path}`, headers: all, body },
+      this.options,
+      signal,
+    );
   }
 }
 
@@ -119,29 +104,4 @@ function formOf({ uploadId, bytes, name, expires }: OutgoingChunk): FormData {
   else if (expires) form.append('expires', expires.toISOString());
   form.append('image', new Blob([bytes]), name ?? 'blob');
   return form;
-}
-
-/** A signal of its own for one request: `AbortSignal.any` is missing in browsers of two years ago. */
-class TimeLimit {
-  private readonly controller = new AbortController();
-  private readonly timer: ReturnType<typeof setTimeout>;
-  private readonly stop = () => this.controller.abort();
-
-  constructor(
-    seconds: number,
-    private readonly outer: AbortSignal,
-  ) {
-    this.timer = setTimeout(this.stop, seconds * 1000);
-    if (outer.aborted) this.stop();
-    outer.addEventListener('abort', this.stop);
-  }
-
-  get signal(): AbortSignal {
-    return this.controller.signal;
-  }
-
-  clear(): void {
-    clearTimeout(this.timer);
-    this.outer.removeEventListener('abort', this.stop);
-  }
 }

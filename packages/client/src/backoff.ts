@@ -1,3 +1,5 @@
+import { onOnline } from './network.js';
+
 export interface RetryPolicy {
   /** How often to try again before giving up; whatever moves the upload forward starts the count anew. */
   readonly limit: number;
@@ -37,18 +39,21 @@ export class Backoff {
 // A longer timer fires at once.
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Resolves after a time, or as soon as a browser is back on its network; rejects when `signal` says stop. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+/**
+ * Resolves after a time, or as soon as a browser is back on its network; rejects when `signal` says stop.
+ * @param how in the background a wait does not keep a process alive
+ */
+export async function pause(ms: number, signal: AbortSignal, how?: 'in the background'): Promise<void> {
   signal.throwIfAborted();
-  const page: Partial<Pick<EventTarget, 'addEventListener' | 'removeEventListener'>> = globalThis;
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(done, Math.min(ms, MAX_TIMER_MS));
+    const timer: number | { unref?: () => void } = setTimeout(done, Math.min(ms, MAX_TIMER_MS));
+    if (how && typeof timer === 'object') timer.unref?.();
     signal.addEventListener('abort', done);
-    page.addEventListener?.('online', done);
+    const endOnline = onOnline(done);
     function done() {
-      clearTimeout(timer);
+      clearTimeout(timer as number);
       signal.removeEventListener('abort', done);
-      page.removeEventListener?.('online', done);
+      endOnline();
       resolve();
     }
   });

@@ -1,3 +1,4 @@
+import { Claim } from './claim.js';
 import { md5 } from './md5.js';
 import type { SessionStore, StoredSession } from './session-store.js';
 
@@ -5,6 +6,7 @@ const DAY_MS = 86_400_000;
 
 /** The place in a store where one upload is remembered; nowhere, for a file that could not be told again. */
 export class Bookmark {
+  private readonly claim: Claim | undefined;
   private readonly key: string | undefined;
 
   /** @param fingerprint what tells the file from others; on its way to another server it is another upload */
@@ -13,8 +15,16 @@ export class Bookmark {
     url: string,
     fingerprint: string | undefined,
   ) {
+    if (fingerprint === undefined) return;
+    // Two uploads of the same file at once have a place each.
+    this.claim = new Claim(`${url}\n${fingerprint}`);
     // Hashed, so that no store shows which files somebody has.
-    this.key = fingerprint && md5(new TextEncoder().encode(`${url}\n${fingerprint}`));
+    this.key = md5(new TextEncoder().encode(this.claim.name));
+  }
+
+  /** Leaves the place to the next upload of the same file. */
+  release(): void {
+    this.claim?.release();
   }
 
   async find(): Promise<StoredSession | undefined> {

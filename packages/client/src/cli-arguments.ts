@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { serverUrl } from './server-url.js';
 import type { UploadOptions } from './upload-options.js';
 
 export const USAGE = `Usage: mediadock-upload FILE... [options]
@@ -87,9 +88,11 @@ function required(value: string | undefined, message: string): string {
 
 function urlOf(value: string | undefined): string {
   const url = required(value, '--url or MEDIADOCK_URL is missing');
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
-    throw new UsageError(`${url} is no URL of a server`);
-  return url;
+  try {
+    return serverUrl(url);
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
+  }
 }
 
 function parallelOf(value: string): number {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { parseArguments, USAGE, UsageError, type CliArguments } from './cli-arguments.js';
 import { display } from './cli-display.js';
+import { unusedProxy } from './unused-proxy.js';
 import { JsonFileStore, uploadAll, type Media, type SessionStore, type UploadQueue } from './node.js';
 
 const SOME_FAILED = 1;
@@ -24,6 +25,8 @@ async function main(): Promise<number> {
 
 async function uploadFiles(args: CliArguments): Promise<number> {
   const { files, url, token, type, parallel, resume, state, quiet } = args;
+  const notice = unusedProxy(url, process);
+  if (notice !== undefined) process.stderr.write(`mediadock-upload: ${notice}\n`);
   const queue = uploadAll(files, {
     url,
     token,

@@ -11,13 +11,18 @@ export async function findElsewhere(
   chunkBytes: number,
   signal: AbortSignal,
 ): Promise<UploadDto | undefined> {
-  const { api, source, options } = parts;
-  const name = (options.name ?? source.name)?.normalize('NFC');
+  const { api, source, title, cancellations } = parts;
+  const cancelled = await cancellations.pending();
   for (let offset = 0, more = true; more;) {
     const { results, next } = await api.sessions(offset, signal);
     for (const session of results) {
-      const alike = Number(session.total) === source.size && (session.title ?? undefined) === name;
-      if (alike && (await holdsSameBytes(parts, session, chunkBytes, signal))) return session;
+      const alike = Number(session.total) === source.size && session.title === title;
+      if (
+        alike &&
+        !cancelled.includes(session.upload_id) &&
+        (await holdsSameBytes(parts, session, chunkBytes, signal))
+      )
+        return session;
     }
     offset += results.length;
     more = next !== null && results.length > 0;

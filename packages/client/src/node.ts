@@ -4,6 +4,7 @@ import type { Hash, Platform } from './platform.js';
 import { MemoryStore } from './session-store.js';
 import { openSource, type UploadInput } from './source.js';
 import { md5Of, startAll, startUpload, type UploadAllOptions } from './start.js';
+import { unusedProxy } from './unused-proxy.js';
 import type { Upload } from './upload.js';
 import type { UploadOptions } from './upload-options.js';
 import type { UploadQueue } from './upload-queue.js';
@@ -31,6 +32,7 @@ const node: Platform<NodeUploadInput> = {
       : openSource(input, options),
   hash: async () => nativeHash(),
   store: new MemoryStore(),
+  hint: (url) => unusedProxy(url, process),
 };
 
 export function upload(file: NodeUploadInput, options: UploadOptions = {}): Upload {

@@ -24,4 +24,6 @@ export interface Platform<Input> {
   hash(): Promise<Hash>;
   /** Where sessions are remembered unless the caller says. */
   readonly store: SessionStore;
+  /** What may be wrong when this server cannot be reached. */
+  hint?(url: string): string | undefined;
 }

@@ -6,6 +6,8 @@ export interface StoredSession {
   readonly idempotencyKey: string;
   /** ISO 8601, by the server's clock. */
   readonly expires: string;
+  /** Instead of all this, uploads that are still to be cancelled. */
+  readonly cancelled?: readonly string[];
 }
 
 /** Any place that keeps small JSON values by key. */

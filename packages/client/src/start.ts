@@ -1,8 +1,8 @@
 import { Checksum } from './checksum.js';
 import type { Platform } from './platform.js';
+import { connect, type Server } from './server.js';
 import { Slots } from './slots.js';
-import { Tokens } from './tokens.js';
-import { Upload } from './upload.js';
+import { Upload, type UploadContext } from './upload.js';
 import { UploadQueue } from './upload-queue.js';
 import type { UploadOptions } from './upload-options.js';
 
@@ -12,8 +12,11 @@ export interface UploadAllOptions extends Omit<UploadOptions, 'name' | 'size' | 
 }
 
 export function startUpload<Input>(platform: Platform<Input>, input: Input, options: UploadOptions): Upload {
-  const context = { platform, tokens: new Tokens(options.token), slots: new Slots(1) };
-  return new Upload(async () => await platform.open(input, options), options, context);
+  return new Upload(
+    async () => await platform.open(input, options),
+    options,
+    contextOf(platform, options, 1),
+  );
 }
 
 export function startAll<Input>(
@@ -21,9 +24,23 @@ export function startAll<Input>(
   inputs: Iterable<Input>,
   { concurrency = 3, ...options }: UploadAllOptions,
 ): UploadQueue {
-  const context = { platform, tokens: new Tokens(options.token), slots: new Slots(concurrency) };
+  const context = contextOf(platform, options, concurrency);
   const start = (input: Input) => new Upload(async () => await platform.open(input, {}), options, context);
   return new UploadQueue(Array.from(inputs, start));
+}
+
+/** The server is only known once an upload begins: what is wrong with the options is an error of each upload. */
+function contextOf<Input>(
+  platform: Platform<Input>,
+  options: UploadOptions,
+  concurrency: number,
+): UploadContext {
+  let server: Server | undefined;
+  return {
+    hash: platform.hash,
+    slots: new Slots(concurrency),
+    server: () => (server ??= connect(platform, options)),
+  };
 }
 
 /** The md5 of a whole input, in hex: what completes an upload that is sent by other means. */

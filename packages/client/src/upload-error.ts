@@ -44,7 +44,7 @@ export class UploadError extends Error {
 
 /** The request may or may not have arrived: the server has to be asked. */
 export class AnswerLost extends UploadError {
-  constructor(code: 'network' | 'timeout' | 'bad-answer', message: string, cause?: unknown) {
+  constructor(code: 'network' | 'timeout' | 'offline' | 'bad-answer', message: string, cause?: unknown) {
     super(code, message, { action: 'resume-from-offset', cause });
   }
 }
@@ -54,6 +54,8 @@ export class LocalError extends UploadError {
   constructor(
     code:
       | 'aborted'
+      | 'bad-header'
+      | 'bad-url'
       | 'no-token'
       | 'empty-file'
       | 'file-changed'

@@ -6,7 +6,7 @@ import type { TokenOption } from './tokens.js';
 /** How to reach the server. */
 export interface ConnectionOptions {
   /** Where the server is, such as `https://media.example`; in a browser the page's own origin by default. */
-  readonly url?: string;
+  readonly url?: string | URL;
   readonly token?: TokenOption;
   /** For every request, such as those a proxy wants. */
   readonly headers?: Readonly<Record<string, string>>;

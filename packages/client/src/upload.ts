@@ -1,13 +1,14 @@
-import { Api } from './api.js';
 import type { MediaDto } from './api-types.js';
 import { Bookmark } from './bookmark.js';
 import { Checksum } from './checksum.js';
-import type { Platform, Source } from './platform.js';
+import { Claim } from './claim.js';
+import { Emitter } from './events.js';
+import type { Hash, Source } from './platform.js';
+import type { Server } from './server.js';
 import type { Slots } from './slots.js';
-import { TolerantStore } from './session-store.js';
 import { Speed, type Progress } from './speed.js';
+import { titleOf } from './title.js';
 import { Transfer } from './transfer.js';
-import type { Tokens } from './tokens.js';
 import { LocalError, toUploadError, type UploadError } from './upload-error.js';
 import type { UploadOptions } from './upload-options.js';
 
@@ -20,13 +21,12 @@ export interface UploadEvents {
   retry: { readonly error: UploadError; readonly delayMs: number };
 }
 
-type Listeners = { [Name in keyof UploadEvents]: Set<(event: UploadEvents[Name]) => void> };
-
 /** What several uploads share. */
 export interface UploadContext {
-  readonly platform: Pick<Platform<never>, 'hash' | 'store'>;
-  readonly tokens: Tokens;
+  readonly hash: () => Promise<Hash>;
   readonly slots: Slots;
+  /** Throws when the options name none. */
+  readonly server: () => Server;
 }
 
 const PAUSED = Symbol('paused');
@@ -41,9 +41,11 @@ export class Upload {
   private currentProgress: Progress | undefined;
   private transfer: Transfer | undefined;
   private close: () => Promise<void> = async () => undefined;
+  /** Leaves what this upload works on to the next one of the same file. */
+  private release: () => void = () => undefined;
   private stop = new AbortController();
   private going: Promise<void>;
-  private readonly listeners: Listeners = { progress: new Set(), state: new Set(), retry: new Set() };
+  private readonly events = new Emitter<UploadEvents>();
 
   constructor(
     private readonly open: () => Promise<Source>,
@@ -73,12 +75,12 @@ export class Upload {
   }
 
   on<Name extends keyof UploadEvents>(name: Name, listener: (event: UploadEvents[Name]) => void): this {
-    this.listeners[name].add(listener);
+    this.events.on(name, listener);
     return this;
   }
 
   off<Name extends keyof UploadEvents>(name: Name, listener: (event: UploadEvents[Name]) => void): this {
-    this.listeners[name].delete(listener);
+    this.events.off(name, listener);
     return this;
   }
 
@@ -98,20 +100,21 @@ export class Upload {
 
   /**
    * Ends the upload. It stays on the server until it expires, to be resumed by another upload of the same file, unless
-   * `cancel` takes it away; what is complete stays in any case.
+   * `cancel` takes it away: at once, or as soon as the server can be reached. What is complete stays in any case.
    */
   async abort({ cancel = false }: { readonly cancel?: boolean } = {}): Promise<void> {
     if (this.hasEnded()) return;
     this.become('aborted');
     // An upload that is just being opened can only be cancelled once it has a name.
     if (cancel) await this.transfer?.opening?.catch(() => undefined);
+    else this.release();
     this.stop.abort();
     // Who aborts needs not be told by a rejection as well.
     this.media.catch(() => undefined);
     this.reject(new LocalError('aborted', 'The upload was aborted'));
     await this.going;
-    await this.close();
     if (cancel) await this.transfer?.cancel();
+    await this.end();
   }
 
   private async go(): Promise<void> {
@@ -125,13 +128,13 @@ export class Upload {
       this.become('running');
       this.transfer ??= await this.prepare();
       const media = await this.transfer.run(signal);
-      await this.close();
+      await this.end();
       this.become('done');
       this.resolve(media);
     } catch (error) {
       // By pause or abort, which have said so themselves.
       if (signal.aborted) return;
-      await this.close().catch(() => undefined);
+      await this.end();
       this.become('failed');
       this.reject(toUploadError(error));
     }
@@ -139,52 +142,41 @@ export class Upload {
 
   private async prepare(): Promise<Transfer> {
     const { options, context } = this;
+    const { url, store, api, cancellations } = context.server();
     const source = await this.open();
-    const checksum = new Checksum(source, context.platform.hash);
+    const title = titleOf(options.name ?? source.name);
+    const checksum = new Checksum(source, context.hash);
+    const bookmark = new Bookmark(store, url, options.fingerprint ?? source.fingerprint);
+    const claim = new Claim(`${url}\n${title}\n${source.size}`);
     const speed = new Speed(source.size);
+    this.release = () => [bookmark, claim].forEach((one) => one.release());
     this.close = async () => {
       checksum.close();
       await source.close();
     };
     this.on('state', () => speed.reset());
     return new Transfer({
-      source,
-      checksum,
-      options,
-      api: new Api(options, context.tokens),
-      bookmark: new Bookmark(
-        new TolerantStore(options.store ?? context.platform.store),
-        options.url ?? '',
-        options.fingerprint ?? source.fingerprint,
-      ),
+      ...{ source, checksum, options, api, cancellations, bookmark, title, isAlone: claim.isFirst },
       moved: (offset) => {
         this.currentProgress = speed.measure(offset, performance.now());
-        this.emit('progress', this.currentProgress);
+        this.events.emit('progress', this.currentProgress);
       },
-      retrying: (error, delayMs) => this.emit('retry', { error, delayMs }),
+      retrying: (error, delayMs) => this.events.emit('retry', { error, delayMs }),
     });
+  }
+
+  private async end(): Promise<void> {
+    this.release();
+    await this.close().catch(() => undefined);
   }
 
   private become(state: UploadState): void {
     if (this.hasEnded()) return;
     this.currentState = state;
-    this.emit('state', state);
+    this.events.emit('state', state);
   }
 
   private hasEnded(): boolean {
     return ['done', 'failed', 'aborted'].includes(this.currentState);
-  }
-
-  private emit<Name extends keyof UploadEvents>(name: Name, event: UploadEvents[Name]): void {
-    for (const listener of this.listeners[name]) {
-      try {
-        listener(event);
-      } catch (error) {
-        // A page that trips over a progress bar must not lose the upload; it hears of it as of any uncaught error.
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
   }
 }

@@ -185,10 +185,21 @@ describe('mediadock-upload', () => {
     ]);
   });
 
+  it('says that it does not use the proxy of the environment', async () => {
+    stage = await Stage.set(app);
+    const proxy = { HTTPS_PROXY: 'http://proxy.invalid:3128' };
+    const { child, ended } = await run([await stage.file(file), '--url', 'https://media.invalid'], proxy);
+    const [told] = (await once(child.stderr!, 'data')) as [Buffer];
+    child.kill();
+    await ended;
+    expect(String(told)).toMatch(/^mediadock-upload: HTTPS_PROXY is set, but this Node does not use it: /);
+  });
+
   it.each<[string, string[], Record<string, string | undefined>, string]>([
     ['no file', [], {}, 'Which files?'],
     ['no server', ['f'], { MEDIADOCK_URL: undefined }, '--url or MEDIADOCK_URL is missing'],
-    ['no URL', ['f', '--url', 'ftp://a'], {}, 'ftp://a is no URL of a server'],
+    ['no URL', ['f', '--url', 'ftp://a'], {}, '"ftp://a" is not the address of a server'],
+    ['a host alone', ['f', '--url', 'localhost:3000'], {}, '"localhost:3000" is not the address of a server'],
     ['no token', ['f'], { MEDIADOCK_TOKEN: '' }, '--token or MEDIADOCK_TOKEN is missing'],
     ['no number', ['f', '--parallel', '0'], {}, '--parallel is a number from 1 to 99'],
     ['no type', ['f', '--type', 'film'], {}, '--type is image, eimage or doc'],

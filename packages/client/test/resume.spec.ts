@@ -1,9 +1,12 @@
-import { readFile, utimes } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { FaultPlan } from '../../../test/setup/faulty-proxy.js';
+import { mkdtemp, readFile, rm, utimes } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Fate, FaultPlan } from '../../../test/setup/faulty-proxy.js';
 import { pdf } from '../../../test/setup/samples.js';
 import { TestApp } from '../../../test/setup/test-app.js';
+import { until } from '../../../test/setup/until.js';
 import { JsonFileStore, MemoryStore, upload, type SessionStore, type Upload } from '../src/node.js';
+import type { UploadOptions } from '../src/upload-options.js';
 import { CHUNK_PATH, COMPLETE_PATH, gate, Stage } from './setup/stage.js';
 
 const SIZE = 900_000;
@@ -174,6 +177,92 @@ describe('abort', () => {
     release.open();
     expect(stage.exchanges('DELETE', '/')).toHaveLength(2);
     expect((await (await stage.client()).status(running.uploadId!)).status).toBe(410);
+  });
+
+  /** An upload that is aborted with cancel while no DELETE arrives; `arrives` lets them through. */
+  async function cancelledOutOfReach(options: UploadOptions, fate: Fate) {
+    const [reached, release] = [gate(), gate()];
+    let lost = true;
+    stage = await Stage.set(app, async ({ method, path, turn }) => {
+      if (method === 'DELETE' && lost) return fate;
+      if (path !== CHUNK_PATH || turn !== 2) return undefined;
+      reached.open();
+      await release.opened;
+      return 'cut';
+    });
+    const path = await stage.file(file);
+    const running = upload(path, { ...stage.options, ...options });
+    await reached.opened;
+    await running.abort({ cancel: true });
+    release.open();
+    expect([running.state, await outcome(running)]).toMatchObject(['aborted', { code: 'aborted' }]);
+    expect(await stage.openUploads()).toMatchObject([{ upload_id: running.uploadId }]);
+    return { path, arrives: () => (lost = false) };
+  }
+  const gone = async () =>
+    await until(
+      async () => await stage.openUploads(),
+      ({ length }) => length === 0,
+    );
+  const forgotten = async (state: string) =>
+    await until(
+      async () => await readFile(state, 'utf8'),
+      (text) => text === '{}',
+    );
+  const busy = { status: 503, headers: { 'retry-after': '1' }, body: Buffer.alloc(0) };
+
+  it.each<[string, Fate]>([
+    ['cannot be reached', 'lose-request'],
+    ['is busy', busy],
+    ['has somebody else answer for it', { status: 200, headers: {}, body: Buffer.from('<h1>Log in</h1>') }],
+  ])('with cancel takes it away later when the server %s', async (_, fate) => {
+    const { arrives } = await cancelledOutOfReach({}, fate);
+    arrives();
+    await gone();
+  });
+
+  it('with cancel that did not arrive is done by a later process with the same store', async () => {
+    const state = join(await mkdtemp(join(tmpdir(), 'mediadock-state-')), 'uploads.json');
+    const retry = { firstDelayMs: 3_600_000, maxDelayMs: 3_600_000 };
+    const { path, arrives } = await cancelledOutOfReach({ store: new JsonFileStore(state), retry }, busy);
+    arrives();
+    const second = await upload(path, { ...stage.options, store: new JsonFileStore(state) }).media;
+    await gone();
+    await stage.expectOnly(second, file);
+    await forgotten(state);
+    await rm(dirname(state), { recursive: true });
+  });
+
+  it('with cancel that did not arrive is not gone on with, by the list of the server either', async () => {
+    const store = new MemoryStore();
+    const retry = { firstDelayMs: 3_600_000, maxDelayMs: 3_600_000 };
+    const { path } = await cancelledOutOfReach({ store, retry }, busy);
+    const [old] = await stage.openUploads();
+    const second = upload(path, { ...stage.options, store, resume: 'anywhere' });
+    await second.media;
+    expect(second.uploadId).not.toBe(old!.upload_id);
+  });
+
+  it('with cancel of many at once forgets none of them', async () => {
+    let lost = true;
+    stage = await Stage.set(app, ({ method }) => (method === 'DELETE' && lost ? busy : undefined));
+    const state = join(await stage.directory(), 'uploads.json');
+    const store = new JsonFileStore(state);
+    const retry = { firstDelayMs: 3_600_000, maxDelayMs: 3_600_000 };
+    const many = Array.from({ length: 8 }, (_, n) =>
+      upload(pdf(SIZE + n), { ...stage.options, store, retry, chunkBytes: 20_000 }),
+    );
+    const opened = many.map(
+      async (one) =>
+        await new Promise<void>((resolve) => one.on('progress', ({ bytes }) => bytes && resolve())),
+    );
+    await Promise.all(opened);
+    await Promise.all(many.map(async (one) => await one.abort({ cancel: true })));
+    expect(await stage.openUploads()).toHaveLength(8);
+    lost = false;
+    await upload(file, { ...stage.options, store }).media;
+    await gone();
+    await forgotten(state);
   });
 
   it('of a paused upload takes it away', async () => {
