@@ -1,19 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { FairSemaphore } from '../concurrency/fair-semaphore.js';
 import { Config } from '../config/config.js';
-import { AppError } from '../errors/app-error.js';
+import { TooManyRequests } from '../errors/too-many-requests.js';
 
 const MOST_AT_A_TIME = 2;
 const MOST_WAITING = 100;
-
-export class TooManyRequests extends AppError {
-  constructor() {
-    super('too-many-requests', 429, 'Wait for the answers to your other requests', {
-      action: 'wait',
-      headers: { 'Retry-After': '1' },
-    });
-  }
-}
 
 /**
  * For queries whose time grows with what a user has, such as lists. They get half of the connections, and of these each user

@@ -13,9 +13,9 @@ import { CurrentCaller, CurrentUser, Recognising, Visitor } from '../../auth/bea
 import { Unauthorized } from '../../auth/auth.errors.js';
 import type { User } from '../../auth/claims.js';
 import { Fields } from '../../body/fields.pipe.js';
-import { TooManyRequests } from '../../database/turns.js';
 import { ApiProblems } from '../../errors/api-problems.js';
 import { InvalidRequest, ServiceUnavailable } from '../../errors/app-error.js';
+import { TooManyRequests } from '../../errors/too-many-requests.js';
 import { validation } from '../../http/validation.js';
 import { PublicUrl } from '../public-url.pipe.js';
 import { FileUrl } from './file-url.pipe.js';

@@ -17,10 +17,10 @@ import { CurrentCaller, CurrentUser } from '../../auth/bearer.guard.js';
 import type { User } from '../../auth/claims.js';
 import { Config } from '../../config/config.js';
 import { Fields } from '../../body/fields.pipe.js';
-import { TooManyRequests, Turns } from '../../database/turns.js';
 import { ApiProblems } from '../../errors/api-problems.js';
 import { InvalidRequest, ServiceUnavailable } from '../../errors/app-error.js';
 import { MethodNotAllowed } from '../../errors/method-not-allowed.js';
+import { TooManyRequests } from '../../errors/too-many-requests.js';
 import { ClientSignal } from '../../http/client-signal.js';
 import { validation } from '../../http/validation.js';
 import { StorageFull } from '../../storage/storage.errors.js';
@@ -49,7 +49,6 @@ export class UploadController {
     private readonly uploads: UploadService,
     private readonly completions: CompletionService,
     private readonly store: UploadStore,
-    private readonly turns: Turns,
     private readonly config: Config,
   ) {}
 
@@ -146,7 +145,7 @@ export class UploadController {
     @Query(validation) page: PageQueryDto,
     @PublicUrl() publicUrl: string,
   ): Promise<dto.UploadPageDto> {
-    const sessions = await this.turns.run(user.id, () => this.store.page(user.id, page));
+    const sessions = await this.store.page(user.id, page);
     return dto.toUploadPageDto(sessions, page, `${publicUrl}/api/v2/media/upload/`);
   }
 

@@ -4,6 +4,7 @@ import { Raw, type Repository } from 'typeorm';
 import { Batcher } from '../../../concurrency/batcher.js';
 import { Config } from '../../../config/config.js';
 import { Database } from '../../../database/database.js';
+import { Turns } from '../../../database/turns.js';
 import { BlobStorage } from '../../../storage/blob-storage.js';
 import type { PageQueryDto } from '../../page.dto.js';
 import type { ByteRange } from '../chunks/content-range.js';
@@ -60,6 +61,7 @@ export class UploadStore {
     protected readonly config: Config,
     protected readonly db: Database,
     protected readonly storage: BlobStorage,
+    private readonly turns: Turns,
   ) {
     this.expiry = extendedExpiry(config.uploads);
     this.statement = commitStatement(this.expiry, 'FOR UPDATE SKIP LOCKED');
@@ -78,7 +80,11 @@ export class UploadStore {
   }
 
   /** Returns the owner's open sessions, newest first. */
-  async page(ownerId: string, { limit, offset }: PageQueryDto): Promise<SessionPage> {
+  async page(ownerId: string, query: PageQueryDto): Promise<SessionPage> {
+    return await this.turns.run(ownerId, () => this.pageInTurn(ownerId, query));
+  }
+
+  private async pageInTurn(ownerId: string, { limit, offset }: PageQueryDto): Promise<SessionPage> {
     const [ids, count] = await this.sessions.findAndCount({
       select: { id: true },
       where: { ownerId, state: 'open', expiresAt: Raw((column) => `${column} > now()`) },

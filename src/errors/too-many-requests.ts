@@ -1,0 +1,11 @@
+import { AppError } from './app-error.js';
+
+/** A user has more requests under way than may wait for their turn. */
+export class TooManyRequests extends AppError {
+  constructor() {
+    super('too-many-requests', 429, 'Wait for the answers to your other requests', {
+      action: 'wait',
+      headers: { 'Retry-After': '1' },
+    });
+  }
+}
