@@ -1,4 +1,5 @@
 import type { UploadDto } from './api-types.js';
+import { gistOf } from './title.js';
 import type { TransferParts } from './transfer.js';
 import { UploadError } from './upload-error.js';
 
@@ -11,12 +12,12 @@ export async function findElsewhere(
   chunkBytes: number,
   signal: AbortSignal,
 ): Promise<UploadDto | undefined> {
-  const { api, source, title, cancellations } = parts;
+  const { api, source, gist, cancellations } = parts;
   const cancelled = await cancellations.pending();
   for (let offset = 0, more = true; more;) {
     const { results, next } = await api.sessions(offset, signal);
     for (const session of results) {
-      const alike = Number(session.total) === source.size && session.title === title;
+      const alike = Number(session.total) === source.size && gistOf(session.title) === gist;
       if (
         alike &&
         !cancelled.includes(session.upload_id) &&

@@ -1,18 +1,16 @@
-const MAX_CHARS = 255;
+/** So much of a name tells; the server shortens what is much longer. */
+const MAX_CHARS = 100;
 
-/** What the server makes of a file name (`cleanFileName` there): by this it lists the upload. Null when nothing is left. */
-export function titleOf(name: string | undefined): string | null {
-  if (name === undefined) return null;
-  const base =
-    name
-      .replace(/%22/g, '"')
-      .replace(/%0[AD]/gi, '')
-      .split(/[/\\]/)
-      .at(-1) ?? '';
-  const clean = base
-    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\uFFFD]/gu, '')
-    .normalize('NFC')
-    .trim();
-  const title = [...clean].slice(0, MAX_CHARS).join('');
-  return ['', '.', '..', 'blob'].includes(title) ? null : title;
+/**
+ * What is left of a file name, or of the title that a server of whatever version made of it, once all is gone that a
+ * server may take away: directories, blanks and invisible characters, the end.
+ */
+export function gistOf(name: string | null | undefined): string {
+  // A multipart body has the first three in this form.
+  const decoded = (name ?? '').replace(/%22/g, '"').replace(/%0[AD]/gi, '');
+  const visible = (decoded.split(/[/\\]/).at(-1) ?? '')
+    .replace(/[\p{C}\p{Z}\s\uFFFD]/gu, '')
+    .normalize('NFC');
+  const gist = [...visible].slice(0, MAX_CHARS).join('');
+  return ['.', '..', 'blob'].includes(gist) ? '' : gist;
 }

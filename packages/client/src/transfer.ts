@@ -22,9 +22,9 @@ export interface TransferParts {
   readonly bookmark: Bookmark;
   readonly cancellations: Cancellations;
   readonly options: UploadOptions;
-  /** What the server calls the file. */
-  readonly title: string | null;
-  /** No other upload here is of a file with this title and size: the one in the server's list is nobody else's. */
+  /** By this its name is told in the server's list. */
+  readonly gist: string;
+  /** No other upload here is of a file with this name and size: the one in the server's list is nobody else's. */
   readonly isAlone: boolean;
   /** So many bytes are on the server's disk. */
   readonly moved: (offset: number) => void;

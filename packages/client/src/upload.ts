@@ -7,7 +7,7 @@ import type { Hash, Source } from './platform.js';
 import type { Server } from './server.js';
 import type { Slots } from './slots.js';
 import { Speed, type Progress } from './speed.js';
-import { titleOf } from './title.js';
+import { gistOf } from './title.js';
 import { Transfer } from './transfer.js';
 import { LocalError, toUploadError, type UploadError } from './upload-error.js';
 import type { UploadOptions } from './upload-options.js';
@@ -144,10 +144,10 @@ export class Upload {
     const { options, context } = this;
     const { url, store, api, cancellations } = context.server();
     const source = await this.open();
-    const title = titleOf(options.name ?? source.name);
+    const gist = gistOf(options.name ?? source.name);
     const checksum = new Checksum(source, context.hash);
     const bookmark = new Bookmark(store, url, options.fingerprint ?? source.fingerprint);
-    const claim = new Claim(`${url}\n${title}\n${source.size}`);
+    const claim = new Claim(`${url}\n${gist}\n${source.size}`);
     const speed = new Speed(source.size);
     this.release = () => [bookmark, claim].forEach((one) => one.release());
     this.close = async () => {
@@ -156,7 +156,7 @@ export class Upload {
     };
     this.on('state', () => speed.reset());
     return new Transfer({
-      ...{ source, checksum, options, api, cancellations, bookmark, title, isAlone: claim.isFirst },
+      ...{ source, checksum, options, api, cancellations, bookmark, gist, isAlone: claim.isFirst },
       moved: (offset) => {
         this.currentProgress = speed.measure(offset, performance.now());
         this.events.emit('progress', this.currentProgress);
