@@ -31,12 +31,22 @@ async function addMedia(ownerId: string, count: number): Promise<void> {
   );
 }
 
-/** Keeps every query of Media waiting until it is ended. */
-async function lockMedia(): Promise<pg.Client> {
+/** Queries that wait for a lock. */
+const waiting = async () =>
+  (
+    await app.sql(
+      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    )
+  ).length;
+
+/** Keeps queries of Media waiting until it is ended: all of them, or in SHARE mode those that change any. */
+async function lockMedia(mode = 'ACCESS EXCLUSIVE'): Promise<pg.Client> {
   const lock = new pg.Client({ ...testServer().connection, database: app.database });
+  // It goes with the database when a test fails.
+  lock.on('error', () => undefined);
   await lock.connect();
   await lock.query('BEGIN');
-  await lock.query('LOCK TABLE media');
+  await lock.query(`LOCK TABLE media IN ${mode} MODE`);
   return lock;
 }
 
@@ -45,12 +55,6 @@ describe('the searches of one user', () => {
     const file = pdf(2000);
     const { upload_id: id } = (await other.slice(file, 0, 1000)).body;
     const lock = await lockMedia();
-    const waiting = async () =>
-      (
-        await app.sql(
-          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-        )
-      ).length;
     const paths = [`${MEDIA}?search=x`, MEDIA, '/api/v2/media/upload/'];
     const searches = Promise.all(Array.from({ length: 30 }, (_, i) => greedy.send('GET', paths[i % 3]!)));
     await until(waiting, (count) => count > 0);
@@ -108,6 +112,28 @@ describe('the searches of one user', () => {
       `SELECT indexdef FROM pg_indexes WHERE indexname = 'media_search'`,
     );
     expect(indexes[0]?.indexdef).toMatch(/gin_trgm_ops/);
+  });
+});
+
+describe('clicks', () => {
+  it('of many at once take one connection, and all count', async () => {
+    await addMedia('greedy', 3);
+    const ids = (await app.sql<{ id: number }>('SELECT id FROM media')).map(({ id }) => id);
+    const lock = await lockMedia('SHARE');
+    const click = (client: Client, id: number) => client.send('POST', `${MEDIA}${id}/click/`);
+    const clicks = Array.from({ length: 60 }, (_, i) => click(i % 2 ? greedy : other, ids[i % 3]!));
+    const nobody = click(greedy, 2_000_000_000);
+    await until(waiting, (count) => count > 0);
+    const file = pdf(1000);
+    expect([(await other.slice(file, 0, 1000)).status, await waiting()]).toEqual([201, 1]);
+    await lock.end();
+    const answers = await Promise.all([...clicks, nobody]);
+    expect(answers.filter(({ status }) => status !== 204)).toEqual([]);
+    expect(await app.sql(`SELECT clicks FROM media`)).toEqual(Array(3).fill({ clicks: '20' }));
+    expect(await app.sql(`SELECT user_id, sum(clicks) FROM media_click GROUP BY 1 ORDER BY 1`)).toEqual([
+      { user_id: 'greedy', sum: '30' },
+      { user_id: 'other', sum: '30' },
+    ]);
   });
 });
 

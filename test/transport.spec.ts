@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { jest } from '@jest/globals';
-import { MediaService } from '../src/media/library/media.service.js';
+import { Clicks } from '../src/media/library/clicks.js';
 import { Hold } from './setup/hold.js';
 import { TestApp } from './setup/test-app.js';
 import { until } from './setup/until.js';
@@ -49,9 +49,9 @@ describe('a connection with many requests at once', () => {
     'POST /api/v2/media/1/click/ HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n'.repeat(count);
 
   it('is worked on at sixteen of them, in order, until answers have left', async () => {
-    const media = app.app.get(MediaService);
-    const hold = Hold.on(media, 'click', 'before');
-    const held = jest.spyOn(media, 'click');
+    const all = app.app.get(Clicks);
+    const hold = Hold.on(all, 'add', 'before');
+    const held = jest.spyOn(all, 'add');
     const socket = open();
     let text = '';
     socket.on('data', (piece) => (text += String(piece)));
@@ -81,7 +81,7 @@ describe('a connection with many requests at once', () => {
       'malformed-request',
     ],
   ])('gets its answers in order, and %s behind them is answered last', async (_, garbage, code) => {
-    const hold = Hold.on(app.app.get(MediaService), 'click', 'before');
+    const hold = Hold.on(app.app.get(Clicks), 'add', 'before');
     const socket = open();
     let text = '';
     socket.on('data', (piece) => (text += String(piece)));
@@ -100,7 +100,7 @@ describe('a connection with many requests at once', () => {
   });
 
   it('is forgotten when it ends with requests waiting', async () => {
-    const hold = Hold.on(app.app.get(MediaService), 'click', 'before');
+    const hold = Hold.on(app.app.get(Clicks), 'add', 'before');
     const socket = open();
     socket.write(clicks(100));
     await hold.reached;

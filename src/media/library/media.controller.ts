@@ -18,6 +18,7 @@ import { InvalidRequest, ServiceUnavailable } from '../../errors/app-error.js';
 import { TooManyRequests } from '../../errors/too-many-requests.js';
 import { validation } from '../../http/validation.js';
 import { PublicUrl } from '../public-url.pipe.js';
+import { Clicks } from './clicks.js';
 import { FileUrl } from './file-url.pipe.js';
 import type { FileUrlOf } from './file-urls.js';
 import { MediaNotFound, SearchTooSlow } from './media.errors.js';
@@ -44,7 +45,10 @@ const TOO_LONG = new InvalidRequest(
 @ApiProblems(new ServiceUnavailable())
 @Controller('api/v2/media')
 export class MediaController {
-  constructor(private readonly media: MediaService) {}
+  constructor(
+    private readonly media: MediaService,
+    private readonly clicks: Clicks,
+  ) {}
 
   /** My finished files, newest first. */
   @Get()
@@ -130,6 +134,6 @@ export class MediaController {
   @ApiParam(ID)
   @ApiNoContentResponse()
   async click(@Visitor() visitor: User | undefined, @Param('id', MediaIdPipe) id: number): Promise<void> {
-    await this.media.click(id, visitor?.id);
+    await this.clicks.add(id, visitor?.id);
   }
 }

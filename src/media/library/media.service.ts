@@ -134,18 +134,6 @@ export class MediaService {
     return await this.get(ownerId, id);
   }
 
-  /** Counts a click, and for a known user the clicks of that user. Nobody is told whether there is such a media. */
-  async click(id: number, userId: string | undefined): Promise<void> {
-    await this.db.query(
-      `WITH clicked AS (UPDATE media SET clicks = clicks + 1 WHERE id = $1 RETURNING id),
-         known AS (
-           INSERT INTO media_click (media_id, user_id) SELECT id, $2 FROM clicked WHERE $2::text IS NOT NULL
-           ON CONFLICT (media_id, user_id) DO UPDATE SET clicks = media_click.clicks + 1, last_at = now())
-       SELECT FROM clicked`,
-      [id, userId ?? null],
-    );
-  }
-
   /** For everybody who knows the name, `<key>.<extension>`: it cannot be guessed. @throws FileNotFound */
   async getByFileName(name: string): Promise<Media> {
     const key = keyIn(name);
