@@ -11,8 +11,12 @@ const MAIN = {
 } as const;
 
 /** The parts of an Office Open XML file. */
-export function openXml(kind: keyof typeof MAIN, override = ''): ZipEntry[] {
-  const [part, type] = MAIN[kind];
+export function openXml(
+  kind: keyof typeof MAIN,
+  override = '',
+  main: { part?: string; type?: string } = {},
+): ZipEntry[] {
+  const { part = MAIN[kind][0], type = MAIN[kind][1] } = main;
   const types =
     `${XML}<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">` +
     `<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>` +
@@ -32,12 +36,13 @@ export function media(folder: string, length: number): ZipEntry {
   return { name: `${folder}/media/image1.png`, data: noise(length, 'media'), stored: true };
 }
 
-export function openDocument(kind: string, more: readonly ZipEntry[] = []): ZipEntry[] {
+/** @param listed what the manifest has in it */
+export function openDocument(kind: string, more: readonly ZipEntry[] = [], listed = ''): ZipEntry[] {
   return [
     { name: 'mimetype', data: `application/vnd.oasis.opendocument.${kind}`, stored: true },
     { name: 'content.xml', data: `${XML}<office:document-content/>` },
     ...more,
-    { name: 'META-INF/manifest.xml', data: `${XML}<manifest:manifest/>` },
+    { name: 'META-INF/manifest.xml', data: `${XML}<manifest:manifest>${listed}</manifest:manifest>` },
   ];
 }
 

@@ -1,18 +1,18 @@
 /** The tags by which a browser tells HTML: https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type */
 const HTML =
   /^<(?:!--|(?:!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)[\s>])/i;
-const XML = /^<(?:\?xml|!doctype|(?:[\w.-]{1,64}:)?svg[\s/:>])/i;
+const XML = /^<(?:\?xml|!doctype|(?:[\w.-]{1,64}:)?svg[\s/>])/i;
 const PROGRAM = /^<[?%]/;
-/** A tag that runs a script, behind nothing but tags: no chat log or Markdown begins so. */
-const SCRIPT = /^(?:<[^<>]*>\s*)*<(?:script\b|[^<>]*[\s/"']on[a-z]{3,30}\s*=)/i;
+/** No chat log or Markdown begins with a script, behind nothing but tags. */
+const SCRIPT = /<script|[\s/"']on[a-z]+\s*=/i;
 
 /** The media type of what begins like a web page, a drawing or a program for one; undefined for any other text. */
 export function markupOf(text: string): string | undefined {
   // A byte order mark counts as white space here.
   const start = text.trimStart().slice(0, 1024);
   if (HTML.test(start)) return 'text/html';
-  if (XML.test(start))
-    return /<(?:[\w.-]{1,64}:)?svg[\s/:>]/i.test(start) ? 'image/svg+xml' : 'application/xml';
+  if (XML.test(start)) return /[<:]svg[\s/>]/i.test(start) ? 'image/svg+xml' : 'application/xml';
   if (PROGRAM.test(start)) return 'application/x-httpd-php';
-  return SCRIPT.test(start) ? 'text/html' : undefined;
+  const [tags] = /^(?:<[^<>]*>\s*)*(?:<[^<>]*)?/.exec(start) ?? [''];
+  return SCRIPT.test(tags) ? 'text/html' : undefined;
 }

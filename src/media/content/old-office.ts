@@ -72,7 +72,7 @@ async function hasVbaInfo(records: Cursor): Promise<boolean> {
 }
 
 /** Many times what documents have. */
-const MOST_RECORDS = 200_000;
+const MOST_RECORDS = 100_000;
 const HELD_BYTES = 64;
 
 /** Goes through a stream record by record. */

@@ -70,7 +70,9 @@ const MOST_DIRECTORY_BYTES = 2 * 1024 * 1024;
 /** Of the directory, a few milliseconds; then others have their turn. */
 const BYTES_AT_ONCE = 64 * 1024;
 const MOST_EXTRA_BYTES = 4096;
-/** An extra field with another name (PKWARE APPNOTE, 4.6.9), of which not all programs know. */
+/** Bytes behind the end of a ZIP that count for nothing. */
+const MOST_PADDING_BYTES = 64 * 1024;
+/** An extra field with the name again, or another one (PKWARE APPNOTE, 4.6.9), of which not all programs know. */
 const UNICODE_NAME = 0x7075;
 const MOST_UNPACKED_BYTES = 1024 ** 3;
 /** Sheets of zeros are packed to less than a hundredth, but then they are not large. */
@@ -84,16 +86,18 @@ const HARMLESS_BYTES = 64 * 1024 * 1024;
  * @throws BadZip
  */
 export async function readDirectory(file: FileHandle, total: number): Promise<readonly ZipEntry[]> {
-  const tail = await readAt(file, Math.min(total, ZIP_TAIL_BYTES), Math.max(0, total - ZIP_TAIL_BYTES));
+  const tailBytes = Math.min(total, ZIP_TAIL_BYTES + MOST_PADDING_BYTES);
+  const tail = await readAt(file, tailBytes, total - tailBytes);
   const record = endRecord(tail, total);
-  if (record?.end !== total) throw new BadZip('The archive is damaged: it has no end');
+  if (!record || record.end > total || !isBlank(tail.subarray(record.end - (total - tailBytes))))
+    throw new BadZip('The archive is damaged: it has no end');
   const { entries: count, directorySize, directoryAt } = record;
   if (count > MOST_ENTRIES) throw new BadZip(`The archive has more than ${MOST_ENTRIES} entries`);
   if (directorySize > MOST_DIRECTORY_BYTES) throw new BadZip('The directory of the archive is too long');
   if (directoryAt + directorySize !== record.at)
     throw new BadZip('The archive is damaged: its directory is elsewhere');
-  const start = Math.min(directoryAt, total - tail.length);
-  const entries = await parse(await readAt(file, total - start, start), start, total);
+  const start = Math.min(directoryAt, total - tailBytes);
+  const entries = await parse(await readAt(file, record.end - start, start), start, record.end);
   check(entries, record, total);
   return entries;
 }
@@ -123,8 +127,9 @@ function toZipEntry(entry: Entry): ZipEntry {
   if (entry.isEncrypted()) throw new BadZip('The archive is encrypted');
   if (!entry.canDecodeFileData() || extraFieldLength > MOST_EXTRA_BYTES)
     throw new BadZip('The archive is packed in an unusual way');
+  if (isStrange(entry)) throw new BadZip('The archive has an entry of a strange name');
   return {
-    name: nameOf(entry),
+    name: nameOf(entry.fileNameRaw),
     at: entry.relativeOffsetOfLocalHeader,
     leastBytes: LOCAL_BYTES + fileNameLength + entry.compressedSize,
     directoryBytes: ENTRY_BYTES + fileNameLength + extraFieldLength + fileCommentLength,
@@ -135,11 +140,20 @@ function toZipEntry(entry: Entry): ZipEntry {
 }
 
 /** Lower case, as Office compares them. All that matter are ASCII, the same in every encoding that a ZIP may have. */
-function nameOf({ fileNameRaw, extraFields }: Entry): string {
-  const name = fileNameRaw.toString('latin1').replaceAll('\\', '/').toLowerCase();
-  if (yauzl.validateFileName(name) !== null || extraFields.some(({ id }) => id === UNICODE_NAME))
-    throw new BadZip('The archive has an entry of a strange name');
-  return name;
+export function nameOf(raw: Buffer): string {
+  return raw.toString('latin1').replaceAll('\\', '/').toLowerCase();
+}
+
+function isStrange({ fileNameRaw, extraFields }: Entry): boolean {
+  return (
+    yauzl.validateFileName(nameOf(fileNameRaw)) !== null ||
+    extraFields.some(({ id, data }) => id === UNICODE_NAME && !data.subarray(5).equals(fileNameRaw))
+  );
+}
+
+/** Some programs end a file with a line, or fill up its last block. */
+function isBlank(bytes: Buffer): boolean {
+  return /^[\0\s]*$/.test(bytes.toString('latin1'));
 }
 
 /** Gives yauzl the end of the file out of memory: two reads of the disk for each of thousands of entries take long. */

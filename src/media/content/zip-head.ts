@@ -1,9 +1,12 @@
+import { nameOf } from './zip-directory.js';
+
 const SIGNATURE = 0x04034b50;
 const HEADER_BYTES = 30;
 const STORED = 0;
 
 /** An entry as its local header has it, which is a claim: what counts is the directory at the end of the file. */
 export interface LocalEntry {
+  /** Lower case, with slashes. */
   readonly name: string;
   /** Empty where it is compressed, or is not whole in the head. */
   readonly content: Buffer;
@@ -23,7 +26,7 @@ export function* localEntries(head: Buffer): Generator<LocalEntry> {
     const end = start + size;
     const readable = head.readUInt16LE(at + 8) === STORED && end <= head.length;
     yield {
-      name: head.toString('latin1', at + HEADER_BYTES, nameEnd),
+      name: nameOf(head.subarray(at + HEADER_BYTES, nameEnd)),
       content: readable ? head.subarray(start, end) : Buffer.alloc(0),
     };
     // A size of 0 may mean that the size follows the data.
