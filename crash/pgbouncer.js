@@ -16,7 +16,7 @@ const PATHS = [
 ];
 const START_MS = 10_000;
 
-/** A PgBouncer in front of a Postgres that listens on a Unix socket, in the foreground of a process of its own. */
+/** A PgBouncer in front of a Postgres, in the foreground of a process of its own. */
 export class PgBouncer {
   /** @param {string} directory @param {number} port @param {import('node:child_process').ChildProcess} child */
   constructor(directory, port, child) {
@@ -45,7 +45,7 @@ export class PgBouncer {
     const file = join(directory, 'pgbouncer.ini');
     await writeFile(file, `[databases]\n${database}\n[pgbouncer]\n${lines.join('\n')}\n`);
     // It refuses to run as root, and the socket is for the eyes of its owner alone.
-    const as = process.geteuid?.() === 0 ? ['-u', ownerOf(host)] : [];
+    const as = process.geteuid?.() === 0 ? ['-u', host.startsWith('/') ? ownerOf(host) : 'nobody'] : [];
     const program = PATHS.find((path) => existsSync(path)) ?? 'pgbouncer';
     const child = spawn(program, ['-q', ...as, file], { cwd: '/', stdio: 'ignore' });
     const bouncer = new PgBouncer(directory, port, child);

@@ -5,6 +5,9 @@ import { pathToFileURL } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 
+/** Over whatever a role or a database was told to have. */
+const OWN = '-c search_path=public -c default_transaction_read_only=off -c DateStyle=ISO';
+
 /** A Postgres of the harness's own, apart from the server, so that each can be killed alone. */
 export class Postgres {
   /** @param {string} checkout @param {string} dataDir */
@@ -67,7 +70,7 @@ export class Postgres {
 
   /** @template {pg.QueryResultRow} R @param {string} text @param {unknown[]} [values] @returns {Promise<R[]>} */
   async query(text, values = []) {
-    const client = new pg.Client(this.connection);
+    const client = new pg.Client({ ...this.connection, options: OWN });
     client.on('error', () => undefined);
     await client.connect();
     try {
