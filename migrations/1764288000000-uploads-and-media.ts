@@ -33,6 +33,7 @@ const MEDIA = [
         clicks             bigint      NOT NULL DEFAULT 0,
         -- name of the thumbnail's file, which is public
         thumbnail_key      text        UNIQUE,
+        thumbnail_size     bigint,
         thumbnail_width    integer,
         thumbnail_height   integer,
         -- dominant colour of the image, #rrggbb
@@ -42,7 +43,7 @@ const MEDIA = [
         thumbnail_attempts smallint    NOT NULL DEFAULT 0
       )`,
   // With the sizes, the bytes that a user has stored are summed up from the index alone.
-  `CREATE INDEX media_owner ON media (owner_id, id DESC) INCLUDE (size)`,
+  `CREATE INDEX media_owner ON media (owner_id, id DESC) INCLUDE (size, thumbnail_size)`,
   // Owners take turns.
   `CREATE INDEX media_thumbnail_due ON media (owner_id, thumbnail_due) WHERE thumbnail_due IS NOT NULL`,
   // Extensions are not everybody's to make. Without this one a search reads all texts of its user.

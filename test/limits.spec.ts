@@ -1,8 +1,10 @@
 import { rename } from 'node:fs/promises';
 import { BlobStorage } from '../src/storage/blob-storage.js';
+import { photo } from './setup/images.js';
 import { noise, pdf } from './setup/samples.js';
 import { Client, md5, type Answer } from './setup/client.js';
 import { TestApp } from './setup/test-app.js';
+import { until } from './setup/until.js';
 
 const file = pdf(10_000);
 const SMALL = { IMAGE_MAX_BYTES: '10000', DOCUMENT_MAX_BYTES: '10000' };
@@ -137,6 +139,24 @@ describe('bytes that one user has stored', () => {
     expect(await app.state()).toEqual(before);
     expect((await first(await user())).status).toBe(201);
     await client.send('DELETE', `/api/v2/media/${ids[0]}/`);
+    expect((await first(client)).status).toBe(201);
+  });
+
+  it('count with thumbnails, and with originals of what was altered', async () => {
+    const client = await start({ USER_MAX_STORED_BYTES: '1' });
+    const limit = (storedBytes: number) => Object.assign(app.config.limits, { storedBytes });
+    limit(0);
+    const image = await photo();
+    const { id, size } = (await client.complete(await client.upload(image), md5(image))).body;
+    const { image_thumbnail } = await until(
+      async () => (await client.send('GET', `/api/v2/media/${id}/`)).body,
+      (body) => body.image_thumbnail,
+    );
+    const thumbnail = (await (await fetch(image_thumbnail.url)).arrayBuffer()).byteLength;
+    const stored = image.length + size + thumbnail;
+    limit(stored + file.length - 1);
+    expect((await first(client)).body.quota).toBe('stored');
+    limit(stored + file.length);
     expect((await first(client)).status).toBe(201);
   });
 

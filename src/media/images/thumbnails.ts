@@ -127,9 +127,10 @@ export class Thumbnails implements OnModuleDestroy {
     await this.storage.put('thumbnails', thumbnail, bytes);
     const { rowCount } = await this.db.query(
       `UPDATE media
-       SET thumbnail_key = $2, thumbnail_width = $3, thumbnail_height = $4, thumbnail_color = $5, thumbnail_due = NULL
-       WHERE id = $1 AND thumbnail_key IS NULL AND now() < $6`,
-      [id, thumbnail, width, height, color, deadline],
+       SET thumbnail_key = $2, thumbnail_size = $3, thumbnail_width = $4, thumbnail_height = $5,
+           thumbnail_color = $6, thumbnail_due = NULL
+       WHERE id = $1 AND thumbnail_key IS NULL AND now() < $7`,
+      [id, thumbnail, bytes.length, width, height, color, deadline],
     );
     // Deleted meanwhile, or this took so long that another process has tried again.
     if (rowCount === 0) await this.storage.remove('thumbnails', thumbnail);

@@ -133,7 +133,7 @@ export class Fsck {
       remedy: 'have the server make it again',
       fix: async () => {
         await this.db.query(
-          `UPDATE media SET thumbnail_key = NULL, thumbnail_attempts = 0, thumbnail_due = now()
+          `UPDATE media SET thumbnail_key = NULL, thumbnail_size = NULL, thumbnail_attempts = 0, thumbnail_due = now()
            WHERE id = $1 AND thumbnail_key = $2`,
           [id, thumbnail_key],
         );

@@ -11,7 +11,7 @@ const LOCK_SPACE = 7_326_119;
 
 /**
  * A CTE `quota (refusal)` for an upload of $1 that has $2 bytes; $3 to $6 are the limits, null for none. Open uploads count
- * with their totals, finished ones with their files and with originals that are kept for retries. The last rule: all that is
+ * with their totals, finished ones with their files, thumbnails and originals that are kept for retries. The last rule: all that is
  * open must fit once it is complete.
  */
 export const QUOTA = `
@@ -19,7 +19,8 @@ export const QUOTA = `
     SELECT count(*) + 1 AS number, coalesce(sum(total), 0) + $2::bigint AS reserved
     FROM upload_session WHERE owner_id = $1 AND state = 'open' AND expires_at > now()),
   stored AS (
-    SELECT (SELECT coalesce(sum(size), 0) FROM media WHERE owner_id = $1 AND $5::bigint IS NOT NULL)
+    SELECT (SELECT coalesce(sum(size + coalesce(thumbnail_size, 0)), 0)
+            FROM media WHERE owner_id = $1 AND $5::bigint IS NOT NULL)
          + (SELECT coalesce(sum(total), 0) FROM upload_session
             WHERE owner_id = $1 AND state = 'complete' AND cleaned_at IS NULL AND $5::bigint IS NOT NULL) AS bytes),
   quota AS (
