@@ -132,6 +132,7 @@ const LANGUAGES = ['caddyfile', 'haproxy', 'ini', 'js', 'json', 'mermaid', 'ngin
 const NOT_RUN = [
   'README.md: npm ci && npm start (installs packages and stays in the foreground; npm run smoke does the same on the built server)',
   'README.md: npm ci && npm test (runs the test that would run it)',
+  'docs/clients.md: npm ci && npm pack ./packages/client --pack-destination /tmp (packages/client/test/package.spec.ts does the same in a project of its own)',
   'docs/deploying.md: cat > .env <<END (needs Docker)',
   'docs/deploying.md: sudo install -m 600 /dev/stdin /etc/mediadock.env <<END (a system directory, packages from the registry)',
   'docs/deploying.md: sudo systemctl enable --now mediadock (needs systemd)',

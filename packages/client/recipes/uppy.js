@@ -58,12 +58,7 @@ export class Mediadock extends BasePlugin {
     }
   }
 
-  // What cannot be cancelled now expires on the server by itself.
-  remove = (file) =>
-    void this.uploads
-      .get(file.id)
-      ?.abort({ cancel: true })
-      .catch(() => undefined);
+  remove = (file) => void this.uploads.get(file.id)?.abort({ cancel: true });
   removeAll = () => this.uploads.forEach((_, id) => this.remove({ id }));
   pause = (file, paused) => this.uploads.get(file.id)?.[paused ? 'pause' : 'resume']();
   pauseAll = () => this.uploads.forEach((running) => running.pause());
