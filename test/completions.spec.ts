@@ -8,8 +8,6 @@ import { pdf, text } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';
 import { until } from './setup/until.js';
 
-jest.setTimeout(30_000);
-
 const PATH = '/api/v2/media/upload/complete/';
 const WRONG = '0'.repeat(32);
 

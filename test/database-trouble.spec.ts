@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { signToken } from '../src/auth/token.js';
 import { loadConfig } from '../src/config/config.js';
 import { Client } from './setup/client.js';
@@ -11,8 +10,6 @@ import { ServerProcess } from './setup/server-process.js';
 import { administer, createDatabase, JWT_SECRET, TestApp } from './setup/test-app.js';
 import { testServer, urlOf } from './setup/test-server.js';
 import { until } from './setup/until.js';
-
-jest.setTimeout(30_000);
 
 const file = pdf(3000);
 

@@ -12,8 +12,6 @@ import { pdf } from './setup/samples.js';
 import { administer, createDatabase, dropDatabase, TestApp } from './setup/test-app.js';
 import { testServer } from './setup/test-server.js';
 
-jest.setTimeout(30_000);
-
 const { missing } = PgBouncer;
 const whereItIs = missing === undefined ? describe : describe.skip;
 const file = pdf(3000);

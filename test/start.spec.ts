@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { jest } from '@jest/globals';
 import { StartError } from '../src/config/start-error.js';
 import { prepareDatabase } from '../src/database/prepare.js';
 import { freePort } from './setup/free-port.js';
@@ -11,8 +10,6 @@ import { listenForPostgres } from './setup/postgres-proxy.js';
 import { ServerProcess } from './setup/server-process.js';
 import { administer, createDatabase, dropDatabase } from './setup/test-app.js';
 import { testServer, urlOf } from './setup/test-server.js';
-
-jest.setTimeout(30_000);
 
 let dataDir: string;
 let database: string;

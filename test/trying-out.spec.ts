@@ -2,15 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { Client } from './setup/client.js';
 import { ServerProcess } from './setup/server-process.js';
 import { createDatabase, dropDatabase, TestApp } from './setup/test-app.js';
 import { urlOf } from './setup/test-server.js';
 
 // A start takes seconds where much else goes on.
-jest.setTimeout(60_000);
-
 const PAGE = 'https://page.example';
 const SECRET = 'a secret of the operator, 32 characters';
 
