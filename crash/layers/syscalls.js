@@ -12,7 +12,8 @@ import { lastLook } from './kill.js';
 
 const BYTES = 30_000;
 /** What is only read or asked about is a crash point too, but its failure is not one of storing. */
-const ERRORS = ['EIO', 'ENOSPC', 'EMFILE', 'EDQUOT'];
+const FULL = ['ENOSPC', 'EDQUOT'];
+const ERRORS = ['EIO', 'EMFILE', ...FULL];
 /** Calls whose failure has to be told: without them nothing is stored. */
 const STORING = /^(openat|pwrite|write|fsync|fdatasync|ftruncate|rename|link|unlink|chmod|fchmodat)/;
 /** After a failure of these the kernel knows nothing of the bytes any more: that file must not be asked again. */
@@ -55,7 +56,7 @@ export async function* errors(options) {
     const points = await pointsOf(place, options.seed, other);
     // A write of nothing is the only short write that strace can fake without lying about the bytes on disk.
     const faults = points.flatMap((point) => [
-      ...ERRORS.map((error) => ({ ...point, fault: `error=${error}` })),
+      ...errorsOf(point).map((error) => ({ ...point, fault: `error=${error}` })),
       ...(point.name.startsWith('pwrite') ? [{ ...point, fault: 'retval=0' }] : []),
     ]);
     const client = new ErrorRuns(place, options, other);
@@ -64,6 +65,11 @@ export async function* errors(options) {
       yield await client.run(fault, run);
     yield { layer: 'errors', last: true, points: faults.length, ...figures([], await lastLook(place, [])) };
   });
+}
+
+/** What a call can answer: reading takes no space. @param {Point} point */
+function errorsOf({ name }) {
+  return /^p?read/.test(name) ? ERRORS.filter((error) => !FULL.includes(error)) : ERRORS;
 }
 
 /** Names of the parts of the server that is not traced. */
