@@ -3,10 +3,10 @@ import { Injectable } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 import { readAt } from '../../storage/local/files.js';
 import { ImageCodec, type ImageFacts } from '../images/image-codec.js';
+import { endOfImage } from '../images/image-parts.js';
 import { isCompoundFile } from './compound-file.js';
-import { UnreadableImage, UnsupportedContent, UploadTooLarge } from './content.errors.js';
+import { UnsupportedContent, UploadTooLarge } from './content.errors.js';
 import type { ContentType } from './content-type.js';
-import { endOfImage } from './end-of-image.js';
 import { oldOfficeType } from './old-office.js';
 import { packageType } from './office-package.js';
 import { stowaway } from './polyglot.js';
@@ -80,9 +80,11 @@ export class ContentInspector {
     const type = this.permit(await decide(file, sniffed, { head, total, charset }), total, fileName);
     const image = type.kind === 'image' ? await readAt(file, total, 0) : undefined;
     const facts = image && (await this.images.facts(image));
-    const imageEnd = image && endOfImage(image, type.mime);
-    if (image && imageEnd === undefined) throw new UnreadableImage();
-    const other = isZip(head) ? undefined : await stowaway(file, { mime: type.mime, total, imageEnd });
+    const imageEnd = image && endOfImage(image);
+    const isTrimmed = image !== undefined && this.config.images.metadata === 'strip';
+    const other = isZip(head)
+      ? undefined
+      : await stowaway(file, { mime: type.mime, total, imageEnd, isTrimmed });
     if (other) throw this.unsupported(other, fileName);
     const isText = type.mime.startsWith('text/');
     return { type, charset: isText ? charset : null, image: facts, bytes: image };

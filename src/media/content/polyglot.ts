@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { readAt } from '../../storage/local/files.js';
-import { endRecord, pointsToDirectory, ZIP_TAIL_BYTES } from './zip-directory.js';
+import { endRecords, ZIP_TAIL_BYTES } from './zip-directory.js';
 import { refused, type Refused } from './verdict.js';
 
 /** A PDF that ends does so in its last bytes. */
@@ -14,19 +14,28 @@ const TAG = /<(?:!--|!doctype|\?php|\?=|%|\/?[a-z][a-z0-9]*[\s/>])/i;
 /** Those that no random bytes will ever be. */
 const LONG_TAG = /<(?:!doctype|\?php|script|iframe|(?:html|body)[\s>])/i;
 
+export interface Host {
+  readonly mime: string;
+  readonly total: number;
+  /** Where the image ends, for images. */
+  readonly imageEnd: number | undefined;
+  /** Whether what follows that is cut off before anybody gets the file. */
+  readonly isTrimmed: boolean;
+}
+
 /**
  * What else a file is, beside an image, a PDF or a text: the archive, page or script behind the end of it. Phones put
  * videos and second pictures behind the end of a JPEG, so there only what could do harm is refused.
- * @param imageEnd where the image ends, for images
  */
 export async function stowaway(
   file: FileHandle,
-  { mime, total, imageEnd }: { mime: string; total: number; imageEnd: number | undefined },
+  { mime, total, imageEnd, isTrimmed }: Host,
 ): Promise<Refused | undefined> {
   const rest: Rest =
     mime === 'application/pdf' ? await restOfPdf(file, total) : { at: imageEnd ?? total, tag: LONG_TAG };
   if (await holdsZip(file, total, rest.at))
     return refused('application/zip', 'An archive is hidden in the file');
+  if (isTrimmed) return undefined;
   const bytes = await readAt(file, total - rest.at, rest.at);
   const [tag] = rest.tag.exec(bytes.toString('latin1')) ?? [];
   if (tag !== undefined)
@@ -55,13 +64,25 @@ async function restOfPdf(file: FileHandle, total: number): Promise<Rest> {
     : { at: start + mark + PDF_END.length, tag: TAG };
 }
 
+const ZIP_ENTRY = Buffer.from('504b0102', 'hex');
+const LONGEST_ENTRY_BYTES = 46 + 3 * 0xffff;
+/** Of ZIP64, before the end record. */
+const ZIP_LOCATOR = Buffer.from('504b0607', 'hex');
+const ZIP_LOCATOR_BYTES = 20;
+
 /**
- * Whether readers of ZIPs would take the file for one. An end record in the middle of the content, say of a file that
- * is attached to a PDF, is none of theirs, unless its comment reaches to the end of the file.
+ * Whether a reader of ZIPs could take the file for one, whatever its end records say of themselves. An end record in the
+ * middle of the content, say of a file that is attached to a PDF, is none of theirs, unless its comment reaches to the end.
  */
 async function holdsZip(file: FileHandle, total: number, contentEnd: number): Promise<boolean> {
-  const start = Math.max(0, total - ZIP_TAIL_BYTES);
-  const record = endRecord(await readAt(file, total - start, start), total);
-  if (!record || (record.end !== total && record.at < contentEnd)) return false;
-  return await pointsToDirectory(file, record);
+  const start = Math.max(0, total - ZIP_TAIL_BYTES - LONGEST_ENTRY_BYTES);
+  const tail = await readAt(file, total - start, start);
+  const firstEntry = tail.indexOf(ZIP_ENTRY);
+  for (const { at, end } of endRecords(tail, total)) {
+    if (end < total && at < contentEnd) continue;
+    if (firstEntry >= 0 && start + firstEntry < at) return true;
+    const locator = at - start - ZIP_LOCATOR_BYTES;
+    if (locator >= 0 && tail.subarray(locator, locator + 4).equals(ZIP_LOCATOR)) return true;
+  }
+  return false;
 }

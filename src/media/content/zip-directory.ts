@@ -32,34 +32,28 @@ export interface ZipEntry {
 
 const END_SIGNATURE = Buffer.from('504b0506', 'hex');
 const END_BYTES = 22;
-const ENTRY_SIGNATURE = 0x02014b50;
 const ENTRY_BYTES = 46;
 const LOCAL_BYTES = 30;
 
-/** A ZIP ends with such a record and a comment of at most 65,535 bytes; before it may be a locator of 20. */
-export const ZIP_TAIL_BYTES = 20 + END_BYTES + 0xffff;
+/** A ZIP ends with such a record and a comment of at most 65,535 bytes. */
+export const ZIP_TAIL_BYTES = END_BYTES + 0xffff;
 
-/** The last end record in the last bytes of a file: the one that readers take, since they look for it from the end. */
-export function endRecord(tail: Buffer, total: number): EndRecord | undefined {
-  const found = tail.subarray(0, Math.max(0, tail.length - END_BYTES + 4)).lastIndexOf(END_SIGNATURE);
-  if (found < 0) return undefined;
-  const at = total - tail.length + found;
-  return {
-    at,
-    entries: tail.readUInt16LE(found + 10),
-    directorySize: tail.readUInt32LE(found + 12),
-    directoryAt: tail.readUInt32LE(found + 16),
-    end: at + END_BYTES + tail.readUInt16LE(found + 20),
-  };
+/** The end records in the last bytes of a file, from the end, as readers look for them. */
+export function* endRecords(tail: Buffer, total: number): Generator<EndRecord, void> {
+  for (let found = tail.length - END_BYTES; (found = lastRecord(tail, found)) >= 0; found--) {
+    const at = total - tail.length + found;
+    yield {
+      at,
+      entries: tail.readUInt16LE(found + 10),
+      directorySize: tail.readUInt32LE(found + 12),
+      directoryAt: tail.readUInt32LE(found + 16),
+      end: at + END_BYTES + tail.readUInt16LE(found + 20),
+    };
+  }
 }
 
-/** Whether a directory is where an end record says, counted from the start of the file or back from the record. */
-export async function pointsToDirectory(file: FileHandle, record: EndRecord): Promise<boolean> {
-  for (const at of [record.directoryAt, record.at - record.directorySize]) {
-    if (record.entries === 0 || at < 0 || at + ENTRY_BYTES > record.at) continue;
-    if ((await readAt(file, 4, at)).readUInt32LE(0) === ENTRY_SIGNATURE) return true;
-  }
-  return false;
+function lastRecord(tail: Buffer, from: number): number {
+  return from < 0 ? -1 : tail.lastIndexOf(END_SIGNATURE, from);
 }
 
 /** A ZIP that is not to be trusted; the message says why. */
@@ -88,7 +82,7 @@ const HARMLESS_BYTES = 64 * 1024 * 1024;
 export async function readDirectory(file: FileHandle, total: number): Promise<readonly ZipEntry[]> {
   const tailBytes = Math.min(total, ZIP_TAIL_BYTES + MOST_PADDING_BYTES);
   const tail = await readAt(file, tailBytes, total - tailBytes);
-  const record = endRecord(tail, total);
+  const [record] = endRecords(tail, total);
   if (!record || record.end > total || !isBlank(tail.subarray(record.end - (total - tailBytes))))
     throw new BadZip('The archive is damaged: it has no end');
   const { entries: count, directorySize, directoryAt } = record;

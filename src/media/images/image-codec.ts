@@ -35,6 +35,9 @@ const MOST_AT_A_TIME = 3;
 /** Of a JPEG, each of which goes over all pixels. Some ten are usual, and nothing stops a decoder within them. */
 const MOST_SCANS = 100;
 
+/** Of the code of a JPEG, before its end. */
+const MOST_MISSING_BYTES = 8;
+
 /** Of images that are coded anew: as high as no difference is seen. */
 const QUALITY = 90;
 
@@ -107,6 +110,31 @@ export class ImageCodec {
     });
   }
 
+  /**
+   * Decodes a JPEG that had no end to its last row. A few bytes may be missing with the marker, and no decoder tells how many:
+   * so many more like the last ones have to do.
+   * @throws UnreadableImage if more is missing
+   */
+  async decodeRows(image: Buffer, ownerId: string): Promise<void> {
+    await this.decoding(
+      'shrink',
+      image,
+      ownerId,
+      async ({ anatomy: { picture }, load }, { width, height }) => {
+        const decode = async (bytes: Buffer) =>
+          await load(bytes, { failOn: 'warning' })
+            .extract({ left: 0, top: 0, width, height })
+            .resize({ width: 8, height: 8, fit: 'fill' })
+            .raw()
+            .toBuffer();
+        const [code, end] = [picture.subarray(0, -2), picture.subarray(-2)];
+        await decode(picture).catch(() =>
+          decode(Buffer.concat([code, code.subarray(-MOST_MISSING_BYTES), end])),
+        );
+      },
+    );
+  }
+
   /** A WebP that fits into a square of `side` pixels, of the first frame, never larger than the image. */
   async thumbnail(image: Buffer, ownerId: string, side: number): Promise<Picture> {
     return await this.decoding('shrink', image, ownerId, async ({ anatomy, decoder, load }, { pages }) => {
@@ -142,7 +170,7 @@ export class ImageCodec {
   private async reading<T>(image: Buffer, work: (reading: Reading) => Promise<T>): Promise<T> {
     const sharp = await (this.loaded ??= loadSharp());
     const load = (bytes: Buffer, options?: SharpOptions) =>
-      sharp(bytes, { ...options, limitInputPixels: this.config.images.maxPixels, failOn: 'error' }).timeout({
+      sharp(bytes, { failOn: 'error', ...options, limitInputPixels: this.config.images.maxPixels }).timeout({
         seconds: TIMEOUT_SECONDS,
       });
     try {

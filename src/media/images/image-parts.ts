@@ -8,14 +8,19 @@ export interface Anatomy {
   readonly picture: Buffer;
   /** The first EXIF block, with whatever its format puts around it. */
   readonly exif: Buffer | undefined;
+  /** False for a JPEG that lacks its end marker, which `picture` has; then its pixels may be cut short as well. */
+  readonly hasEnd: boolean;
 }
 
 /** Bytes `[start, end)` of an image. */
 export interface Part {
   readonly start: number;
   readonly end: number;
-  readonly role: 'picture' | 'exif' | 'other';
+  /** `missing`: an end that should be there. */
+  readonly role: 'picture' | 'exif' | 'other' | 'missing';
 }
+
+const JPEG_END = Buffer.from('ffd9', 'hex');
 
 /**
  * A megabyte can hold a million empty parts, and the event loop waits while they are gone through. Real images have
@@ -29,18 +34,30 @@ const MOST_PARTS = 20_000;
  */
 export function dissect(image: Buffer): Anatomy {
   const { parts, mend } = formatOf(image);
-  const picture = Buffer.allocUnsafe(image.length);
+  const picture = Buffer.allocUnsafe(image.length + JPEG_END.length);
   let exif: Buffer | undefined;
+  let hasEnd = true;
   let length = 0;
   let count = 0;
   for (const { start, end, role } of parts(image)) {
     if (++count > MOST_PARTS) throw new RangeError(`More than ${MOST_PARTS} parts`);
     if (end > image.length) throw new RangeError('The image is cut short');
+    if (role === 'missing') {
+      length += JPEG_END.copy(picture, length);
+      hasEnd = false;
+    }
     if (role === 'picture') length += image.copy(picture, length, start, end);
     if (role === 'exif') exif ??= image.subarray(start, end);
   }
-  if (length === image.length) return { picture: image, exif };
-  return { picture: mend?.(picture.subarray(0, length)) ?? picture.subarray(0, length), exif };
+  if (hasEnd && length === image.length) return { picture: image, exif, hasEnd };
+  return { picture: mend?.(picture.subarray(0, length)) ?? picture.subarray(0, length), exif, hasEnd };
+}
+
+/** Where an image ends: what follows belongs to something else. @throws RangeError as above */
+export function endOfImage(image: Buffer): number {
+  let last = 0;
+  for (const { end } of formatOf(image).parts(image)) last = end;
+  return last;
 }
 
 interface Format {
@@ -66,6 +83,7 @@ function formatOf(image: Buffer): Format {
 }
 
 const JPEG = {
+  frames: [0xc0, 0xc1, 0xc2],
   start: 0xda,
   end: 0xd9,
   app0: 0xe0,
@@ -79,9 +97,11 @@ const JPEG = {
 /** @see https://www.w3.org/Graphics/JPEG/itu-t81.pdf B.1 */
 export function* jpegParts(image: Buffer): Generator<Part, void> {
   yield { start: 0, end: 2, role: 'picture' };
+  let hasFrame = false;
   for (let at = 2; ;) {
     const start = nextMarker(image, at);
     const marker = image.readUInt8(start + 1);
+    hasFrame ||= JPEG.frames.includes(marker);
     if (marker === JPEG.end) return yield { start, end: start + 2, role: 'picture' };
     const end = isStandalone(marker) ? start + 2 : start + 2 + image.readUInt16BE(start + 2);
     yield { start, end, role: jpegRole(marker, latin1(image, start + 4, start + 16), end - start) };
@@ -89,6 +109,9 @@ export function* jpegParts(image: Buffer): Generator<Part, void> {
     if (marker !== JPEG.start) continue;
     at = endOfScan(image, end);
     yield { start: end, end: at, role: 'picture' };
+    if (at + 1 < image.length) continue;
+    if (!hasFrame) throw new RangeError('The image is cut short');
+    return yield { start: at, end: image.length, role: 'missing' };
   }
 }
 
@@ -118,7 +141,7 @@ function showsJpeg(marker: number, head: string, length: number): boolean {
   return marker === JPEG.app14 && head.startsWith('Adobe');
 }
 
-/** Of coded data, in which FF is followed by 00 or a restart marker, to the marker after it. */
+/** Of coded data, in which FF is followed by 00 or a restart marker, to the marker after it, or to the end of the file. */
 function endOfScan(image: Buffer, from: number): number {
   // Not indexOf: hostile data may be all FF, and a call for each takes a hundred times as long.
   for (let at = from; at + 1 < image.length; at++) {
@@ -127,7 +150,7 @@ function endOfScan(image: Buffer, from: number): number {
     if (marker === 0xff || marker === 0x00 || isStandalone(marker)) continue;
     return at;
   }
-  throw new RangeError('The image is cut short');
+  return image.at(-1) === 0xff ? image.length - 1 : image.length;
 }
 
 /** Of the chunks registered for PNG, those that a picture is made of. */

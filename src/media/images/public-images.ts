@@ -27,8 +27,10 @@ export class PublicImages {
    * @throws UnreadableImage, ImageTooCostly
    */
   async of(image: Buffer, facts: ImageFacts, ownerId: string): Promise<PublicImage> {
+    const { picture, hasEnd } = dissect(image);
+    if (!hasEnd) await this.codec.decodeRows(image, ownerId);
     if (this.config.images.metadata === 'keep') return { bytes: image, facts };
-    const bytes = facts.orientation === 1 ? dissect(image).picture : await this.upright(image, ownerId);
+    const bytes = facts.orientation === 1 ? picture : await this.upright(image, ownerId);
     return { bytes, facts: bytes === image ? facts : await this.codec.facts(bytes) };
   }
 
