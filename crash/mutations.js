@@ -10,17 +10,16 @@
 
 const SYNCED = '? constants.O_RDWR | constants.O_DSYNC :';
 const CREATED = 'await allAfterSettled(writeDurably(file, bytes, 0), this.entries.add(name));';
-const PUBLISHED = "await this.disk.guard(() => this.move(this.path('uploads', scratch), 'files', key));";
+const PUBLISHED = "await this.disk.guard(() => this.rename(this.path('uploads', scratch), 'files', key));";
 const APPEND = 'return await this.storage.appendPart(part.name, range.start - part.start, bytes);';
-const COMMIT_NEXT = 'const expiresAt = await this.commits.add(rowOf(';
-const COMMIT_NEW = `const [expiresAt] = patient
+const COMMIT_NEXT = 'const committed = await this.commits.add(rowOf(';
+const COMMIT_NEW = `const [committed] = patient
       ? await this.commit(this.waitingStatement, [row])
       : [await this.commits.add(row)];`;
 const RENAMED = 'await rename(path, this.path(area, name));';
 const WRITE_BESIDE = 'const written = this.appendBytes(position, appendix);';
 const ANNOUNCE = 'const announced = this.move(changes, id, position, appendix, crc32(appendix.bytes));';
-const FENCE =
-  "await storing(() => unlessAbsent(chmod(this.storage.path('uploads', tail.name), 0o600 | FENCE)));";
+const FENCE = 'await storing(() => unlessAbsent(chmod(this.path(tail.name), 0o600 | FENCE)));';
 const RETRACT = 'await announced.then(() => this.retract(id, position, appendix)).catch(() => undefined);';
 const COMPLETE = 'await this.sessions.complete(db, session, added, deadlineAfter(now));';
 const CLOSE_FAILED = `await file.close().catch(() => undefined);
@@ -163,7 +162,7 @@ export const MUTANTS = [
       throw error;
     };
     const sent = patient ? this.commit(this.waitingStatement, [row]) : this.commits.add(row).then((one) => [one]);
-    const [expiresAt] = await sent.catch(thrown);`,
+    const [committed] = await sent.catch(thrown);`,
       },
     ],
     layers: ['outcomes'],
@@ -193,9 +192,9 @@ export const MUTANTS = [
     patches: [
       { from: COMMIT_NEXT, to: 'const moving = this.commits.add(rowOf(' },
       {
-        from: 'return expiresAt && moved(position, appendix, expiresAt);\n  }\n\n  /**\n   * Begins',
+        from: 'return committed && moved(position, appendix, committed);\n  }\n\n  /**\n   * Begins',
         to: `moving.catch(() => undefined);
-    return moved(position, appendix, new Date());
+    return moved(position, appendix, { ...position, expiresAt: new Date() });
   }
 
   /**
@@ -301,7 +300,7 @@ export const MUTANTS = [
         to: `const kept = this.path('uploads', nameFor(key));
     await rename(this.path('uploads', scratch), kept);
     void new Promise((go) => setTimeout(go, 30))
-      .then(() => this.disk.guard(() => this.move(kept, 'files', key)))
+      .then(() => this.disk.guard(() => this.rename(kept, 'files', key)))
       .catch(() => undefined);`,
       },
     ],

@@ -10,6 +10,7 @@ import { prepareDatabase } from './database/prepare.js';
 import { fail } from './fail.js';
 import { Fsck } from './media/upkeep/fsck.js';
 import { pair } from './media/upkeep/pairing.js';
+import { BlobStorage } from './storage/blob-storage.js';
 
 /** Compares rows and bytes; `--fix` mends. Exits 1 when anything is wrong, and with --fix when anything was. */
 export async function runFsck(): Promise<void> {
@@ -33,7 +34,7 @@ async function check(config: Config, connection: Connection, isFixing: boolean):
     logger: false,
     abortOnError: false,
   });
-  await pair(app.get(DataSource), config.dataDir);
+  await pair(app.get(DataSource), app.get(BlobStorage));
   let found = 0;
   for await (const { fault, subject, detail, remedy, fix } of app.get(Fsck).check()) {
     found++;

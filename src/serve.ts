@@ -11,6 +11,7 @@ import { listening } from './listening.js';
 import { collectProcessMetrics } from './metrics/metrics-server.js';
 import { Thumbnails } from './media/images/thumbnails.js';
 import { pair } from './media/upkeep/pairing.js';
+import { BlobStorage } from './storage/blob-storage.js';
 import { Sweeper } from './media/upkeep/sweeper.js';
 
 /** A server that listens. */
@@ -26,7 +27,7 @@ export async function serve(config: Config, connection: Connection): Promise<Ser
   const warn = (words: string) => logger.warn({ context: 'Database' }, words);
   const place = await prepareDatabase(connection, { unsafe: config.database.unsafe, warn });
   const app = await createApp(config, place);
-  await pair(app.get(DataSource), config.dataDir);
+  await pair(app.get(DataSource), app.get(BlobStorage));
   if (config.metricsPort !== undefined) collectProcessMetrics();
   await listening(app.listen(config.port, config.host), 'HOST, PORT', `${config.host}:${config.port}`);
   app.get(Sweeper).start();

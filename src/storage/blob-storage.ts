@@ -1,4 +1,7 @@
-/** Where a blob lies. `uploads` holds parts and scratch files, `files` finished files, `quarantine` those set aside. */
+import type { FileHandle } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+
+/** Where a blob lies. `uploads` holds parts, `files` finished files, `quarantine` those set aside. */
 export type Area = 'uploads' | 'files' | 'thumbnails' | 'quarantine';
 
 /** A range of a part, counted from the start of the part. */
@@ -6,6 +9,13 @@ export interface PartRange {
   readonly name: string;
   /** Bytes from the start of the part that count. */
   readonly length: number;
+}
+
+/** A local file that nobody else knows. */
+export interface ScratchFile {
+  readonly file: FileHandle;
+  /** Makes its bytes the finished file `key`, which is a new name. */
+  publish(key: string): Promise<void>;
 }
 
 /**
@@ -21,16 +31,20 @@ export abstract class BlobStorage {
   abstract createPart(uploadId: string, bytes: Buffer): Promise<string>;
 
   /**
-   * Writes to a part that this process created, `position` bytes from its start. False if the part can't be continued: create
-   * another one. After a failure the caller must not append to it again.
+   * Writes to a part that this process created, `position` bytes from its start. False if the part can't be continued, as in
+   * an object store: create another one. After a failure the caller must not append to it again.
    */
   abstract appendPart(name: string, position: number, bytes: Buffer): Promise<boolean>;
 
-  /** Makes one scratch blob of the parts of an upload, in their order. Nobody else knows its name. */
-  abstract assemble(uploadId: string, parts: readonly PartRange[]): Promise<string>;
+  /** Assembles the parts of an upload, in their order, in a scratch file that is there while `work` runs. */
+  abstract withUpload<T>(
+    uploadId: string,
+    parts: readonly PartRange[],
+    work: (scratch: ScratchFile) => Promise<T>,
+  ): Promise<T>;
 
-  /** Makes a scratch blob the finished file `key`, which is a new name. */
-  abstract publish(scratch: string, key: string): Promise<void>;
+  /** Opens a local file with the bytes of a finished file while `work` runs. */
+  abstract withFile<T>(key: string, work: (file: FileHandle) => Promise<T>): Promise<T>;
 
   /** Writes a whole blob under a new name. */
   abstract put(area: Area, name: string, bytes: Buffer): Promise<void>;
@@ -38,8 +52,8 @@ export abstract class BlobStorage {
   /** Reads up to `length` bytes, fewer only where the blob ends; undefined if there is no such blob. */
   abstract read(area: Area, name: string, position: number, length: number): Promise<Buffer | undefined>;
 
-  /** Returns the path of a local file with the bytes of a blob. */
-  abstract path(area: Area, name: string): string;
+  /** Streams a blob from byte `start` to byte `end`, the last one; undefined if there is no such blob. */
+  abstract stream(area: Area, name: string, start: number, end: number): Promise<Readable | undefined>;
 
   /** Returns the length in bytes; undefined if there is no such blob. */
   abstract size(area: Area, name: string): Promise<number | undefined>;
@@ -47,11 +61,13 @@ export abstract class BlobStorage {
   /** Removes a blob; succeeds if there is none. */
   abstract remove(area: Area, name: string): Promise<void>;
 
-  /** Sets a finished file aside, as `name` in `quarantine`; succeeds if there is none. */
-  abstract quarantine(key: string, name: string): Promise<void>;
+  /** Removes many blobs; stops at the first that cannot be removed. */
+  async removeAll(area: Area, names: readonly string[]): Promise<void> {
+    for (const name of names) await this.remove(area, name);
+  }
 
-  /** Puts a finished file that was set aside as `key` back; succeeds if there is none. */
-  abstract putBack(key: string): Promise<void>;
+  /** Moves a blob to another area, under a new name; succeeds if there is none. */
+  abstract move(area: Area, name: string, target: Area, newName: string): Promise<void>;
 
   /** Lists blobs that were last changed more than `ageSeconds` ago, in batches of at most `batchSize` names. */
   abstract listOld(area: Area, ageSeconds: number, batchSize: number): AsyncIterable<string[]>;
@@ -59,6 +75,15 @@ export abstract class BlobStorage {
   /** Returns the bytes of the disk; Infinity where the store does not tell. */
   abstract space(): Promise<{ readonly free: number; readonly total: number }>;
 
-  /** Whether uploads can be stored. False after several failures within a minute. */
+  /** Whether uploads can be stored. */
   abstract isHealthy(): Promise<boolean>;
+
+  /** The settings that name the store, and where it is, for people. */
+  abstract readonly place: { readonly settings: string; readonly address: string };
+
+  /** Returns the id of the database that the blobs belong to; undefined while none is kept. */
+  abstract readDatabaseId(): Promise<string | undefined>;
+
+  /** Keeps that id. */
+  abstract writeDatabaseId(id: string): Promise<void>;
 }

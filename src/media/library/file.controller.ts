@@ -23,7 +23,7 @@ import {
   RangeNotSatisfiable,
 } from './media.errors.js';
 import { MediaService } from './media.service.js';
-import { sendFile } from './send-file.js';
+import { sendBlob } from './send-blob.js';
 
 @ApiTags('Files')
 @Controller('files')
@@ -74,6 +74,9 @@ export class FileController {
   ): Promise<void> {
     const secondsLeft = this.urls.secondsLeft(`/files/${name}`, query);
     const media = await this.media.getByFileName(name);
-    await sendFile(response, this.storage.path('files', media.key), fileHeaders(media, secondsLeft));
+    const { key, size } = media;
+    await sendBlob(response, fileHeaders(media, secondsLeft), size, (start, end) =>
+      this.storage.stream('files', key, start, end),
+    );
   }
 }

@@ -169,7 +169,7 @@ export class MediaService {
   private async removeFiles({ key, thumbnail_key, parts }: DeletedRow): Promise<void> {
     await this.storage.remove('files', key);
     if (thumbnail_key !== null) await this.storage.remove('thumbnails', thumbnail_key);
-    for (const name of parts) await this.storage.remove('uploads', name);
+    await this.storage.removeAll('uploads', parts);
   }
 }
 

@@ -8,7 +8,7 @@ import { thumbnailHeaders } from './file-headers.js';
 import { FileUrls, type SignedQuery } from './file-urls.js';
 import { ExpiredUrl, FileNotFound, InvalidSignature } from './media.errors.js';
 import { MediaService } from './media.service.js';
-import { sendFile } from './send-file.js';
+import { sendBlob } from './send-blob.js';
 
 @ApiTags('Files')
 @Controller('thumbnails')
@@ -35,6 +35,9 @@ export class ThumbnailController {
   ): Promise<void> {
     const secondsLeft = this.urls.secondsLeft(`/thumbnails/${name}`, query);
     const key = await this.media.thumbnailKey(name);
-    await sendFile(response, this.storage.path('thumbnails', key), thumbnailHeaders(key, secondsLeft));
+    const size = await this.storage.size('thumbnails', key);
+    await sendBlob(response, thumbnailHeaders(key, secondsLeft), size, (start, end) =>
+      this.storage.stream('thumbnails', key, start, end),
+    );
   }
 }

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import { Digester } from '../content/digester.js';
-import { withFile } from '../../storage/local/files.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import type { UploadSession } from '../uploads/sessions/upload-session.entity.js';
 import { extentsOf, UploadStore } from '../uploads/sessions/upload-store.js';
@@ -79,9 +78,7 @@ export class Fsck {
     if (length === undefined) return { fault: 'media-missing', detail: 'the file is not there' };
     if (length !== Number(size))
       return { fault: 'media-wrong-size', detail: `${length} bytes instead of ${size}` };
-    const digest = await withFile(this.storage.path('files', key), 'r', (file) =>
-      this.digester.digest(file, length),
-    );
+    const digest = await this.storage.withFile(key, (file) => this.digester.digest(file, length));
     if (digest.sha256 === sha256) return undefined;
     return { fault: 'media-wrong-hash', detail: `SHA-256 is ${digest.sha256} instead of ${sha256}` };
   }
@@ -97,7 +94,7 @@ export class Fsck {
       subject: `media ${id}`,
       detail: 'the file is in quarantine/',
       remedy: 'put it back',
-      fix: () => this.storage.putBack(key),
+      fix: () => this.storage.move('quarantine', key, 'files', key),
     };
   }
 
@@ -108,7 +105,7 @@ export class Fsck {
       remedy: 'delete the row, set what is left of the file aside in quarantine/',
       fix: async () => {
         await this.db.query(`DELETE FROM media WHERE id = $1`, [media.id]);
-        await this.storage.quarantine(media.key, `${media.key}${DAMAGED}`);
+        await this.storage.move('files', media.key, 'quarantine', `${media.key}${DAMAGED}`);
       },
     };
   }

@@ -47,7 +47,9 @@ export class Orphans {
   }
 
   async remove({ area, name }: Orphan): Promise<void> {
-    await (area === 'files' ? this.storage.quarantine(name, name) : this.storage.remove(area, name));
+    await (area === 'files'
+      ? this.storage.move('files', name, 'quarantine', name)
+      : this.storage.remove(area, name));
   }
 
   private async *findIn(area: Area, ageSeconds: number): AsyncGenerator<string[]> {

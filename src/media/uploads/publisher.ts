@@ -1,10 +1,7 @@
 import { randomUUID, webcrypto } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
-import { Injectable, Logger } from '@nestjs/common';
-import { BlobStorage } from '../../storage/blob-storage.js';
+import { Injectable } from '@nestjs/common';
+import { BlobStorage, type ScratchFile } from '../../storage/blob-storage.js';
 import { Digester, type Digest } from '../content/digester.js';
-import { withFile } from '../../storage/local/files.js';
-import { storing } from '../../storage/storage.errors.js';
 import { ContentInspector, type Content } from '../content/content-inspector.js';
 import { NotAnImage } from '../content/content.errors.js';
 import { PublicImages } from '../images/public-images.js';
@@ -30,8 +27,6 @@ export interface Publication {
 /** Makes one whole file of the parts of an upload, checks it, and puts it in place. */
 @Injectable()
 export class Publisher {
-  private readonly logger = new Logger('Publisher');
-
   constructor(
     private readonly storage: BlobStorage,
     private readonly sessions: UploadSessions,
@@ -52,8 +47,7 @@ export class Publisher {
     abandoned: AbortSignal,
   ): Promise<Publication> {
     const parts = extentsOf(session).map(({ name, start, end }) => ({ name, length: end - start }));
-    const scratch = await this.storage.assemble(session.id, parts);
-    try {
+    return await this.storage.withUpload(session.id, parts, async (scratch) => {
       const { digest, content } = await this.examine(session, scratch, request);
       abandoned.throwIfAborted();
       const type = mediaType(request.claim, content);
@@ -61,35 +55,28 @@ export class Publisher {
       const { image, bytes } = content;
       const visible = image && bytes ? await this.images.of(bytes, image, session.ownerId) : undefined;
       if (!visible || visible.bytes === bytes) {
-        await this.storage.publish(scratch, key);
+        await scratch.publish(key);
         return { key, type, digest, content, altered: false };
       }
       await this.storage.put('files', key, visible.bytes);
       const altered = { ...digest, size: visible.bytes.length, sha256: await sha256(visible.bytes) };
       return { key, type, digest: altered, content: { ...content, image: visible.facts }, altered: true };
-    } finally {
-      await this.storage
-        .remove('uploads', scratch)
-        .catch((err: unknown) => this.logger.warn({ err }, 'A scratch file is left to the sweeper'));
-    }
+    });
   }
 
   private async examine(
     session: UploadSession,
-    scratch: string,
+    { file }: ScratchFile,
     { md5 }: CompletionRequest,
   ): Promise<{ digest: Digest; content: Content }> {
     const { total, fileName, offset } = session;
-    const work = async (file: FileHandle) => {
-      const digest = session.digest ?? (await this.digester.digest(file, total));
-      if (digest.size < total) throw new Error(`Upload has lost bytes: ${digest.size} of ${total} are left`);
-      if (digest.md5 !== md5) {
-        await this.sessions.keepDigest(session, digest);
-        throw checksumMismatch(offset);
-      }
-      return { digest, content: await this.content.examine(file, { ...digest, total, fileName }) };
-    };
-    return await storing(() => withFile(this.storage.path('uploads', scratch), 'r', work));
+    const digest = session.digest ?? (await this.digester.digest(file, total));
+    if (digest.size < total) throw new Error(`Upload has lost bytes: ${digest.size} of ${total} are left`);
+    if (digest.md5 !== md5) {
+      await this.sessions.keepDigest(session, digest);
+      throw checksumMismatch(offset);
+    }
+    return { digest, content: await this.content.examine(file, { ...digest, total, fileName }) };
   }
 }
 

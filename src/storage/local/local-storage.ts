@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { access, link, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import { access, link, readFile, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import { once } from 'node:events';
 import { dirname, join } from 'node:path';
-import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import type { Readable } from 'node:stream';
+import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { allAfterSettled } from '../../concurrency/all-after-settled.js';
 import { Batcher } from '../../concurrency/batcher.js';
 import { Config } from '../../config/config.js';
-import { BlobStorage, type Area, type PartRange } from '../blob-storage.js';
+import { BlobStorage, type Area, type PartRange, type ScratchFile } from '../blob-storage.js';
+import { storing } from '../storage.errors.js';
 import { makeWritable } from './data-directory.js';
 import { Disk } from './disk.js';
 import {
@@ -31,12 +34,15 @@ const SYNCED = SYNCS_ITSELF ? constants.O_RDWR | constants.O_DSYNC : constants.O
 const NEW = SYNCED | constants.O_CREAT | constants.O_EXCL;
 
 const LARGE_READS = { highWaterMark: 1024 * 1024 };
+/** Pieces of 64 KiB, the default, are half as fast. */
+const DOWNLOADS = { highWaterMark: 256 * 1024 };
 
 const AREAS: readonly Area[] = ['uploads', 'files', 'thumbnails', 'quarantine'];
 
 /** Blobs as files: `uploads/<upload id>.<random>`, `files/<key>`, `thumbnails/<key>`, `quarantine/<key>`. */
 @Injectable()
 export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleDestroy {
+  private readonly logger = new Logger('Storage');
   private readonly open = new OpenFiles();
   private readonly disk = new Disk();
   /** Parts that are created at the same time share one sync of their directory, which starts after all of them exist. */
@@ -63,7 +69,7 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     await this.open.closeAll();
   }
 
-  path(area: Area, name: string): string {
+  path(area: Area | '', name: string): string {
     return join(this.config.dataDir, area, name);
   }
 
@@ -83,25 +89,32 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     return await this.disk.guard(async () => (await unlessAbsent(appending().then(() => true))) ?? false);
   }
 
-  async assemble(uploadId: string, parts: readonly PartRange[]): Promise<string> {
+  async withUpload<T>(
+    uploadId: string,
+    parts: readonly PartRange[],
+    work: (scratch: ScratchFile) => Promise<T>,
+  ): Promise<T> {
     const scratch = nameFor(uploadId);
-    const [first, ...others] = parts;
-    await this.disk.create(this.path('uploads', scratch), async (path) => {
-      if (first && others.length === 0 && (await linked(this.path('uploads', first.name), path))) return;
-      await withFile(path, 'wx', async (file) => {
-        for (const { name, length } of parts)
-          await writeFile(
-            file,
-            createReadStream(this.path('uploads', name), { end: length - 1, ...LARGE_READS }),
-          );
-        await file.sync();
-      });
-    });
-    return scratch;
+    const pieces = parts.map(({ name, length }) => ({ path: this.path('uploads', name), length }));
+    await this.disk.create(this.path('uploads', scratch), (path) => assemble(path, pieces));
+    const publish = (key: string) => this.publish(scratch, key);
+    try {
+      return await storing(() =>
+        withFile(this.path('uploads', scratch), 'r', (file) => work({ file, publish })),
+      );
+    } finally {
+      await this.remove('uploads', scratch).catch((err: unknown) =>
+        this.logger.warn({ err }, 'A scratch file is left to the sweeper'),
+      );
+    }
   }
 
-  async publish(scratch: string, key: string): Promise<void> {
-    await this.disk.guard(() => this.move(this.path('uploads', scratch), 'files', key));
+  async withFile<T>(key: string, work: (file: FileHandle) => Promise<T>): Promise<T> {
+    return await storing(() => withFile(this.path('files', key), 'r', work));
+  }
+
+  private async publish(scratch: string, key: string): Promise<void> {
+    await this.disk.guard(() => this.rename(this.path('uploads', scratch), 'files', key));
   }
 
   async put(area: Area, name: string, bytes: Buffer): Promise<void> {
@@ -117,6 +130,12 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     );
   }
 
+  async stream(area: Area, name: string, start: number, end: number): Promise<Readable | undefined> {
+    const stream = createReadStream(this.path(area, name), { start, end, ...DOWNLOADS });
+    const opened = once(stream, 'open').then(() => stream);
+    return await this.disk.guard(() => unlessAbsent(opened));
+  }
+
   async size(area: Area, name: string): Promise<number | undefined> {
     return (await this.disk.guard(() => unlessAbsent(stat(this.path(area, name)))))?.size;
   }
@@ -125,12 +144,8 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     await this.disk.guard(() => rm(this.path(area, name), { force: true }));
   }
 
-  async quarantine(key: string, name: string): Promise<void> {
-    await this.disk.guard(() => unlessAbsent(this.move(this.path('files', key), 'quarantine', name)));
-  }
-
-  async putBack(key: string): Promise<void> {
-    await this.disk.guard(() => unlessAbsent(this.move(this.path('quarantine', key), 'files', key)));
+  async move(area: Area, name: string, target: Area, newName: string): Promise<void> {
+    await this.disk.guard(() => unlessAbsent(this.rename(this.path(area, name), target, newName)));
   }
 
   listOld(area: Area, ageSeconds: number, batchSize: number): AsyncIterable<string[]> {
@@ -146,7 +161,20 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     return !this.disk.isFailing;
   }
 
-  private async move(path: string, area: Area, name: string): Promise<void> {
+  get place() {
+    return { settings: 'DATA_DIR', address: this.path('', 'database-id') };
+  }
+
+  async readDatabaseId(): Promise<string | undefined> {
+    return (await readFile(this.place.address, 'utf8').catch(() => undefined))?.trim();
+  }
+
+  async writeDatabaseId(id: string): Promise<void> {
+    await writeFile(this.place.address, `${id}\n`, { flush: true });
+    await syncDirectory(this.config.dataDir);
+  }
+
+  private async rename(path: string, area: Area, name: string): Promise<void> {
     await rename(path, this.path(area, name));
     await syncDirectory(this.path(area, ''));
   }
@@ -160,6 +188,20 @@ function nameFor(uploadId: string): string {
 async function writeDurably(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
   await writeAt(file, bytes, position);
   if (!SYNCS_ITSELF) await file.datasync();
+}
+
+/** Makes one file of the beginnings of others, with a hard link where that will do. */
+async function assemble(
+  path: string,
+  pieces: readonly { readonly path: string; readonly length: number }[],
+): Promise<void> {
+  const [first, ...others] = pieces;
+  if (first && others.length === 0 && (await linked(first.path, path))) return;
+  await withFile(path, 'wx', async (file) => {
+    for (const piece of pieces)
+      await writeFile(file, createReadStream(piece.path, { end: piece.length - 1, ...LARGE_READS }));
+    await file.sync();
+  });
 }
 
 /** Gives a file a second name. False where the file system has no hard links. */

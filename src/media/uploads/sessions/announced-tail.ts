@@ -6,9 +6,10 @@ import { LRUCache } from 'lru-cache';
 import { allAfterSettled } from '../../../concurrency/all-after-settled.js';
 import { ServiceUnavailable } from '../../../errors/app-error.js';
 import { unlessAbsent } from '../../../storage/local/files.js';
+import { LocalStorage } from '../../../storage/local/local-storage.js';
 import { storing } from '../../../storage/storage.errors.js';
 import { deadlineAfter, moved, UploadStore } from './upload-store.js';
-import type { Appendix, FoundSession, Position } from './upload-store.js';
+import type { Appendix, Committed, FoundSession, Position } from './upload-store.js';
 
 /** Types of local file systems: ext2 to ext4, XFS, Btrfs, ZFS, F2FS, tmpfs, overlayfs. Others may answer from a cache. */
 const LOCAL = new Set([0xef53, 0x58465342, 0x9123683e, 0x2fc12fc1, 0xf2f52010, 0x01021994, 0x794c7630]);
@@ -33,7 +34,8 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
   private isLocal = false;
 
   async onModuleInit(): Promise<void> {
-    this.isLocal = process.platform === 'linux' && LOCAL.has((await statfs(this.config.dataDir)).type);
+    if (process.platform !== 'linux' || !(this.storage instanceof LocalStorage)) return;
+    this.isLocal = LOCAL.has((await statfs(this.config.dataDir)).type);
   }
 
   override async find(ownerId: string, id: string): Promise<FoundSession | undefined> {
@@ -55,8 +57,8 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
         return await this.announce(id, position, appendix);
       if (!isTailed) return await super.append(id, position, appendix);
       if (!(await this.appendBytes(position, appendix))) return undefined;
-      const expiresAt = await this.move(`"offset" = $4, part = $6, ${NO_TAIL}`, id, position, appendix);
-      return expiresAt && moved(position, appendix, expiresAt);
+      const committed = await this.move(`"offset" = $4, part = $6, ${NO_TAIL}`, id, position, appendix);
+      return committed && moved(position, appendix, committed);
     } finally {
       this.underWay--;
     }
@@ -70,9 +72,9 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
     announced.catch(() => undefined); // It may fail while the bytes are being written; it is reported below.
     if (!(await written.catch(() => false)))
       await announced.then(() => this.retract(id, position, appendix)).catch(() => undefined);
-    const [isWritten, expiresAt] = await allAfterSettled(written, announced);
-    if (!isWritten || !expiresAt || this.isFenced(position.part.name)) return undefined;
-    this.tailed.set(id, moved(position, appendix, expiresAt));
+    const [isWritten, committed] = await allAfterSettled(written, announced);
+    if (!isWritten || !committed || this.isFenced(position.part.name)) return undefined;
+    this.tailed.set(id, moved(position, appendix, committed));
     return this.tailed.get(id);
   }
 
@@ -82,15 +84,15 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
     { ownerId, total, part }: Position,
     { range: { start, end } }: Appendix,
     ...crc: number[]
-  ): Promise<Date | undefined> {
-    const { rows } = await this.db.query<{ expires_at: Date }>(
+  ): Promise<Committed | undefined> {
+    const { rows } = await this.db.query<Committed>(
       `UPDATE upload_session SET ${changes}, expires_at = ${this.expiry}
        WHERE id = $1 AND owner_id = $2 AND total = $5 AND state = 'open' AND expires_at > now()
          AND ("offset" = $3 AND part = $6 OR tail_end = $3 AND tail_part = $6)
-       RETURNING expires_at`,
+       RETURNING expires_at AS "expiresAt", now() AS now`,
       [id, ownerId, start, end + 1, total, part.name, ...crc],
     );
-    return rows[0]?.expires_at;
+    return rows[0];
   }
 
   /** Takes back what could not be written. The part is the last one again, but this process never continues it. */
@@ -122,7 +124,7 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
     );
     const [tail] = rows;
     if (!tail) return;
-    await storing(() => unlessAbsent(chmod(this.storage.path('uploads', tail.name), 0o600 | FENCE)));
+    await storing(() => unlessAbsent(chmod(this.path(tail.name), 0o600 | FENCE)));
     const bytes = await this.storage.read('uploads', tail.name, offset - tail.start, tail.end - offset);
     const isWhole = bytes?.length === tail.end - offset && crc32(bytes) === tail.crc;
     const part = bytes && isWhole ? await this.storage.createPart(id, bytes) : tail.name;
@@ -138,10 +140,15 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
     if (rowCount === 0 && part !== tail.name) await this.storage.remove('uploads', part);
   }
 
+  private path(name: string): string {
+    if (!(this.storage instanceof LocalStorage)) throw new ServiceUnavailable('The tail is in no local file');
+    return this.storage.path('uploads', name);
+  }
+
   /** Without a trip to the thread pool: the system has it in memory. A file that can't be looked at counts as fenced. */
   private isFenced(name: string): boolean {
     try {
-      return (statSync(this.storage.path('uploads', name)).mode & FENCE) !== 0;
+      return (statSync(this.path(name)).mode & FENCE) !== 0;
     } catch {
       return true;
     }

@@ -70,4 +70,4 @@ export const commitStatement = (expiry: string, locking: 'FOR UPDATE' | 'FOR UPD
     RETURNING s.id, s.expires_at, c.start, c.part, c.last_part),
   named AS (
     INSERT INTO upload_part (upload_id, start, name) SELECT id, start, part FROM moved WHERE part <> last_part)
-  SELECT id, expires_at FROM moved`;
+  SELECT id, expires_at AS "expiresAt", now() AS now FROM moved`;

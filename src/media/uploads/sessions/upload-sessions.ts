@@ -53,7 +53,7 @@ export class UploadSessions {
       ...[id, offset, name, chunk.fileName, mime, chunk.idempotencyKey ?? null],
       ...[chunk.expires ?? null, uploads.ttlSeconds, uploads.maxTtlSeconds, deadlineAfter(now)],
     ]);
-    if (expiresAt) return { ownerId, total, offset, part: { start: 0, name }, mime, expiresAt };
+    if (expiresAt) return { ownerId, total, offset, part: { start: 0, name }, mime, expiresAt, now };
     await this.storage.remove('uploads', name);
     if (refusal) throw quotaError(refusal, limits, share);
     return undefined;
@@ -128,7 +128,8 @@ export class UploadSessions {
        DELETE FROM upload_part WHERE upload_id = $1 RETURNING name`,
       [id],
     );
-    for (const { name } of rows) await this.storage.remove('uploads', name);
+    const names = rows.map(({ name }) => name);
+    await this.storage.removeAll('uploads', names);
   }
 }
 

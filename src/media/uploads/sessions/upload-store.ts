@@ -24,9 +24,18 @@ export type FoundSession = UploadSession & { readonly now: Date; readonly key: s
  * Where an upload stood when this process appended to it last, and the part of this process that its bytes went to. Only ever
  * cached: losing it costs a query and a new part, nothing else.
  */
-export interface Position extends Pick<UploadSession, 'ownerId' | 'total' | 'offset' | 'mime' | 'expiresAt'> {
+export interface Position extends Pick<UploadSession, 'ownerId' | 'total' | 'offset' | 'mime'>, Committed {
   readonly part: PartStart;
 }
+
+/** What Postgres answers to a chunk that counts. */
+export interface Committed {
+  readonly expiresAt: Date;
+  readonly now: Date;
+}
+
+/** What a new part is compared with: who may write, and where the upload stood at `now`. */
+type Standing = Pick<FoundSession, 'id' | 'ownerId' | 'total' | 'part' | 'now'>;
 
 /** Bytes to append, which start where the upload stands. */
 export interface Appendix {
@@ -117,12 +126,16 @@ export class UploadStore {
     return Buffer.concat(pieces);
   }
 
-  /** Continues a part of this process. Undefined if the upload does not, or no longer, end with it, or its row is locked. */
+  /**
+   * Continues a part of this process, or begins a new one where none can be continued. Undefined if the upload does not, or no
+   * longer, end with that part, or its row is locked.
+   */
   async append(id: string, position: Position, appendix: Appendix): Promise<Position | undefined> {
-    if (!(await this.appendBytes(position, appendix))) return undefined;
     const { ownerId, part } = position;
-    const expiresAt = await this.commits.add(rowOf(id, ownerId, appendix, part.name, part.name, null));
-    return expiresAt && moved(position, appendix, expiresAt);
+    if (!(await this.appendBytes(position, appendix)))
+      return await this.begin({ ...position, id, part: part.name }, appendix, false);
+    const committed = await this.commits.add(rowOf(id, ownerId, appendix, part.name, part.name, null));
+    return committed && moved(position, appendix, committed);
   }
 
   /**
@@ -130,15 +143,15 @@ export class UploadStore {
    * unknown: the part is left alone.
    * @param patient whether to wait for a row that is locked
    */
-  async begin(session: FoundSession, appendix: Appendix, patient: boolean): Promise<Position | undefined> {
+  async begin(session: Standing, appendix: Appendix, patient: boolean): Promise<Position | undefined> {
     const { id, ownerId, part: last, now } = session;
     const name = await this.storage.createPart(id, appendix.bytes);
     const row = rowOf(id, ownerId, appendix, last, name, deadlineAfter(now));
-    const [expiresAt] = patient
+    const [committed] = patient
       ? await this.commit(this.waitingStatement, [row])
       : [await this.commits.add(row)];
-    if (expiresAt)
-      return moved({ ...session, part: { start: appendix.range.start, name } }, appendix, expiresAt);
+    if (committed)
+      return moved({ ...session, part: { start: appendix.range.start, name } }, appendix, committed);
     await this.storage.remove('uploads', name);
     return undefined;
   }
@@ -147,12 +160,12 @@ export class UploadStore {
     return await this.storage.appendPart(part.name, range.start - part.start, bytes);
   }
 
-  /** Returns for each chunk when its upload expires now; undefined if the row is not, or no longer, as the chunk needs it. */
-  private async commit(statement: string, chunks: readonly unknown[][]): Promise<(Date | undefined)[]> {
+  /** Returns undefined for a chunk whose row is not, or no longer, as the chunk needs it. */
+  private async commit(statement: string, chunks: readonly unknown[][]): Promise<(Committed | undefined)[]> {
     const columns = (chunks[0] ?? []).map((_, i) => chunks.map((chunk) => chunk[i]));
-    const { rows } = await this.db.query<{ id: unknown; expires_at: Date }>(statement, columns);
-    const expiries = new Map(rows.map(({ id, expires_at }) => [id, expires_at]));
-    return chunks.map(([id]) => expiries.get(id));
+    const { rows } = await this.db.query<Committed & { id: unknown }>(statement, columns);
+    const committed = new Map(rows.map((row) => [row.id, row]));
+    return chunks.map(([id]) => committed.get(id));
   }
 }
 
@@ -170,9 +183,9 @@ const rowOf = (
 export function moved(
   { ownerId, total, part }: Pick<Position, 'ownerId' | 'total' | 'part'>,
   { range, mime }: Appendix,
-  expiresAt: Date,
+  { expiresAt, now }: Committed,
 ): Position {
-  return { ownerId, total, part, offset: range.end + 1, mime, expiresAt };
+  return { ownerId, total, part, offset: range.end + 1, mime, expiresAt, now };
 }
 
 /** The parts of a session with the bytes that count: from `start` up to, and without, `end`. */
