@@ -356,7 +356,8 @@ export default async () => {
           {
             DemoController: {
               page: {
-                summary: 'The demo page. It shows what is for trying out where that exists.',
+                summary:
+                  'The demo page. It shows what is for trying out where that exists, and knows what the server takes.',
                 type: String,
               },
             },

@@ -1,81 +1,154 @@
 // @ts-check
+import { authorized } from './account.js';
+import { announce, element, nameButtons, outcome, removeRow, rowOf } from './page.js';
 import { size } from './words.js';
 
 /** @typedef {{ id: number, title: string | null, image: string | null, url: string | null, mimetype: string, size: number, image_width: number | null, image_height: number | null, image_thumbnail: { url: string } | null }} Media */
-/** @typedef {(path: string, init?: RequestInit) => Promise<Response>} Authorized */
 
 const PAGE = 20;
 /** A thumbnail is made in the background, and there within a second or so. */
 const THUMBNAIL_MS = 1500;
+const THUMBNAIL_TRIES = 5;
+const CONFIRM_MS = 5000;
 
-/** The list of what is there. */
+/** The list of what is there. Each Media has one row, however often it is heard of. */
 export class Library {
-  #list = /** @type {HTMLElement} */ (document.getElementById('library'));
-  #empty = /** @type {HTMLElement} */ (document.getElementById('empty'));
-  #more = /** @type {HTMLButtonElement} */ (document.getElementById('more'));
-  #fetch;
+  /** @type {Map<number, { media: Media, row: HTMLElement }>} */
+  #shown = new Map();
+  #list = element('library');
+  #empty = element('empty');
+  #more = element('more');
+  #message = element('library-message');
+  /** Answers to a question of another user, or of before a reload, are not for this list. */
+  #turn = 0;
 
-  /** @param {Authorized} authorized */
-  constructor(authorized) {
-    this.#fetch = authorized;
+  constructor() {
     this.#more.onclick = () => void this.#load();
   }
 
+  /** Begins anew: somebody else looks at it. */
   async reload() {
+    this.#turn += 1;
+    this.#shown.clear();
     this.#list.replaceChildren();
     await this.#load();
   }
 
+  /** Shows what has just been uploaded, first. @param {Media} media */
+  add(media) {
+    if (this.#shown.has(media.id)) return;
+    this.#list.prepend(this.#rowOf(media));
+    this.#empty.hidden = true;
+  }
+
+  /** @param {{ name: string, size: number }} file */
+  has(file) {
+    return [...this.#shown.values()].some(
+      ({ media }) => media.title === file.name && media.size === file.size,
+    );
+  }
+
   async #load() {
-    const response = await this.#fetch(`media/?limit=${PAGE}&offset=${this.#list.children.length}`);
-    const page = response.ok ? await response.json() : { results: [], next: null };
-    for (const media of page.results) this.#list.append(this.#row(media));
-    this.#more.hidden = page.next === null;
-    this.#empty.hidden = this.#list.children.length > 0;
+    const turn = this.#turn;
+    this.#more.disabled = true;
+    const path = `media/?limit=${PAGE}&offset=${this.#shown.size}`;
+    const { answer, error } = await outcome(authorized(path));
+    if (turn !== this.#turn) return;
+    this.#more.disabled = false;
+    this.#message.textContent = error ?? '';
+    for (const media of answer?.results ?? [])
+      if (!this.#shown.has(media.id)) this.#list.append(this.#rowOf(media));
+    this.#more.textContent = error ? 'Try again' : 'Show more';
+    this.#more.hidden = !error && answer.next === null;
+    this.#empty.hidden = Boolean(error) || this.#shown.size > 0;
   }
 
   /** @param {Media} media */
-  #row(media) {
-    const template = /** @type {HTMLTemplateElement} */ (document.getElementById('media-row'));
-    const row = /** @type {HTMLElement} */ (template.content.firstElementChild?.cloneNode(true));
-    const part = (/** @type {string} */ name) => /** @type {any} */ (row.querySelector(name));
+  #rowOf(media) {
+    const { row, part } = rowOf('media-row');
     const name = media.title ?? `${media.mimetype} ${media.id}`;
     const url = media.url ?? media.image ?? '';
+    this.#shown.set(media.id, { media, row });
     part('.picture').href = url;
     part('.picture').setAttribute('aria-label', `Open ${name}`);
     part('.name').textContent = name;
-    part('.detail').textContent = [
-      size(media.size),
-      media.mimetype,
-      media.image_width && `${media.image_width} × ${media.image_height}`,
-    ]
-      .filter(Boolean)
-      .join(' · ');
-    this.#picture(part('img'), media);
-    part('.copy').onclick = async () => {
-      await navigator.clipboard.writeText(url);
-      part('.copy').textContent = 'Copied';
-    };
-    part('.delete').onclick = async () => {
-      const gone = await this.#fetch(`media/${media.id}/`, { method: 'DELETE' });
-      if (gone.ok || gone.status === 404) row.remove();
-      this.#empty.hidden = this.#list.children.length > 0;
-    };
+    part('.link').setAttribute('aria-label', `Link to ${name}`);
+    part('.link').value = url;
+    part('.detail').textContent = factsOf(media);
+    nameButtons(row, name);
+    void showPicture(part('img'), media);
+    part('.copy').onclick = () => void copy(part('.link'), part('.copy'), name);
+    part('.delete').onclick = confirmed(part('.delete'), name, async () => {
+      const { error, status } = await outcome(authorized(`media/${media.id}/`, { method: 'DELETE' }));
+      if (error && status !== 404) {
+        part('.detail').textContent = `Not deleted. ${error}`;
+        return announce(`${name} was not deleted. ${error}`, true);
+      }
+      this.#shown.delete(media.id);
+      removeRow(row, element('library-title'));
+      announce(`${name} deleted`, true);
+      this.#empty.hidden = this.#shown.size > 0;
+    });
     return row;
   }
+}
 
-  /** @param {HTMLImageElement} image @param {Media} media */
-  #picture(image, media) {
-    if (media.image === null) {
-      // What a PDF looks like is for its viewer.
-      return image.replaceWith(media.url?.split('?')[0]?.split('.').pop()?.toUpperCase() ?? '');
-    }
-    image.src = media.image_thumbnail?.url ?? media.image;
-    if (media.image_thumbnail) return;
-    setTimeout(async () => {
-      const again = await this.#fetch(`media/${media.id}/`);
-      const { image_thumbnail } = again.ok ? await again.json() : {};
-      if (image_thumbnail) image.src = image_thumbnail.url;
-    }, THUMBNAIL_MS);
+/** @param {Media} media */
+function factsOf({ size: bytes, mimetype, image_width: width, image_height: height }) {
+  return [size(bytes), mimetype, width && `${width} × ${height}`].filter(Boolean).join(' · ');
+}
+
+/** Where the clipboard can't be used, as on a page without TLS, the link is there to be copied by hand. @param {HTMLInputElement} link @param {HTMLButtonElement} button @param {string} name */
+async function copy(link, button, name) {
+  try {
+    await navigator.clipboard.writeText(link.value);
+    button.textContent = 'Copied';
+    announce(`Link to ${name} copied`, true);
+  } catch {
+    link.hidden = false;
+    link.select();
+    announce('Copy the link from the field', true);
   }
+}
+
+/** Asks once more, in the button itself. @param {HTMLButtonElement} button @param {string} name @param {() => Promise<void>} work */
+function confirmed(button, name, work) {
+  const say = (/** @type {string} */ text) => {
+    button.textContent = text;
+    button.setAttribute('aria-label', `${text} ${name}`);
+  };
+  let asking = 0;
+  return () => {
+    if (asking) {
+      clearTimeout(asking);
+      asking = 0;
+      say('Delete');
+      return void work();
+    }
+    say('Really delete?');
+    asking = setTimeout(() => {
+      asking = 0;
+      say('Delete');
+    }, CONFIRM_MS);
+  };
+}
+
+/** @param {HTMLImageElement} image @param {Media} media */
+async function showPicture(image, media) {
+  if (media.image === null) {
+    // What a PDF looks like is for its viewer.
+    return image.replaceWith(media.url?.split('?')[0]?.split('.').pop()?.toUpperCase() ?? '');
+  }
+  image.src = media.image_thumbnail?.url ?? media.image;
+  for (let tries = 0; tries < THUMBNAIL_TRIES && !media.image_thumbnail; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, THUMBNAIL_MS));
+    if (!image.isConnected) return;
+    media = await again(media);
+    if (media.image_thumbnail) image.src = media.image_thumbnail.url;
+  }
+}
+
+/** @param {Media} media @returns {Promise<Media>} */
+async function again(media) {
+  return (await outcome(authorized(`media/${media.id}/`))).answer ?? media;
 }

@@ -9,8 +9,18 @@ export function size(bytes) {
   return `${value.toFixed(step > 0 && value < 10 ? 1 : 0)} ${UNITS[step]}`;
 }
 
-/** @param {number} seconds */
+/** @param {number | null} seconds */
 export function span(seconds) {
-  if (!Number.isFinite(seconds)) return '…';
+  if (seconds === null || !Number.isFinite(seconds)) return '…';
   return seconds < 60 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
+}
+
+/** @param {number} share from 0 to 1 */
+export function percent(share) {
+  return `${Math.floor(share * 100)} %`;
+}
+
+/** @param {number} count @param {string} noun */
+export function plural(count, noun) {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

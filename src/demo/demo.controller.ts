@@ -23,7 +23,7 @@ const POLICY = [
 export class DemoController {
   constructor(private readonly config: Config) {}
 
-  /** The demo page. It shows what is for trying out where that exists. */
+  /** The demo page. It shows what is for trying out where that exists, and knows what the server takes. */
   @Get()
   @Public()
   @Header('Content-Type', 'text/html; charset=utf-8')
@@ -31,6 +31,14 @@ export class DemoController {
   @Header('Cache-Control', 'no-cache')
   async page(): Promise<string> {
     const html = await readFile(INDEX, 'utf8');
-    return html.replace('data-trials="false"', `data-trials="${this.config.tryingOut}"`);
+    const { imageMaxBytes, documentMaxBytes, allowedTypes } = this.config.uploads;
+    const data = {
+      trials: this.config.tryingOut,
+      'image-max-bytes': imageMaxBytes,
+      'document-max-bytes': documentMaxBytes,
+      types: allowedTypes.join(' '),
+    };
+    const attributes = Object.entries(data).map(([name, value]) => `data-${name}="${value}"`);
+    return html.replace('data-trials="false"', attributes.join(' '));
   }
 }

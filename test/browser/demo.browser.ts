@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
@@ -44,6 +44,10 @@ afterEach(async () => {
   await page.context().close();
 });
 
+interface AxeResults {
+  readonly violations: { readonly id: string; readonly nodes: { readonly html: string }[] }[];
+}
+
 interface Picked {
   readonly name: string;
   readonly mimeType: string;
@@ -59,7 +63,10 @@ async function pick(...files: Picked[]): Promise<void> {
 }
 
 const row = (name: string) => page.locator('.upload', { hasText: name });
-const media = (name: string) => page.locator('.media', { hasText: name });
+const media = (name: string) => page.locator('#library .media', { hasText: name });
+const unfinished = (name: string) => page.locator('#unfinished .media', { hasText: name });
+const button = (name: string) => page.getByRole('button', { name, exact: true });
+const rows = async (selector: string) => await page.locator(selector).count();
 
 /** Until some chunks are acknowledged; slow network makes sure that others are not. */
 async function midway(name: string): Promise<void> {
@@ -97,6 +104,7 @@ it('a photo and a PDF arrive, with a thumbnail, and can be opened, and deleted',
   const bytes = await (await page.request.get(url ?? '')).body();
   expect(bytes.equals(pdf(3_000_000, 'report.pdf'))).toBe(true);
   await media('report.pdf').getByRole('button', { name: 'Delete' }).click();
+  await media('report.pdf').getByRole('button', { name: 'Really delete?' }).click();
   await media('report.pdf').waitFor({ state: 'detached' });
   expect((await page.request.get(url ?? '')).status()).toBe(404);
 });
@@ -124,14 +132,14 @@ it('pauses, resumes, cancels', async () => {
   await page.getByLabel('Slow network').check();
   await pick(paper('pause.pdf', 2_000_000));
   await midway('pause.pdf');
-  await row('pause.pdf').getByRole('button', { name: 'Pause' }).click();
+  await button('Pause pause.pdf').click();
   await row('pause.pdf').getByText('Paused at').waitFor();
   if (SHOTS) await page.screenshot({ path: `${SHOTS}/demo-paused.png` });
-  await row('pause.pdf').getByRole('button', { name: 'Resume' }).click();
-  await row('pause.pdf').getByRole('button', { name: 'Pause' }).waitFor();
-  await row('pause.pdf').getByRole('button', { name: 'Cancel' }).click();
+  await button('Resume pause.pdf').click();
+  await button('Pause pause.pdf').waitFor();
+  await button('Cancel pause.pdf').click();
   await row('pause.pdf').waitFor({ state: 'detached' });
-  expect(await sessions()).toBe(0);
+  await until(sessions, (count) => count === 0);
 });
 
 it('after a reload in the middle the same file goes on', async () => {
@@ -141,8 +149,14 @@ it('after a reload in the middle the same file goes on', async () => {
   await page.getByLabel('Slow network').check();
   await page.locator('#files').setInputFiles(path);
   await midway('reload.pdf');
-  await page.reload();
-  await page.getByText('Unfinished: reload.pdf').waitFor();
+  // The page warns before it is left in mid-upload.
+  const warned = page.waitForEvent('dialog');
+  const reloaded = page.reload();
+  const dialog = await warned;
+  expect(dialog.type()).toBe('beforeunload');
+  await dialog.accept();
+  await reloaded;
+  await unfinished('reload.pdf').waitFor();
   expect(await sessions()).toBe(1);
   const sent: number[] = [];
   page.on('request', (request) => {
@@ -153,6 +167,7 @@ it('after a reload in the middle the same file goes on', async () => {
   await media('reload.pdf').waitFor();
   expect(Math.min(...sent)).toBeGreaterThan(0);
   expect(await sessions()).toBe(0);
+  await unfinished('reload.pdf').waitFor({ state: 'detached' });
 });
 
 it('a server that is killed in the middle and started again finds it finished', async () => {
@@ -191,12 +206,210 @@ it('cancels what is cancelled offline once the network is back', async () => {
   await until(sessions, (count) => count === 0);
 });
 
-it('says what is wrong with a file that is not taken', async () => {
-  await pick({
-    name: 'page.pdf',
-    mimeType: 'application/pdf',
-    buffer: Buffer.from('<html><script>1</script>'),
+it('says what is wrong with a file that is not taken, and keeps the place of the keyboard', async () => {
+  const html = Buffer.from('<html><script>1</script>');
+  await pick({ name: 'page.pdf', mimeType: 'application/pdf', buffer: html }, paper('good.pdf', 1000));
+  await page.locator('.upload[data-state=failed]', { hasText: 'page.pdf' }).waitFor();
+  await button('Dismiss page.pdf').press('Enter');
+  await row('page.pdf').waitFor({ state: 'detached' });
+  expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('BUTTON');
+});
+
+it('lists each of many files once, and says that all are done', async () => {
+  const names = Array.from({ length: 6 }, (_, n) => `small ${n}.pdf`);
+  await pick(...names.map((name) => paper(name, 2000)));
+  await page.locator('#summary', { hasText: 'Done: 6 files uploaded' }).waitFor();
+  for (const name of names) await media(name).waitFor();
+  expect([await rows('#library .media'), await page.title()]).toEqual([6, 'Done · Mediadock']);
+  await button('Clear finished').click();
+  expect([await rows('.upload'), await page.title()]).toEqual([0, 'Mediadock']);
+});
+
+it('shows more once however often it is asked, and keeps all when another file comes', async () => {
+  await page.evaluate(async (count) => {
+    const { uploadAll } = await import(new URL('client/browser.js', document.baseURI).href);
+    const token = localStorage.getItem('demo token') as string;
+    const files = Array.from({ length: count }, (_, n) => new File([`note ${n}`], `note ${n}.txt`));
+    await uploadAll(files, { token, url: document.baseURI, concurrency: 6 }).all();
+  }, 45);
+  await page.reload();
+  await media('note').first().waitFor();
+  await page.evaluate(() => {
+    const more = document.querySelector<HTMLButtonElement>('#more');
+    more?.click();
+    more?.click();
   });
-  await row('page.pdf').getByText('not accepted').waitFor();
-  await row('page.pdf').getByRole('button', { name: 'Dismiss' }).click();
+  await page.waitForFunction(() => document.querySelectorAll('#library .media').length > 20);
+  expect(await rows('#library .media')).toBe(40);
+  await pick(paper('new.pdf', 1000));
+  await media('new.pdf').waitFor();
+  expect(await rows('#library .media')).toBe(41);
+  await button('Show more').click();
+  await page.waitForFunction(() => document.querySelectorAll('#library .media').length > 41);
+  expect(await rows('#library .media')).toBe(46);
+});
+
+it('pauses, resumes and cancels all, and tells the total', async () => {
+  await page.getByLabel('Slow network').check();
+  await pick(paper('one.pdf', 2_000_000), paper('two.pdf', 2_000_000));
+  await midway('one.pdf');
+  expect(await page.title()).toMatch(/^\d+ % · Mediadock$/);
+  await button('Pause all').click();
+  await row('two.pdf').getByText('Paused at').waitFor();
+  await button('Resume all').click();
+  await button('Pause two.pdf').waitFor();
+  expect(await row('two.pdf').getByText('Paused at').count()).toBe(0);
+  await button('Cancel all').click();
+  await page.waitForFunction(() => document.querySelectorAll('.upload').length === 0);
+  await until(sessions, (count) => count === 0);
+});
+
+it('warns of a file that is chosen twice, and keeps one when the other is cancelled', async () => {
+  await page.getByLabel('Slow network').check();
+  const path = join(directory, 'twice.pdf');
+  await writeFile(path, pdf(1_200_000));
+  await page.locator('#files').setInputFiles(path);
+  await midway('twice.pdf');
+  await page.locator('#files').setInputFiles(path);
+  await page.getByText('You have uploaded this file already').waitFor();
+  await button('Cancel twice.pdf').first().click();
+  await page.getByLabel('Slow network').uncheck();
+  await media('twice.pdf').waitFor();
+  expect([await rows('#library .media'), await sessions()]).toEqual([1, 0]);
+});
+
+it('refuses at once what the server would refuse, and says what to do', async () => {
+  const sent: string[] = [];
+  page.on('request', (request) => request.method() === 'POST' && sent.push(request.url()));
+  const bytes = Buffer.alloc(10);
+  await pick(
+    { name: 'IMG_1.HEIC', mimeType: '', buffer: bytes },
+    { name: 'film.mp4', mimeType: 'video/mp4', buffer: bytes },
+    { name: 'huge.png', mimeType: 'image/png', buffer: Buffer.alloc(6_000_000) },
+    { name: 'nothing.txt', mimeType: 'text/plain', buffer: Buffer.alloc(0) },
+  );
+  await row('IMG_1.HEIC').getByText('HEIC photos aren’t supported. Export the photo as JPEG').waitFor();
+  await row('film.mp4').getByText('This type isn’t supported. Choose one of: JPEG, PNG').waitFor();
+  await row('huge.png').getByText('The file is too large: 6.0 MB, and at most 5 MB').waitFor();
+  await row('nothing.txt').getByText('The file is empty').waitFor();
+  expect(sent).toEqual([]);
+});
+
+it('says that a token is refused, and tries a file again with a good one', async () => {
+  const good = await page.getByLabel('Bearer token').inputValue();
+  await page.getByLabel('Bearer token').fill('wrong');
+  await page.getByLabel('Bearer token').blur();
+  await page.getByText('The token was refused').waitFor();
+  expect(await page.getByText('Nothing here yet').isVisible()).toBe(false);
+  await pick(paper('again.pdf', 1000));
+  await page.getByLabel('Bearer token').fill(good);
+  await button('Retry again.pdf').click();
+  await media('again.pdf').waitFor();
+});
+
+it('gives every demo token to a user of its own', async () => {
+  await pick(paper('mine.pdf', 1000));
+  await media('mine.pdf').waitFor();
+  await button('Get a demo token').click();
+  await page.getByText('Nothing here yet').waitFor();
+  expect(await rows('#library .media')).toBe(0);
+});
+
+it('says why something can’t be done: delete offline, copy without a clipboard', async () => {
+  await pick(paper('kept.pdf', 1000));
+  await media('kept.pdf').waitFor();
+  await page.context().setOffline(true);
+  await button('Delete kept.pdf').click();
+  await button('Really delete? kept.pdf').click();
+  await media('kept.pdf').getByText('Not deleted. You are offline.').waitFor();
+  await page.context().setOffline(false);
+  await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }));
+  await button('Copy link kept.pdf').click();
+  const link = page.getByLabel('Link to kept.pdf');
+  expect(await link.inputValue()).toMatch(/^http.*\.pdf$/);
+  expect(await link.evaluate((field: HTMLInputElement) => field.selectionEnd)).toBeGreaterThan(10);
+});
+
+it('cancels an upload that an earlier visit left unfinished', async () => {
+  await page.getByLabel('Slow network').check();
+  await pick(paper('left.pdf', 2_000_000));
+  await midway('left.pdf');
+  page.once('dialog', (dialog) => void dialog.accept());
+  await page.reload();
+  await button('Cancel left.pdf').click();
+  await unfinished('left.pdf').waitFor({ state: 'detached' });
+  expect(await sessions()).toBe(0);
+});
+
+it('takes files that are pasted, or dropped anywhere, and shows an image before it has arrived', async () => {
+  await page.getByLabel('Slow network').check();
+  await page.evaluate(async () => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 300, height: 200 });
+    canvas.getContext('2d')?.fillRect(10, 10, 200, 100);
+    const blob = await new Promise<Blob>((resolve) => canvas.toBlob((made) => resolve(made as Blob)));
+    const transfer = (name: string) => {
+      const data = new DataTransfer();
+      data.items.add(new File([blob], name, { type: 'image/png' }));
+      return data;
+    };
+    const init = { bubbles: true, cancelable: true };
+    document.dispatchEvent(new ClipboardEvent('paste', { ...init, clipboardData: transfer('pasted.png') }));
+    const drop = new DragEvent('drop', { ...init, dataTransfer: transfer('dropped.png') });
+    document.querySelector('h1')?.dispatchEvent(drop);
+    if (!drop.defaultPrevented) throw new Error('The browser would open the file');
+  });
+  await row('pasted.png').locator('.preview').waitFor();
+  await page.getByLabel('Slow network').uncheck();
+  await media('pasted.png').waitFor();
+  await media('dropped.png').waitFor();
+});
+
+it('works where site data is blocked', async () => {
+  const blocked = await (await browser.newContext()).newPage();
+  await blocked.addInitScript(() =>
+    Object.defineProperty(window, 'localStorage', {
+      get: () => {
+        throw new DOMException('Blocked', 'SecurityError');
+      },
+    }),
+  );
+  await blocked.goto(server.url);
+  await blocked.getByRole('button', { name: 'Get a demo token' }).click();
+  await blocked.waitForFunction(() => document.querySelector<HTMLInputElement>('#token')?.value !== '');
+  await blocked.locator('#files').setInputFiles([paper('blocked.pdf', 1000)]);
+  await blocked.locator('#library .media', { hasText: 'blocked.pdf' }).waitFor();
+  await blocked.context().close();
+});
+
+it.each(['light', 'dark'] as const)('is accessible by axe, in %s colours', async (colorScheme) => {
+  await page.emulateMedia({ colorScheme });
+  const photo = { name: 'harbour.jpg', mimeType: 'image/jpeg', buffer: await harbour() };
+  await pick(photo, { name: 'IMG_1.heic', mimeType: '', buffer: Buffer.alloc(10) });
+  await media('harbour.jpg').waitFor();
+  await page.getByLabel('Slow network').check();
+  await pick(paper('running.pdf', 2_000_000));
+  await midway('running.pdf');
+  // The policy of the page allows no scripts from elsewhere; the browser's own evaluation is none.
+  await page.evaluate(await readFile('node_modules/axe-core/axe.min.js', 'utf8'));
+  const violations = await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as { axe: { run: (options: object) => Promise<AxeResults> } };
+    const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+    const { violations } = await axe.run({ runOnly: tags });
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+  });
+  expect(violations).toEqual([]);
+});
+
+it('fits 320 px, with everything that it can show', async () => {
+  await page.setViewportSize({ width: 320, height: 700 });
+  await page.getByLabel('Slow network').check();
+  const long = 'a-name-that-is-much-too-long-for-one-line-of-a-small-phone';
+  await pick(paper(`${long}.pdf`, 2_000_000), {
+    name: `${long}.heic`,
+    mimeType: '',
+    buffer: Buffer.alloc(9),
+  });
+  await midway(`${long}.pdf`);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
+  await button('Cancel all').click();
 });

@@ -1,0 +1,59 @@
+// @ts-check
+import { API, element, outcome } from './page.js';
+
+const KEY = 'demo token';
+const field = /** @type {HTMLInputElement} */ (element('token'));
+
+export const token = () => field.value.trim();
+
+/** @param {string} path @param {RequestInit} [init] @returns {Promise<Response>} */
+export function authorized(path, init) {
+  const headers = { ...init?.headers, authorization: `Bearer ${token()}` };
+  return fetch(new URL(path, API), { ...init, headers });
+}
+
+/** Whether there is a token; asks for one if not. */
+export function hasToken() {
+  return field.reportValidity();
+}
+
+/** @param {() => void} changed */
+export function startAccount(changed) {
+  const keep = () => {
+    remember(token());
+    changed();
+  };
+  field.onchange = keep;
+  element('account').onsubmit = (/** @type {Event} */ event) => event.preventDefault();
+  element('demo-token').onclick = async () => {
+    // Everybody who tries the page out is a user of their own.
+    const user = Array.from(crypto.getRandomValues(new Uint8Array(4)), (byte) => byte.toString(16)).join('');
+    const body = new URLSearchParams({ user_id: `demo-${user}` });
+    const { answer, error } = await outcome(fetch(new URL('dev/token/', API), { method: 'POST', body }));
+    element('message').textContent = error ?? '';
+    if (!answer) return;
+    field.value = answer.token;
+    keep();
+  };
+  field.value = remembered();
+  if (field.value) changed();
+}
+
+// Storage may be blocked; the token is then gone with the page.
+
+/** @param {string} value */
+function remember(value) {
+  try {
+    localStorage.setItem(KEY, value);
+  } catch {
+    // Nothing to do.
+  }
+}
+
+function remembered() {
+  try {
+    return localStorage.getItem(KEY) ?? '';
+  } catch {
+    return '';
+  }
+}
