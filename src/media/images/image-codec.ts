@@ -26,8 +26,8 @@ export interface Picture {
   readonly color: string;
 }
 
-/** An answer to complete has ten seconds. */
-const TIMEOUT_SECONDS = 8;
+/** An answer to complete has ten seconds; for a thumbnail nobody waits. */
+const TIMEOUT_SECONDS: Readonly<Record<Purpose, number>> = { turn: 8, check: 8, shrink: 60 };
 
 /** The thread pool has four threads by default; one is left for files. */
 const MOST_AT_A_TIME = 3;
@@ -74,7 +74,7 @@ export class ImageCodec {
 
   /** Reads only the structure and the header. @throws UnreadableImage for bytes that cannot be shown after all */
   async facts(image: Buffer): Promise<ImageFacts> {
-    return await this.reading(image, async ({ anatomy, decoder }) => {
+    return await this.reading('check', image, async ({ anatomy, decoder }) => {
       const { format, width, height, pageHeight = height, pages } = await decoder.metadata();
       if ((pages ?? 1) > this.config.images.maxFrames) throw new RangeError(`${pages} frames`);
       if (format === 'jpeg' && jpegScans(anatomy.picture).count > MOST_SCANS) throw new RangeError('Scans');
@@ -117,7 +117,7 @@ export class ImageCodec {
    */
   async decodeRows(image: Buffer, ownerId: string): Promise<void> {
     await this.decoding(
-      'shrink',
+      'check',
       image,
       ownerId,
       async ({ anatomy: { picture }, load }, { width, height }) => {
@@ -159,7 +159,7 @@ export class ImageCodec {
     ownerId: string,
     work: (reading: Reading, metadata: Metadata) => Promise<T>,
   ): Promise<T> {
-    return await this.reading(image, async (reading) => {
+    return await this.reading(purpose, image, async (reading) => {
       const metadata = await reading.decoder.metadata();
       const bytes = memoryFor(purpose, reading.anatomy.picture, metadata);
       if (bytes > this.config.images.memoryBytes) throw new ImageTooCostly(`It takes ${bytes} bytes`);
@@ -167,11 +167,15 @@ export class ImageCodec {
     });
   }
 
-  private async reading<T>(image: Buffer, work: (reading: Reading) => Promise<T>): Promise<T> {
+  private async reading<T>(
+    purpose: Purpose,
+    image: Buffer,
+    work: (reading: Reading) => Promise<T>,
+  ): Promise<T> {
     const sharp = await (this.loaded ??= loadSharp());
     const load = (bytes: Buffer, options?: SharpOptions) =>
       sharp(bytes, { failOn: 'error', ...options, limitInputPixels: this.config.images.maxPixels }).timeout({
-        seconds: TIMEOUT_SECONDS,
+        seconds: TIMEOUT_SECONDS[purpose],
       });
     try {
       const anatomy = dissect(image);

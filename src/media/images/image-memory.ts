@@ -2,8 +2,8 @@ import type { Metadata } from 'sharp';
 import { webpParts } from './image-parts.js';
 import { jpegScans } from './jpeg-scans.js';
 
-/** What is to be done with a picture: turn it, or make a small one of it. */
-export type Purpose = 'turn' | 'shrink';
+/** What is to be done with a picture: turn it, make a small one of it, or see whether it can be decoded at all. */
+export type Purpose = 'turn' | 'shrink' | 'check';
 
 const MEBIBYTE = 1024 * 1024;
 
