@@ -66,6 +66,7 @@ describe('below a path, behind nginx', () => {
     expect(href.startsWith(`${url}/files/`)).toBe(true);
     expect((await page.request.get(href)).status()).toBe(200);
     await media.getByRole('button', { name: 'Delete' }).click();
+    await media.getByRole('button', { name: 'Really delete?' }).click();
     await media.waitFor({ state: 'detached' });
     await page.close();
   });
