@@ -1,5 +1,6 @@
 // @ts-check
 import { costs, manySessions, sideBySide } from './scenarios/chunks.js';
+import { fairness, thumbnails } from './scenarios/fairness.js';
 import { complete, download } from './scenarios/files.js';
 import { slowSockets, soak, start, status, workers } from './scenarios/server.js';
 
@@ -30,5 +31,7 @@ export const SCENARIOS = {
   'slow-sockets': slowSockets,
   workers,
   costs,
+  fairness,
+  thumbnails,
   soak,
 };

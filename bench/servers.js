@@ -37,11 +37,16 @@ export async function mediadock(settings = {}) {
     ADDRESS_UPLOADS_PER_HOUR: '10000000',
     ...settings,
   };
-  const token = await new SignJWT({ user_id: 1, token_type: 'access' })
+  const token = await tokenOf('1');
+  return await start('mediadock', [join(HERE, '..', 'dist', 'src', 'main.js')], dir, env, token);
+}
+
+/** A token that every server under test takes. @param {string} userId @returns {Promise<string>} */
+export async function tokenOf(userId) {
+  return await new SignJWT({ sub: userId, token_type: 'access' })
     .setProtectedHeader({ alg: 'HS256' })
     .setExpirationTime('1d')
     .sign(new TextEncoder().encode(SECRET));
-  return await start('mediadock', [join(HERE, '..', 'dist', 'src', 'main.js')], dir, env, token);
 }
 
 /** `@tus/server` with its file store: no authentication, no database, no multipart, no sync. @returns {Promise<Target>} */
