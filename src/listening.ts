@@ -4,7 +4,6 @@ const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'is taken: stop what listens there, or choose another port',
   EACCES: 'may not be opened by this user: choose a port from 1024 on',
   EADDRNOTAVAIL: 'is no address of this machine: put the host right',
-  ENOTFOUND: 'has no address: put the host right',
 };
 
 /**
@@ -16,7 +15,9 @@ export async function listening<T>(started: Promise<T>, settings: string, place:
   try {
     return await started;
   } catch (cause) {
-    const reason = REASONS[(cause as NodeJS.ErrnoException).code ?? ''];
-    throw reason === undefined ? cause : new StartError(`${settings}: ${place} ${reason}.`, { cause });
+    const { code = '', message, syscall } = cause as NodeJS.ErrnoException;
+    if (syscall === undefined) throw cause;
+    const reason = REASONS[code] ?? `cannot be listened on: ${message}`;
+    throw new StartError(`${settings}: ${place} ${reason}.`, { cause });
   }
 }

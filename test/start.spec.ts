@@ -122,6 +122,9 @@ describe('a start that cannot be is told in one line', () => {
 
   it('a host that is not of this machine', async () => {
     expect(await refusal({ HOST: '192.0.2.1' })).toMatch(/^HOST, PORT: 192\.0\.2\.1:0 is no address of this/);
+    expect(await refusal({ HOST: 'no.host.invalid' })).toMatch(
+      /^HOST, PORT: .* cannot be listened on: getaddrinfo/,
+    );
   });
 
   it('a directory below a file', async () => {
@@ -131,6 +134,26 @@ describe('a start that cannot be is told in one line', () => {
       new RegExp(`^DATA_DIR: ${directory} cannot be written to \\(ENOTDIR: `),
     );
     expect(await refusal({ DATA_DIR: directory, JWT_SECRET: '' })).toMatch(/^DATA_DIR: .*set JWT_SECRET\.$/);
+  });
+
+  it('settings that cannot be read', async () => {
+    await mkdir(join(dataDir, '.env'));
+    const { status, stderr } = spawnSync(process.execPath, [resolve('dist/src/main.js')], {
+      ...{ cwd: dataDir, encoding: 'utf8' },
+      env: {},
+    });
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^\.env: cannot be read \(.*\)\. Put it right.*\n$/),
+    ]);
+  });
+
+  it('a role for which foreign keys do not count', async () => {
+    await administer(`ALTER DATABASE ${database} SET session_replication_role = replica`);
+    const options = { unsafe: true, warn: () => undefined };
+    await expect(prepareDatabase({ url: urlOf(database) }, options)).rejects.toThrow(
+      'DATABASE_URL: Postgres does not take session_replication_role=origin.',
+    );
   });
 
   it('files/ that cannot be written to', async () => {

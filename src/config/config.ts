@@ -232,7 +232,12 @@ export function doubts(): string[] {
 
 /** The variables of the process, and below them those of a `.env` file in the working directory. */
 function processVariables(): Variables {
-  if (existsSync('.env')) process.loadEnvFile('.env');
+  try {
+    if (existsSync('.env')) process.loadEnvFile('.env');
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new StartError(`.env: cannot be read (${message}). Put it right, or remove it.`, { cause });
+  }
   return process.env;
 }
 

@@ -49,11 +49,16 @@ export const SCHEMA = `coalesce((
   WHERE name !~ '^pg_' AND name <> 'information_schema'
   ORDER BY to_regclass(quote_ident(name) || '.data_directory') IS NULL, place LIMIT 1), 'public')`;
 
-/** Leaves out those that an older Postgres does not have. A stronger `synchronous_commit` (remote_apply) stays. */
+/**
+ * Leaves out those that an older Postgres does not have. A stronger `synchronous_commit` (remote_apply) stays. Triggers, on
+ * which foreign keys rest, can only be checked: turning them on takes a superuser.
+ */
 const PIN = `
   SELECT key AS name, value AS wanted, set_config(key, CASE
     WHEN key = 'synchronous_commit' AND current_setting(key) = 'remote_apply' THEN 'remote_apply' ELSE value END, false) AS value
   FROM json_each_text($1) WHERE current_setting(key, true) IS NOT NULL
+  UNION ALL
+  SELECT name, 'origin', current_setting(name) FROM (VALUES ('session_replication_role')) AS checked (name)
   UNION ALL
   SELECT 'search_path', path, set_config('search_path', path, false)
   FROM (SELECT quote_ident(coalesce($2, ${SCHEMA})) AS path) AS own`;
