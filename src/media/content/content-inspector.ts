@@ -4,15 +4,15 @@ import { Config } from '../../config/config.js';
 import { readAt } from '../../storage/local/files.js';
 import { ImageCodec, type ImageFacts } from '../images/image-codec.js';
 import { endOfImage } from '../images/image-parts.js';
-import { isCompoundFile } from './compound-file.js';
+import { isCompoundFile } from './office/compound-file.js';
 import { UnsupportedContent, UploadTooLarge } from './content.errors.js';
 import type { ContentType } from './content-type.js';
-import { oldOfficeType } from './old-office.js';
-import { packageType } from './office-package.js';
+import { oldOfficeType } from './office/old-office.js';
+import { packageType } from './office/office-package.js';
 import { stowaway } from './polyglot.js';
 import { DECISIVE_BYTES, sniff, type Sniffed } from './sniff.js';
 import { refused, type Accepted, type Refused } from './verdict.js';
-import { isZip } from './zip-head.js';
+import { isZip } from './office/zip-head.js';
 
 /** What the bytes of a whole file turned out to be. */
 export interface Content {

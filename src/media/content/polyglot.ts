@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { readAt } from '../../storage/local/files.js';
-import { endRecords, ZIP_TAIL_BYTES } from './zip-directory.js';
+import { endRecords, ZIP_TAIL_BYTES } from './office/zip-directory.js';
 import { refused, type Refused } from './verdict.js';
 
 /** A PDF that ends does so in its last bytes. */

@@ -3,12 +3,12 @@ import { extname } from 'node:path';
 import { fileTypeFromBuffer } from 'file-type';
 import { MEDIA_TYPES } from '../../config/media-types.js';
 import { CharsetDetector, markOf } from './charset.js';
-import { isCompoundFile } from './compound-file.js';
-import { OLD_OFFICE, oldOfficeType } from './old-office.js';
+import { isCompoundFile } from './office/compound-file.js';
+import { OLD_OFFICE, oldOfficeType } from './office/old-office.js';
 import { accepted, refused, undecided, type Accepted, type Refused, type Undecided } from './verdict.js';
 import { markupOf } from './markup.js';
-import { sniffPackage } from './office-package.js';
-import { isZip } from './zip-head.js';
+import { sniffPackage } from './office/office-package.js';
+import { isZip } from './office/zip-head.js';
 
 export type Sniffed = Accepted | Refused | Undecided;
 

@@ -3,7 +3,7 @@ import { MANIFEST, openDocument, openDocumentType } from './open-document.js';
 import { CONTENT_TYPES, folderOf, FOLDERS, openXml } from './open-xml.js';
 import { BadZip, readDirectory, type ZipEntry } from './zip-directory.js';
 import { localEntries } from './zip-head.js';
-import { accepted, refused, undecided, type Accepted, type Refused, type Undecided } from './verdict.js';
+import { accepted, refused, undecided, type Accepted, type Refused, type Undecided } from '../verdict.js';
 
 const PACKAGES = [
   ...Object.values(FOLDERS).map(({ plain }) => plain),

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { posix } from 'node:path';
-import { accepted, refused, WITH_MACROS, type Accepted, type Refused } from './verdict.js';
+import { accepted, refused, WITH_MACROS, type Accepted, type Refused } from '../verdict.js';
 import { elementsOf, type Element } from './xml.js';
 import { readEntry, type ZipEntry } from './zip-directory.js';
 

@@ -1,5 +1,5 @@
 import { BadCompoundFile, CompoundFile, type Entry, type Read } from './compound-file.js';
-import { accepted, refused, WITH_MACROS, WITH_PASSWORD, type Accepted, type Refused } from './verdict.js';
+import { accepted, refused, WITH_MACROS, WITH_PASSWORD, type Accepted, type Refused } from '../verdict.js';
 
 const WORD = 'application/msword';
 const EXCEL = 'application/vnd.ms-excel';

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { accepted, refused, WITH_MACROS, WITH_PASSWORD, type Accepted, type Refused } from './verdict.js';
+import { accepted, refused, WITH_MACROS, WITH_PASSWORD, type Accepted, type Refused } from '../verdict.js';
 import { elementsOf, type Element } from './xml.js';
 import { readEntry, type ZipEntry } from './zip-directory.js';
 

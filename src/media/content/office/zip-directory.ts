@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { inflateRaw } from 'node:zlib';
 import yauzl, { type Entry } from 'yauzl';
-import { readAt } from '../../storage/local/files.js';
+import { readAt } from '../../../storage/local/files.js';
 
 /** The record that ends a ZIP and tells where its directory is. */
 export interface EndRecord {
