@@ -172,14 +172,14 @@ export const MUTANTS = [
     patches: [
       { from: 'AND (c.deadline IS NULL OR now() < c.deadline)', to: '' },
       { from: 'AND now() < $16::timestamptz', to: 'AND $16::timestamptz IS NOT NULL' },
-      { from: 'AND now() < $7', to: 'AND $7::timestamptz IS NOT NULL' },
+      { file: 'announced-tail.ts', from: 'AND now() < $7', to: 'AND $7::timestamptz IS NOT NULL' },
       { from: 'AND now() < $4`', to: 'AND $4::timestamptz IS NOT NULL`' },
     ],
     layers: ['sweep', 'order'],
   },
   {
     name: 'swept at any age',
-    patches: [{ from: 'const { orphanAgeSeconds } = this.config.sweep;', to: 'const orphanAgeSeconds = 0;' }],
+    patches: [{ from: 'this.config.sweep.orphanAgeSeconds', to: '0' }],
     layers: ['sweep'],
   },
   {
