@@ -81,9 +81,12 @@ const ATTACKS = {
   },
   'large images': async (place) => {
     const image = await phonePhoto(8064, 6048, 6);
-    const one = async () =>
-      pipeline(place, [completion(place, await uploadFile(place, image), md5Of(image))]);
-    return () => Promise.all(Array.from({ length: 25 }, one));
+    return async () => {
+      // One after the other: it is the images that are to be too much, not the chunks.
+      const ids = [];
+      for (let i = 0; i < 25; i++) ids.push(await uploadFile(place, image));
+      await Promise.all(ids.map((id) => pipeline(place, [completion(place, id, md5Of(image))])));
+    };
   },
 };
 
