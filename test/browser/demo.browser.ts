@@ -106,6 +106,7 @@ it('a photo and a PDF arrive, with a thumbnail, and can be opened, and deleted',
   await media('report.pdf').getByRole('button', { name: 'Delete' }).click();
   await media('report.pdf').getByRole('button', { name: 'Really delete?' }).click();
   await media('report.pdf').waitFor({ state: 'detached' });
+  expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('BUTTON');
   expect((await page.request.get(url ?? '')).status()).toBe(404);
 });
 
@@ -398,6 +399,24 @@ it.each(['light', 'dark'] as const)('is accessible by axe, in %s colours', async
     return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
   });
   expect(violations).toEqual([]);
+});
+
+it('tells a screen reader how far it is every few seconds, and at once when it is done', async () => {
+  await page.evaluate(() => {
+    const told: [number, string][] = [];
+    const status = document.querySelector('#status') as HTMLElement;
+    const note = () => told.push([performance.now(), status.textContent ?? '']);
+    new MutationObserver(note).observe(status, { childList: true });
+    Object.assign(globalThis, { told });
+  });
+  await page.getByLabel('Slow network').check();
+  await pick(paper('calm.pdf', 700_000));
+  await media('calm.pdf').waitFor();
+  const told = await page.evaluate(() => (globalThis as unknown as { told: [number, string][] }).told);
+  expect(told.at(-1)?.[1]).toBe('Done: 1 file uploaded');
+  const times = told.slice(0, -1).map(([at]) => at);
+  expect(times.length).toBeGreaterThan(0);
+  times.slice(1).forEach((at, i) => expect(at - times[i]!).toBeGreaterThan(4900));
 });
 
 it('fits 320 px, with everything that it can show', async () => {
