@@ -75,6 +75,11 @@ describe('an image with bytes behind its end', () => {
     expect(Buffer.from(await (await fetch(body.url)).arrayBuffer()).equals(file)).toBe(true);
   });
 
+  it.each(IMAGES)('a %s and blanks keeps them where metadata stays', async (_, image) => {
+    const file = joined(await image(), '\0\0 \r\n');
+    expect((await published(file, keeping)).equals(file)).toBe(true);
+  });
+
   const MARKUP = 'Markup is hidden in the file';
   const TRAILING = 'There are bytes after the end of the image';
 

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { readAt } from '../../storage/local/files.js';
-import { endRecords, ZIP_TAIL_BYTES } from './office/zip-directory.js';
+import { endRecords, isBlank, ZIP_TAIL_BYTES } from './office/zip-directory.js';
 import { refused, type Refused } from './verdict.js';
 
 /** A PDF that ends does so in its last bytes. */
@@ -43,7 +43,7 @@ export async function stowaway(
       tag.startsWith('<?') ? 'application/x-httpd-php' : 'text/html',
       rest.isCut ? 'The PDF is cut short: its end is missing' : 'Markup is hidden in the file',
     );
-  if (mime !== 'image/jpeg' && mime !== 'application/pdf' && !bytes.equals(Buffer.alloc(bytes.length)))
+  if (mime !== 'image/jpeg' && mime !== 'application/pdf' && !isBlank(bytes))
     return refused(null, 'There are bytes after the end of the image');
   return undefined;
 }

@@ -146,7 +146,7 @@ function isStrange({ fileNameRaw, extraFields }: Entry): boolean {
 }
 
 /** Some programs end a file with a line, or fill up its last block. */
-function isBlank(bytes: Buffer): boolean {
+export function isBlank(bytes: Buffer): boolean {
   return /^[\0\s]*$/.test(bytes.toString('latin1'));
 }
 
