@@ -1,6 +1,4 @@
-import { once } from 'node:events';
-import { readdir, readlink } from 'node:fs/promises';
-import { get, type IncomingMessage } from 'node:http';
+import { readdir } from 'node:fs/promises';
 import { jpeg, pdf, text } from './setup/samples.js';
 import { Client, md5 } from './setup/client.js';
 import { TestApp } from './setup/test-app.js';
@@ -423,26 +421,6 @@ describe('a file', () => {
     );
   });
 
-  /** Of finished files, as Linux lists them. */
-  const openFiles = async () => {
-    const links = (await readdir('/proc/self/fd')).map((fd) =>
-      readlink(`/proc/self/fd/${fd}`).catch(() => ''),
-    );
-    return (await Promise.all(links)).filter((path) => path.startsWith(`${app.config.dataDir}/files`));
-  };
-
-  const onLinux = process.platform === 'linux' ? it : it.skip;
-  onLinux('read slowly fills no memory, and given up leaves nothing open', async () => {
-    const { url } = await media(pdf(30_000_000));
-    const before = process.memoryUsage().arrayBuffers;
-    const downloads = await Promise.all(Array.from({ length: 20 }, () => download(url)));
-    expect(await openFiles()).toHaveLength(20);
-    // 20 × 30 MB, of which nobody reads more than the beginning.
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(60_000_000);
-    for (const one of downloads) one.destroy();
-    await until(openFiles, ({ length }) => length === 0);
-  });
-
   it.each(['x', '0'.repeat(32), `${'0'.repeat(32)}.pdf`, '..%2f..%2fjwt-secret', '%00', '%ff'])(
     '%s is 404 or 400',
     async (name) => {
@@ -452,9 +430,3 @@ describe('a file', () => {
     },
   );
 });
-
-/** A download whose head has been read, and nothing else. */
-async function download(url: string): Promise<IncomingMessage> {
-  const [response] = (await once(get(url, { agent: false }), 'response')) as [IncomingMessage];
-  return response.on('error', () => undefined);
-}

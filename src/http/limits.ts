@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 
 /** Time for a head, and for a whole request: a chunk at 1 kB/s takes 205 s. */
 const HEAD_MS = 10_000;
@@ -7,6 +8,10 @@ const REQUEST_MS = 240_000;
 const KEEP_ALIVE_MS = 75_000;
 /** How often late ones are looked for. */
 const ROUND_MS = 1000;
+
+/** An answer of which nothing has left for six rounds ends: half a minute. */
+const STALL_ROUND_MS = 5000;
+const STALL_ROUNDS = 6;
 
 /** Bounds what a connection may take without giving anything; late requests get a 408 and lose their connection. */
 export function limitConnections(server: Server, most: number): void {
@@ -18,4 +23,27 @@ export function limitConnections(server: Server, most: number): void {
   // Node would drop those past a limit without a word: `strictHead` counts them.
   server.maxHeadersCount = 0;
   server.maxConnections = most;
+  server.setTimeout(STALL_ROUND_MS, endStalled(server));
+}
+
+/**
+ * Ends connections whose client does not read: their answers stay in memory. Node tells of a connection on which nothing went in
+ * or out for a round.
+ */
+function endStalled(server: Server): (socket: Socket) => void {
+  const stalls = new WeakMap<Socket, { rounds: number; at: number }>();
+  return (socket) => {
+    const { timeout: round = 0 } = socket;
+    // Between two requests it is the time that Node keeps a connection open for.
+    if (round !== server.timeout) return void socket.destroy();
+    // It waits for us, or for the rest of a request, which has times of its own.
+    if (socket.writableLength === 0) return;
+    const now = performance.now();
+    const before = stalls.get(socket);
+    // Rounds in which something went out are not told of, so there is a gap.
+    const rounds = before && now - before.at < 1.5 * round ? before.rounds + 1 : 1;
+    if (rounds >= STALL_ROUNDS) return void socket.destroy();
+    stalls.set(socket, { rounds, at: now });
+    socket.setTimeout(round);
+  };
 }

@@ -57,7 +57,7 @@ itOnLinux('keeps a bounded number open', async () => {
 itOnLinux('two uses at once have a descriptor each, of which one stays', async () => {
   const path = join(dir, 'a');
   let release = (): void => undefined;
-  const held = open.use(path, FLAGS, () => new Promise((resolve) => (release = resolve)));
+  const held = open.use(path, FLAGS, () => new Promise<void>((resolve) => (release = resolve)));
   await fdOf(path);
   expect(await descriptors()).toBe(2);
   release();

@@ -19,15 +19,17 @@ export class OpenFiles {
   });
 
   /** Opens `path` or takes the open file. After a failure it is closed for good: a failed sync must not be tried again. */
-  async use(path: string, flags: number, work: (file: FileHandle) => Promise<void>): Promise<void> {
+  async use<T>(path: string, flags: number, work: (file: FileHandle) => Promise<T>): Promise<T> {
     const file = this.take(path) ?? (await open(path, flags, FILE_MODE));
+    let result: T;
     try {
-      await work(file);
+      result = await work(file);
     } catch (error) {
       await file.close().catch(() => undefined);
       throw error;
     }
     this.idle.set(path, file);
+    return result;
   }
 
   async closeAll(): Promise<void> {
