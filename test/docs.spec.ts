@@ -9,6 +9,15 @@ import { freePort } from './setup/free-port.js';
 
 const ROOT = process.cwd();
 const PAGES = ['README.md', 'SECURITY.md', ...inDirectory('docs', '.md')];
+/** Those, and the pages for developers. */
+const MARKDOWN = [
+  ...PAGES,
+  ...['ARCHITECTURE', 'CHANGELOG', 'CODE_OF_CONDUCT', 'CONTRIBUTING'].map((name) => `${name}.md`),
+].concat(
+  ...['decisions', 'crash', 'fuzz', 'packages/client/README.md', 'packages/client/recipes'].map((path) =>
+    path.endsWith('.md') ? [path] : inDirectory(path, '.md'),
+  ),
+);
 /** As pages write them, for the addresses of the test. */
 const [SERVER, METRICS] = ['http://localhost:3000', 'http://localhost:9464'];
 
@@ -19,6 +28,16 @@ function inDirectory(directory: string, ending: string): string[] {
 
 function read(path: string): string {
   return readFileSync(path, 'utf8');
+}
+
+/** As GitHub names them in links. */
+function headingsOf(page: string): string[] {
+  return [...page.matchAll(/^#+ (.+)$/gm)].map(([, text = '']) =>
+    text
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
 }
 
 /** They are written for bash, curl and GNU tools. */
@@ -111,13 +130,36 @@ describe('the pages', () => {
     expect(named.map(([, name = '']) => name).filter((name) => !known.includes(name))).toEqual([]);
   });
 
-  it('link to what is there', () => {
-    const broken = PAGES.flatMap((page) =>
-      [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)]
-        .filter(([, target = '']) => !existsSync(join(dirname(page), target)))
-        .map(([, target]) => `${page}: ${target}`),
+  it('list every setting', () => {
+    const listed = read('docs/reference/settings.md');
+    const settings = [...read('.env.example').matchAll(/^#?([A-Z][A-Z_0-9]+)=/gm)].map(
+      ([, name = '']) => name,
+    );
+    expect(settings.length).toBeGreaterThan(40);
+    expect(settings.filter((name) => !listed.includes(`\`${name}\``))).toEqual([]);
+  });
+
+  it('link to pages and headings that exist', () => {
+    const broken = MARKDOWN.flatMap((page) =>
+      [...read(page).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g)]
+        .filter(([, target = '', heading]) => {
+          const path = target === '' ? page : join(dirname(page), target);
+          return !existsSync(path) || (heading !== undefined && !headingsOf(read(path)).includes(heading));
+        })
+        .map(([link]) => `${page}: ${link}`),
     );
     expect(broken).toEqual([]);
+  });
+
+  it('have lines of at most 120 characters, but for tables', () => {
+    const long = MARKDOWN.flatMap((page) =>
+      read(page)
+        .split('\n')
+        .map((line, i) => ({ place: `${page}:${i + 1}`, line }))
+        .filter(({ line }) => [...line].length > 120 && !line.startsWith('|'))
+        .map(({ place }) => place),
+    );
+    expect(long).toEqual([]);
   });
 
   it('are all linked from the README', () => {
@@ -130,6 +172,7 @@ const LANGUAGES = ['caddyfile', 'haproxy', 'ini', 'js', 'json', 'mermaid', 'ngin
 
 /** Every block that no test runs; whoever adds one has to defend it here. */
 const NOT_RUN = [
+  'README.md: git clone https://git.example.org/mediadock.git && cd mediadock (the address of this repository)',
   'README.md: npm ci && npm start (installs packages and stays in the foreground; npm run smoke does the same on the built server)',
   'README.md: npm ci && npm test (runs the test that would run it)',
   'docs/clients.md: npm ci && npm pack ./packages/client --pack-destination /tmp (packages/client/test/package.spec.ts does the same in a project of its own)',
