@@ -74,6 +74,19 @@ export default {
       to: { path: ['^src/database/', 'node_modules/(pg|typeorm)/'] },
     },
     {
+      name: 'aws-inside-its-driver',
+      comment: 'Other installations need not load the SDK: only the storage module imports the driver, when it is chosen',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/storage/s3/' },
+      to: { path: 'node_modules/(@aws-sdk|@smithy)/' },
+    },
+    {
+      name: 's3-only-when-chosen',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/storage/s3/' },
+      to: { path: '^src/storage/s3/', dependencyTypesNot: ['dynamic-import', 'type-only'] },
+    },
+    {
       name: 'tests-stay-outside',
       severity: 'error',
       from: { path: '^src/', pathNot: '\\.spec\\.ts$' },

@@ -65,8 +65,29 @@ describe('loadConfig', () => {
     ['ALLOWED_TYPES', 'image/png,image/bmp'],
     ['ALLOWED_TYPES', 'image/*'],
     ['ALLOWED_TYPES', ','],
+    ['STORAGE', 'disk'],
+    ['S3_ENDPOINT', 'localhost:9000'],
+    ['S3_PREFIX', '/media'],
+    ['S3_FORCE_PATH_STYLE', 'yes'],
   ])('names %s=%s', (name, value) => {
     expect(problems({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`^${name}: `))]);
+  });
+
+  it('takes a bucket, and credentials for it or none', () => {
+    const s3 = { STORAGE: 's3', S3_BUCKET: 'media', S3_PREFIX: 'a/b' };
+    expect(loadConfig({ JWT_SECRET: SECRET, ...s3 }).storage).toEqual({
+      driver: 's3',
+      bucket: 'media',
+      endpoint: undefined,
+      region: 'us-east-1',
+      prefix: 'a/b/',
+      forcePathStyle: false,
+      credentials: undefined,
+    });
+    expect(problems({ STORAGE: 's3' })).toEqual(['S3_BUCKET: must be set with STORAGE=s3']);
+    expect(problems({ ...s3, S3_ACCESS_KEY_ID: 'x' })).toEqual([
+      expect.stringMatching(/^S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY: /),
+    ]);
   });
 
   it('names the media types that it does not know', () => {

@@ -16,6 +16,20 @@ export type TokenKeys =
   | { readonly source: 'secret'; readonly key: KeyObject; readonly algorithms: readonly string[] }
   | { readonly source: 'jwks'; readonly url: URL; readonly algorithms: readonly string[] };
 
+/** A bucket of an object store. */
+export interface S3Settings {
+  readonly driver: 's3';
+  readonly bucket: string;
+  /** Unset: that of AWS for the region. */
+  readonly endpoint: string | undefined;
+  readonly region: string;
+  /** What every key starts with: empty, or with a last slash. */
+  readonly prefix: string;
+  readonly forcePathStyle: boolean;
+  /** Unset: what the SDK finds by itself. */
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
+}
+
 /** Room in a chunk request for all that is not the chunk. */
 const FORM_BYTES = 64 * 1024;
 
@@ -45,6 +59,8 @@ export class Config {
   readonly workers: number;
   /** Absolute path. */
   readonly dataDir: string;
+  /** Where the bytes are: in `dataDir`, or in a bucket, with only scratch files in `dataDir`. */
+  readonly storage: { readonly driver: 'local' } | S3Settings;
   readonly database: {
     readonly url: string | undefined;
     readonly poolSize: number;
@@ -120,6 +136,7 @@ export class Config {
     this.metricsHost = env.METRICS_HOST;
     this.workers = env.WORKERS === 'auto' ? availableParallelism() : Number(env.WORKERS);
     this.dataDir = resolve(env.DATA_DIR);
+    this.storage = env.STORAGE === 's3' ? s3Settings(env) : { driver: 'local' };
     this.database = {
       url: env.DATABASE_URL,
       poolSize: env.DATABASE_POOL_SIZE,
@@ -296,6 +313,22 @@ function limits(env: Environment): Config['limits'] {
     reservedBytes: env.USER_MAX_RESERVED_BYTES,
     storedBytes: env.USER_MAX_STORED_BYTES,
     diskReserveBytes: env.DISK_RESERVE_BYTES,
+  };
+}
+
+function s3Settings(env: Environment): S3Settings {
+  const { S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey, S3_PREFIX: prefix } = env;
+  if (!env.S3_BUCKET) throw new ConfigError(['S3_BUCKET: must be set with STORAGE=s3']);
+  if ((accessKeyId === undefined) !== (secretAccessKey === undefined))
+    throw new ConfigError(['S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY: must be set together, or neither']);
+  return {
+    driver: 's3',
+    bucket: env.S3_BUCKET,
+    endpoint: env.S3_ENDPOINT,
+    region: env.S3_REGION,
+    prefix: prefix ? `${withoutLastSlash(prefix)}/` : '',
+    forcePathStyle: env.S3_FORCE_PATH_STYLE === 'true',
+    credentials: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
   };
 }
 

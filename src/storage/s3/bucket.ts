@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import {
+  CopyObjectCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  paginateListObjectsV2,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { ServiceUnavailable } from '../../errors/app-error.js';
+import { resumed } from './resumed.js';
+import { reaching, statusOf, unlessMissing } from './s3.errors.js';
+
+/** For a call with all its attempts. */
+const PATIENCE_MS = 15_000;
+
+/**
+ * The objects of a bucket below a prefix. Relies on nothing that stores differ in: no conditional writes, no ETags, no
+ * checksums but MD5.
+ */
+export class Bucket {
+  constructor(
+    readonly client: S3Client,
+    readonly name: string,
+    private readonly prefix: string,
+  ) {}
+
+  at(key: string): { Bucket: string; Key: string } {
+    return { Bucket: this.name, Key: `${this.prefix}${key}` };
+  }
+
+  /** Writes an object, or writes over one. Durable when this resolves. */
+  async put(key: string, bytes: Buffer): Promise<void> {
+    const command = new PutObjectCommand({ ...this.at(key), ...bodyOf(bytes) });
+    await reaching(() => this.client.send(command, patience()));
+  }
+
+  /** Writes an object under a new key: after a failure the object itself tells whether it was written. */
+  async create(key: string, size: number, write: () => Promise<unknown>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      if ((await this.size(key).catch(() => undefined)) !== size) throw error;
+    }
+  }
+
+  /** Streams bytes `start` to `end`, fewer where the object ends; undefined if there is no such object. */
+  async get(key: string, start: number, end: number): Promise<Readable | undefined> {
+    const answer = await reaching(() => this.open(key, start, end));
+    if (!answer) return undefined;
+    const last = start + (answer.ContentLength ?? 0) - 1;
+    return resumed(answer.Body as Readable, { start, end: last }, async (position) => {
+      const rest = await reaching(() => this.open(key, position, last));
+      if (!rest) throw new ServiceUnavailable('The bytes are gone');
+      return rest.Body as Readable;
+    });
+  }
+
+  private async open(key: string, start: number, end: number) {
+    const command = new GetObjectCommand({ ...this.at(key), Range: `bytes=${start}-${end}` });
+    return await unlessMissing(this.client.send(command));
+  }
+
+  /** Reads what `get` streams; nothing past the end. */
+  async read(key: string, start: number, length: number): Promise<Buffer | undefined> {
+    try {
+      const stream = await this.get(key, start, start + length - 1);
+      return stream && (await buffer(stream));
+    } catch (error) {
+      if (statusOf((error as Error).cause) === 416) return Buffer.alloc(0);
+      throw error;
+    }
+  }
+
+  /** Returns the length in bytes; undefined if there is no such object. */
+  async size(key: string): Promise<number | undefined> {
+    const head = new HeadObjectCommand(this.at(key));
+    return (await reaching(() => unlessMissing(this.client.send(head, patience()))))?.ContentLength;
+  }
+
+  async remove(key: string): Promise<void> {
+    const command = new DeleteObjectCommand(this.at(key));
+    await reaching(() => unlessMissing(this.client.send(command, patience())));
+  }
+
+  /** Copies, then removes: repeated, it goes on. */
+  async move(key: string, newKey: string): Promise<void> {
+    const { Bucket, Key } = this.at(key);
+    const copy = new CopyObjectCommand({ ...this.at(newKey), CopySource: encodeURI(`${Bucket}/${Key}`) });
+    if (await reaching(() => unlessMissing(this.client.send(copy, patience())))) await this.remove(key);
+  }
+
+  /** Lists keys in pages. */
+  async *list(start: string): AsyncGenerator<{ readonly key: string; readonly changedAt: Date }[]> {
+    const { Bucket, Key } = this.at(start);
+    const pages = paginateListObjectsV2({ client: this.client }, { Bucket, Prefix: Key });
+    for (;;) {
+      const { done, value } = await reaching(() => pages.next());
+      if (done) return;
+      yield (value.Contents ?? []).map(({ Key = '', LastModified = new Date() }) => ({
+        key: Key.slice(this.prefix.length),
+        changedAt: LastModified,
+      }));
+    }
+  }
+}
+
+/** Stores refuse a body without its length, and with another MD5. */
+export function bodyOf(bytes: Buffer) {
+  const md5 = createHash('md5').update(bytes).digest('base64');
+  return { Body: bytes, ContentLength: bytes.length, ContentMD5: md5 };
+}
+
+export function patience(): { abortSignal: AbortSignal } {
+  return { abortSignal: AbortSignal.timeout(PATIENCE_MS) };
+}

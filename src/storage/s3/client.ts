@@ -1,0 +1,29 @@
+import { S3Client } from '@aws-sdk/client-s3';
+import type { S3Settings } from '../../config/config.js';
+
+const AGENT = { keepAlive: true, maxSockets: Infinity };
+
+/**
+ * Checksums in headers or trailers only where S3 demands them: not every store knows them, and some refuse bodies without a
+ * length. Content-MD5, which all know, protects what is sent. Signals to a store that hangs: see `requestTimeout`.
+ */
+export function createClient({ endpoint, credentials, region, forcePathStyle }: S3Settings): S3Client {
+  return new S3Client({
+    region,
+    forcePathStyle,
+    ...(endpoint !== undefined && { endpoint }),
+    ...(credentials && { credentials }),
+    maxAttempts: 3,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: {
+      connectionTimeout: 2000,
+      // Up to the head of the answer; what comes after it may pause for as long as `socketTimeout`.
+      requestTimeout: 8000,
+      throwOnRequestTimeout: true,
+      socketTimeout: 8000,
+      httpAgent: AGENT,
+      httpsAgent: AGENT,
+    },
+  });
+}

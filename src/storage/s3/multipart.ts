@@ -1,0 +1,64 @@
+import type { FileHandle } from 'node:fs/promises';
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  ListMultipartUploadsCommand,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
+import { readAt } from '../local/files.js';
+import { bodyOf, patience, type Bucket } from './bucket.js';
+import { reaching } from './s3.errors.js';
+
+/** What is longer goes up in pieces of this length, which have to be 5 MiB at least. */
+const PIECE_BYTES = 8 * 1024 * 1024;
+/** As long as no upload takes. */
+const FORGOTTEN_MS = 24 * 3600 * 1000;
+
+/** Puts a local file under a new key, with one piece of it in memory. */
+export async function putFile(bucket: Bucket, key: string, file: FileHandle): Promise<void> {
+  const { size } = await file.stat();
+  await bucket.create(key, size, async () => {
+    if (size > PIECE_BYTES) await reaching(() => putInPieces(bucket, key, file, size));
+    else await bucket.put(key, await readAt(file, size, 0));
+  });
+}
+
+async function putInPieces(bucket: Bucket, key: string, file: FileHandle, size: number): Promise<void> {
+  const { client } = bucket;
+  const { UploadId } = await client.send(new CreateMultipartUploadCommand(bucket.at(key)), patience());
+  const upload = { ...bucket.at(key), UploadId };
+  try {
+    const Parts = [];
+    for (let PartNumber = 1; (PartNumber - 1) * PIECE_BYTES < size; PartNumber++) {
+      const piece = bodyOf(await readAt(file, PIECE_BYTES, (PartNumber - 1) * PIECE_BYTES));
+      const { ETag } = await client.send(
+        new UploadPartCommand({ ...upload, PartNumber, ...piece }),
+        patience(),
+      );
+      Parts.push({ PartNumber, ETag });
+    }
+    const command = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } });
+    await client.send(command, patience());
+  } catch (error) {
+    // Nothing if it was completed after all: only the object can tell.
+    await client.send(new AbortMultipartUploadCommand(upload), patience()).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Removes the pieces of uploads that a crash cut short: they are paid for, and no listing of objects shows them. */
+export async function abortForgotten(bucket: Bucket): Promise<void> {
+  const { client } = bucket;
+  const { Bucket, Key: Prefix } = bucket.at('');
+  await reaching(async () => {
+    // A thousand at most; the next start goes on.
+    const { Uploads = [] } = await client.send(
+      new ListMultipartUploadsCommand({ Bucket, Prefix }),
+      patience(),
+    );
+    for (const { Key, UploadId, Initiated = new Date() } of Uploads)
+      if (Initiated.getTime() < Date.now() - FORGOTTEN_MS)
+        await client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }), patience());
+  });
+}

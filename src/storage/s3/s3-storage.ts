@@ -1,0 +1,172 @@
+import { randomBytes } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { atOnce } from '../../concurrency/at-once.js';
+import type { S3Settings } from '../../config/config.js';
+import { ServiceUnavailable } from '../../errors/app-error.js';
+import { BlobStorage, type Area, type PartRange, type ScratchFile } from '../blob-storage.js';
+import { writeAt } from '../local/files.js';
+import { Bucket } from './bucket.js';
+import { createClient } from './client.js';
+import { abortForgotten, putFile } from './multipart.js';
+import { Scratch } from './scratch.js';
+import { checkBucket } from './start-check.js';
+
+/** Requests of one completion at the same time. */
+const AT_ONCE = 16;
+
+const DATABASE_ID = 'database-id';
+const PROBE = 'probe';
+
+/**
+ * Blobs as objects: `uploads/<upload id>/<random>`, `files/<key>`, `thumbnails/<key>`, `quarantine/<key>`. An object never
+ * changes, so each chunk is a part of its own. Nothing of value is on the machine.
+ */
+@Injectable()
+export class S3Storage extends BlobStorage implements OnModuleInit, OnModuleDestroy {
+  private readonly bucket: Bucket;
+  private readonly scratch: Scratch;
+  private isFailing = false;
+
+  constructor(
+    private readonly settings: S3Settings,
+    dataDir: string,
+  ) {
+    super();
+    this.bucket = new Bucket(createClient(settings), settings.bucket, settings.prefix);
+    this.scratch = new Scratch(join(dataDir, 'scratch'));
+  }
+
+  async onModuleInit(): Promise<void> {
+    await this.scratch.prepare();
+    await checkBucket(this.bucket, this.settings);
+    await abortForgotten(this.bucket).catch(() => undefined); // Tidiness: some stores do not know the call.
+  }
+
+  onModuleDestroy(): void {
+    this.bucket.client.destroy();
+  }
+
+  async createPart(uploadId: string, bytes: Buffer): Promise<string> {
+    const name = `${uploadId}/${randomBytes(8).toString('hex')}`;
+    await this.put('uploads', name, bytes);
+    return name;
+  }
+
+  appendPart(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  async withUpload<T>(
+    _uploadId: string,
+    parts: readonly PartRange[],
+    work: (scratch: ScratchFile) => Promise<T>,
+  ): Promise<T> {
+    let position = 0;
+    const pieces = parts.map(({ name, length }) => ({
+      name,
+      length,
+      position: (position += length) - length,
+    }));
+    return await this.scratch.use(async (file) => {
+      await atOnce(AT_ONCE, pieces, async (piece) => this.fetch('uploads', piece.name, piece, file));
+      const publish = (key: string) => this.writing(() => putFile(this.bucket, `files/${key}`, file));
+      return await work({ file, publish });
+    });
+  }
+
+  async withFile<T>(key: string, work: (file: FileHandle) => Promise<T>): Promise<T> {
+    return await this.scratch.use(async (file) => {
+      const length = (await this.size('files', key)) ?? 0;
+      await this.fetch('files', key, { position: 0, length }, file);
+      return await work(file);
+    });
+  }
+
+  async put(area: Area, name: string, bytes: Buffer): Promise<void> {
+    const key = `${area}/${name}`;
+    await this.writing(() => this.bucket.create(key, bytes.length, () => this.bucket.put(key, bytes)));
+  }
+
+  async read(area: Area, name: string, position: number, length: number): Promise<Buffer | undefined> {
+    return await this.bucket.read(`${area}/${name}`, position, length);
+  }
+
+  async stream(area: Area, name: string, start: number, end: number): Promise<Readable | undefined> {
+    return await this.bucket.get(`${area}/${name}`, start, end);
+  }
+
+  async size(area: Area, name: string): Promise<number | undefined> {
+    return await this.bucket.size(`${area}/${name}`);
+  }
+
+  async remove(area: Area, name: string): Promise<void> {
+    await this.bucket.remove(`${area}/${name}`);
+  }
+
+  override async removeAll(area: Area, names: readonly string[]): Promise<void> {
+    await atOnce(AT_ONCE, names, (name) => this.remove(area, name));
+  }
+
+  async move(area: Area, name: string, target: Area, newName: string): Promise<void> {
+    await this.bucket.move(`${area}/${name}`, `${target}/${newName}`);
+  }
+
+  async *listOld(area: Area, ageSeconds: number, batchSize: number): AsyncGenerator<string[]> {
+    for await (const page of this.bucket.list(`${area}/`)) {
+      const latest = Date.now() - ageSeconds * 1000;
+      const old = page.filter(({ changedAt }) => changedAt.getTime() <= latest);
+      const names = old.map(({ key }) => key.slice(area.length + 1));
+      for (let i = 0; i < names.length; i += batchSize) yield names.slice(i, i + batchSize);
+    }
+  }
+
+  space(): Promise<{ free: number; total: number }> {
+    return Promise.resolve({ free: Infinity, total: Infinity });
+  }
+
+  /** Looks; after a failed write, writes. */
+  async isHealthy(): Promise<boolean> {
+    if (this.isFailing) await this.writing(() => this.bucket.put(PROBE, Buffer.from(PROBE)));
+    else await this.bucket.size(DATABASE_ID);
+    return true;
+  }
+
+  get place() {
+    const { bucket, prefix } = this.settings;
+    return { settings: 'S3_BUCKET', address: `the object ${prefix}${DATABASE_ID} of bucket ${bucket}` };
+  }
+
+  async readDatabaseId(): Promise<string | undefined> {
+    return (await this.bucket.read(DATABASE_ID, 0, 100))?.toString().trim();
+  }
+
+  async writeDatabaseId(id: string): Promise<void> {
+    await this.bucket.put(DATABASE_ID, Buffer.from(`${id}\n`));
+  }
+
+  private async writing(write: () => Promise<void>): Promise<void> {
+    await write().catch((error: unknown) => {
+      this.isFailing = true;
+      throw error;
+    });
+    this.isFailing = false;
+  }
+
+  /** Copies the first bytes of a blob to a place in a local file. */
+  private async fetch(
+    area: Area,
+    name: string,
+    { position, length }: { readonly position: number; readonly length: number },
+    file: FileHandle,
+  ): Promise<void> {
+    let end = position;
+    for await (const bytes of (await this.stream(area, name, 0, length - 1)) ?? []) {
+      await writeAt(file, bytes as Buffer, end);
+      end += (bytes as Buffer).length;
+    }
+    if (end < position + length) throw new ServiceUnavailable('The bytes are gone, or fewer than they were');
+  }
+}
