@@ -75,7 +75,8 @@ export default {
     },
     {
       name: 'aws-inside-its-driver',
-      comment: 'Other installations need not load the SDK: only the storage module imports the driver, when it is chosen',
+      comment:
+        'Other installations need not load the SDK: only the storage module imports the driver, when it is chosen',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/storage/s3/' },
       to: { path: 'node_modules/(@aws-sdk|@smithy)/' },
