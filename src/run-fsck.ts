@@ -38,7 +38,7 @@ async function check(config: Config, connection: Connection, isFixing: boolean):
   let found = 0;
   for await (const { fault, subject, detail, remedy, fix } of app.get(Fsck).check()) {
     found++;
-    console.log(`${fault}: ${subject}: ${detail}; ${isFixing ? 'done' : 'to mend'}: ${remedy}`);
+    console.log(`${fault}: ${subject}: ${detail}; ${isFixing ? 'done' : 'to repair'}: ${remedy}`);
     if (isFixing) await fix();
   }
   await app.close();

@@ -32,7 +32,7 @@ async function expectTaken(file: Buffer, fileName: string, mime: string, saved: 
   expect(Buffer.from(await response.arrayBuffer()).equals(file)).toBe(true);
 }
 
-const MACROS = 'Documents with macros are not taken';
+const MACROS = 'Documents with macros are not accepted';
 const PASSWORD = 'The document is protected by a password';
 const WORD = 'application/msword';
 const EXCEL = 'application/vnd.ms-excel';
@@ -194,7 +194,7 @@ describe('a file of an old Office program', () => {
       { name: 'Workbook', data: Buffer.alloc(1_000_000, Buffer.from([1, 0, 0, 0])) },
     ]);
     const start = performance.now();
-    expect((await send(file, 'a.xls')).body.detail).toBe('The file is damaged or cut short');
+    expect((await send(file, 'a.xls')).body.detail).toBe('The file is damaged or truncated');
     expect(performance.now() - start).toBeLessThan(2000);
   });
 
@@ -484,7 +484,7 @@ describe('a package of an Office program', () => {
       'with two names for one entry',
       zip(openXml('docx').map((entry) => withUnicodeName(entry, 'word/vbaProject.bin'))),
       'application/zip',
-      'The archive has an entry of a strange name',
+      'The archive has an entry with an invalid name',
     ],
     [
       'with words behind its end',

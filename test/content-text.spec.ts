@@ -173,9 +173,9 @@ describe('a refusal', () => {
     const first = (file: Buffer, total: number) =>
       client.chunk(file, { range: `0-${file.length - 1}/${total}` });
     const { body: image } = await first(await png(60, 60), 5_242_881);
-    expect(image.detail).toBe('The image is too large: it may have at most 5 MB');
+    expect(image.detail).toBe('The image is too large: images may be up to 5 MB');
     const { body: document } = await first(pdf(300), 52_428_801);
-    expect(document.detail).toBe('The document is too large: it may have at most 50 MB');
+    expect(document.detail).toBe('The document is too large: documents may be up to 50 MB');
   });
 
   it.each<[string, ChunkOptions]>([

@@ -350,7 +350,7 @@ describe('a first chunk too small to tell', () => {
     expect([answer.status, answer.body.code]).toEqual([413, 'upload-too-large']);
     await expectRejected(body.upload_id, {
       code: 'upload-too-large',
-      detail: 'The image is too large: it may have at most 5 MB',
+      detail: 'The image is too large: images may be up to 5 MB',
     });
   });
 });
@@ -358,7 +358,7 @@ describe('a first chunk too small to tell', () => {
 const HIDDEN_ZIP = 'An archive is hidden in the file';
 const HIDDEN_MARKUP = 'Markup is hidden in the file';
 const UNREADABLE = 'The image is damaged or has too many pixels or frames';
-const MACROS = 'Documents with macros are not taken';
+const MACROS = 'Documents with macros are not accepted';
 const ACCEPTED =
   'Accepted are JPG, PNG, GIF, WEBP, PDF, DOC, XLS, PPT, DOCX, XLSX, PPTX, ODT, ODS, ODP, TXT, CSV';
 const unknown = (kind: string | null) =>
@@ -390,7 +390,7 @@ describe('a whole file that is not what its head promised', () => {
       'PDF without an end and HTML',
       joined(withoutEnd, script),
       'text/html',
-      'The PDF is cut short: its end is missing',
+      'The PDF is truncated: its end is missing',
     ],
     ['PDF and ZIP', behind(pdf(300_000)), 'application/zip', HIDDEN_ZIP],
     [
@@ -467,13 +467,13 @@ describe('a whole file that is not what its head promised', () => {
       'a DOCX with two documents of one name',
       () => zip([...openXml('docx'), { name: 'Word/Document.xml', data: 'x' }]),
       'application/zip',
-      'The archive has two entries of one name',
+      'The archive has two entries with the same name',
     ],
     [
       'a DOCX that leads out of its folder',
       () => docx([{ name: 'word/../../../etc/passwd', data: 'x' }]),
       'application/zip',
-      'The archive has an entry of a strange name',
+      'The archive has an entry with an invalid name',
     ],
     [
       'an installer',
@@ -537,17 +537,17 @@ describe('a bomb', () => {
     [
       'a DOCX of 100 MiB of zeros',
       () => docx([{ name: 'word/a.xml', data: zeros }]),
-      'The archive unpacks to too much',
+      'The archive unpacks to too much data',
     ],
     [
       'a DOCX that says it unpacks to 4 GiB',
       () => docx([{ name: 'word/a.xml', data: noise(2 * MIB), unpacked: 0xfffffffe }]),
-      'The archive unpacks to too much',
+      'The archive unpacks to too much data',
     ],
     [
       'a DOCX whose entries share their bytes',
       () => zip([...openXml('docx'), ...many(200).map((entry) => ({ ...entry, at: 0 }))]),
-      'The archive has entries within each other',
+      'The archive has overlapping entries',
     ],
     [
       'a DOCX whose list of types hides 100 MiB',

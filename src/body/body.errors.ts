@@ -3,7 +3,7 @@ import { AppError, ServiceUnavailable } from '../errors/app-error.js';
 export class BodyTooLarge extends AppError {
   /** @param hangUp the rest is too much to read away for the sake of a polite answer */
   constructor(maxBytes: number, hangUp = false) {
-    super('body-too-large', 413, `The request body may have at most ${maxBytes} bytes`, {
+    super('body-too-large', 413, `The request body may be at most ${maxBytes} bytes`, {
       action: 'fix-request',
       members: { max_bytes: maxBytes },
       ...(hangUp && { headers: { Connection: 'close' } }),
@@ -14,14 +14,14 @@ export class BodyTooLarge extends AppError {
 /** As many bodies are in memory as may be. */
 export class ServerBusy extends ServiceUnavailable {
   constructor() {
-    super('The server has as many uploads in hand as it can hold');
+    super('The server is busy with other uploads; try again');
   }
 }
 
 /** A body that trickles in: whoever sends it holds a connection and memory for nothing. */
 export class BodyTooSlow extends AppError {
   constructor(bytesPerSecond: number) {
-    super('body-too-slow', 408, `A body must come in at ${bytesPerSecond} bytes per second or faster`, {
+    super('body-too-slow', 408, `The request body arrived at less than ${bytesPerSecond} bytes per second`, {
       action: 'resend-chunk',
       headers: { Connection: 'close' },
     });

@@ -18,7 +18,10 @@ const CRLF = '\r\n';
 export function boundaryOf(mediaType: string | undefined): string | undefined {
   if (mediaType === undefined || !/^multipart\//i.test(mediaType)) return undefined;
   if (!/^multipart\/form-data\s*(;|$)/i.test(mediaType)) {
-    throw new MultipartError('unsupported-multipart', 'The only multipart type taken is multipart/form-data');
+    throw new MultipartError(
+      'unsupported-multipart',
+      'The only supported multipart type is multipart/form-data',
+    );
   }
   const boundaries = [...mediaType.matchAll(/;\s*boundary=(?:"([^"]*)"|([^\s;"]*))/gi)];
   const boundary = boundaries[0]?.[1] ?? boundaries[0]?.[2] ?? '';
@@ -57,7 +60,10 @@ function isClosed(body: Buffer, at: number): boolean {
   const rest = body.toString('latin1', at, at + 2);
   if (rest === CRLF) return false;
   if (rest !== '--')
-    throw new MultipartError('bad-boundary', 'A boundary is cut short or followed by other characters');
+    throw new MultipartError(
+      'bad-boundary',
+      'A multipart boundary is truncated or followed by other characters',
+    );
   const trailing = body.toString('latin1', at + 2, at + 5);
   if (trailing !== '' && trailing !== CRLF)
     throw new MultipartError('trailing-bytes', 'There are bytes after the last boundary');
@@ -66,11 +72,12 @@ function isClosed(body: Buffer, at: number): boolean {
 
 function readPart(body: Buffer, start: number, delimiter: Buffer): { part: Part; end: number } {
   const headEnd = body.indexOf(CRLF + CRLF, start, 'latin1');
-  if (headEnd < 0) throw new MultipartError('truncated-multipart', 'The body ends inside the head of a part');
+  if (headEnd < 0)
+    throw new MultipartError('truncated-multipart', 'The body ends inside the headers of a part');
   if (headEnd - start > MAX_HEADER_BYTES) {
     throw new MultipartError(
       'part-header-too-large',
-      `The head of a part has more than ${MAX_HEADER_BYTES} bytes`,
+      `The headers of a part have more than ${MAX_HEADER_BYTES} bytes`,
     );
   }
   const dataStart = headEnd + 2 * CRLF.length;
@@ -94,7 +101,7 @@ function readHead(text: string): Omit<Part, 'data'> {
   if (!/^(7bit|8bit|binary)$/i.test(encoding)) {
     throw new MultipartError(
       'encoded-part',
-      'Parts are taken as they are, without Content-Transfer-Encoding',
+      'Content-Transfer-Encoding is not supported: send the bytes as they are',
     );
   }
   return { ...readDisposition(headers.get('content-disposition')), contentType: headers.get('content-type') };

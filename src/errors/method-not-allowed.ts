@@ -4,7 +4,7 @@ import { AppError } from './app-error.js';
 /** The address is right and the method is not (RFC 9110, 15.5.6). */
 export class MethodNotAllowed extends AppError {
   constructor(allowed: readonly string[]) {
-    super('method-not-allowed', 405, `This address takes ${allowed.join(', ')}`, {
+    super('method-not-allowed', 405, `This URL supports only ${allowed.join(', ')}`, {
       action: 'fix-request',
       headers: { Allow: allowed.join(', ') },
     });

@@ -65,7 +65,7 @@ function fromHttpException(error: HttpException): AppError {
   const code = CODES[status] ?? `http-${status}`;
   const action = status >= 500 ? 'wait' : 'fix-request';
   // Nest's words for a missing route repeat the URL, which may hold an upload id.
-  const detail = status === 404 ? 'There is nothing at this address' : error.message;
+  const detail = status === 404 ? 'There is nothing at this URL' : error.message;
   return new AppError(code, status, detail, { action, cause: error });
 }
 

@@ -14,7 +14,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'body-too-large', 'The chunk extensions are too large'],
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'request-timeout', 'The request did not arrive in time'],
 };
-const CONNECT: Refusal = [400, 'bad-request', 'CONNECT is for proxies, and this is none'];
+const CONNECT: Refusal = [400, 'bad-request', 'CONNECT is not supported: this server is not a proxy'];
 const MALFORMED: Refusal = [400, 'malformed-request', 'The request is not well-formed HTTP'];
 
 /** How long a client may leave the answers before it unread. */

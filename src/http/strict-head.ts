@@ -57,7 +57,7 @@ class TooManyHeaders extends AppError {
 
 class RepeatedHeader extends AppError {
   constructor(name: string) {
-    super('repeated-header', 400, 'The header may stand in a request once', {
+    super('repeated-header', 400, 'The header may appear only once', {
       action: 'fix-request',
       field: name,
     });
@@ -66,7 +66,7 @@ class RepeatedHeader extends AppError {
 
 class ExpectationFailed extends AppError {
   constructor() {
-    super('expectation-failed', 417, 'No expectation but 100-continue can be met (RFC 9110, 10.1.1)', {
+    super('expectation-failed', 417, 'The only supported Expect header is 100-continue (RFC 9110, 10.1.1)', {
       action: 'fix-request',
     });
   }

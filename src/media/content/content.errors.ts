@@ -37,7 +37,7 @@ function kindOf(mime: string): string {
 
 export class UploadTooLarge extends AppError {
   constructor(kind: 'image' | 'document', maxBytes: number) {
-    super('upload-too-large', 413, `The ${kind} is too large: it may have at most ${byteSize(maxBytes)}`, {
+    super('upload-too-large', 413, `The ${kind} is too large: ${kind}s may be up to ${byteSize(maxBytes)}`, {
       action: 'give-up',
       members: { kind, max_bytes: maxBytes },
     });
@@ -60,7 +60,7 @@ export class ImageTooCostly extends AppError {
     super(
       'image-too-costly',
       413,
-      'The image has to be turned, which takes more memory, time or space than there is: send it upright',
+      'Turning the image upright takes too much memory, time or space: upload it upright',
       { action: 'give-up', cause },
     );
   }
@@ -68,7 +68,7 @@ export class ImageTooCostly extends AppError {
 
 export class NotAnImage extends AppError {
   constructor(detected: string) {
-    super('not-an-image', 400, 'type says image, the bytes say otherwise', {
+    super('not-an-image', 400, 'The type is image, but the content is not an image', {
       action: 'fix-request',
       field: 'type',
       members: { detected },

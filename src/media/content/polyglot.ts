@@ -41,7 +41,7 @@ export async function stowaway(
   if (tag !== undefined)
     return refused(
       tag.startsWith('<?') ? 'application/x-httpd-php' : 'text/html',
-      rest.isCut ? 'The PDF is cut short: its end is missing' : 'Markup is hidden in the file',
+      rest.isCut ? 'The PDF is truncated: its end is missing' : 'Markup is hidden in the file',
     );
   if (mime !== 'image/jpeg' && mime !== 'application/pdf' && !isBlank(bytes))
     return refused(null, 'There are bytes after the end of the image');

@@ -21,7 +21,7 @@ export interface Undecided {
   readonly detected: string | null;
 }
 
-export const WITH_MACROS = 'Documents with macros are not taken';
+export const WITH_MACROS = 'Documents with macros are not accepted';
 export const WITH_PASSWORD = 'The document is protected by a password';
 
 export function accepted(mime: string): Accepted | Refused {

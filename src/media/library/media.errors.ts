@@ -2,14 +2,14 @@ import { AppError } from '../../errors/app-error.js';
 
 export class MediaNotFound extends AppError {
   constructor() {
-    super('media-not-found', 404, 'There is no such media', { action: 'give-up' });
+    super('media-not-found', 404, 'There is no such media item', { action: 'give-up' });
   }
 }
 
 /** The same search would take as long again. */
 export class SearchTooSlow extends AppError {
   constructor(cause?: unknown) {
-    super('search-too-slow', 400, 'The search took too long: search for a longer text, or for one type', {
+    super('search-too-slow', 400, 'The search took too long: use a longer search text, or a single type', {
       action: 'fix-request',
       field: 'search',
       cause,
@@ -25,13 +25,13 @@ export class FileNotFound extends AppError {
 
 export class InvalidSignature extends AppError {
   constructor() {
-    super('invalid-signature', 403, 'The URL is not one that a Media gave', { action: 'fix-request' });
+    super('invalid-signature', 403, 'The signature of the URL is not valid', { action: 'fix-request' });
   }
 }
 
 export class ExpiredUrl extends AppError {
   constructor() {
-    super('expired-url', 403, 'The URL has expired: get a new one from the Media', {
+    super('expired-url', 403, 'The URL has expired: read the media item again for a new one', {
       action: 'fix-request',
     });
   }
@@ -39,7 +39,7 @@ export class ExpiredUrl extends AppError {
 
 export class PreconditionFailed extends AppError {
   constructor(cause?: unknown) {
-    super('precondition-failed', 412, 'The file is another one than the request is made for', {
+    super('precondition-failed', 412, 'The file does not match If-Match or If-Unmodified-Since', {
       action: 'fix-request',
       cause,
     });

@@ -49,7 +49,7 @@ export const inconsistentLength = (total: number) =>
   });
 
 export const checksumMismatch = (offset: number) =>
-  problem('checksum-mismatch', 400, 'restart', 'Checksum mismatch: the stored bytes have another md5', {
+  problem('checksum-mismatch', 400, 'restart', 'Checksum mismatch: the stored bytes have a different MD5', {
     field: 'md5',
     ...at(offset),
   });
@@ -59,12 +59,12 @@ export const chunkLengthMismatch = (announced: number, received: number) =>
     'chunk-length-mismatch',
     400,
     'resend-chunk',
-    `Content-Range says ${announced} bytes, the part has ${received}`,
+    `Content-Range says ${announced} bytes, but the part has ${received}`,
     { field: 'Content-Range' },
   );
 
 export const chunkTooLarge = (maxBytes: number) =>
-  problem('chunk-too-large', 413, 'fix-request', `A chunk may have at most ${maxBytes} bytes`, {
+  problem('chunk-too-large', 413, 'fix-request', `A chunk may be at most ${maxBytes} bytes`, {
     members: { max_bytes: maxBytes },
   });
 
@@ -87,7 +87,7 @@ export const reservedQuotaExceeded = (maxBytes: number) =>
     'quota-exceeded',
     429,
     'wait',
-    `Open uploads may have ${byteSize(maxBytes)}; finish or cancel one`,
+    `Open uploads may reserve ${byteSize(maxBytes)} in total; finish or cancel one`,
     {
       members: { quota: 'reserved', max_bytes: maxBytes },
       ...LATER,
@@ -96,7 +96,7 @@ export const reservedQuotaExceeded = (maxBytes: number) =>
 
 /** The finished files leave no room for this one until some are deleted. */
 export const storedQuotaExceeded = (maxBytes: number) =>
-  problem('quota-exceeded', 413, 'give-up', `Files may have ${byteSize(maxBytes)} together; delete some`, {
+  problem('quota-exceeded', 413, 'give-up', `Files may use ${byteSize(maxBytes)} in total; delete some`, {
     members: { quota: 'stored', max_bytes: maxBytes },
   });
 
@@ -113,10 +113,18 @@ export const malformedContentRange = (value = '') => {
 };
 
 export const missingContentRange = () =>
-  new InvalidRequest('Content-Range', 'Send a Content-Range with upload_id', 'missing-content-range');
+  new InvalidRequest(
+    'Content-Range',
+    'A chunk with an upload_id needs a Content-Range',
+    'missing-content-range',
+  );
 
 export const missingChunk = () =>
-  new InvalidRequest('image', 'Send one file part named image, document or file, not empty', 'missing-chunk');
+  new InvalidRequest(
+    'image',
+    'Send one file part named image, document or file that is not empty',
+    'missing-chunk',
+  );
 
 export const emptyFile = () => new InvalidRequest('image', EMPTY, 'missing-chunk');
 

@@ -27,7 +27,7 @@ export async function oldOfficeType(read: Read, total: number): Promise<Accepted
     return await typeOf(await CompoundFile.open(read, total));
   } catch (error) {
     if (error instanceof BadCompoundFile)
-      return refused('application/x-cfb', 'The file is damaged or cut short');
+      return refused('application/x-cfb', 'The file is damaged or truncated');
     throw error;
   }
 }

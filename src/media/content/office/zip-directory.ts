@@ -89,7 +89,7 @@ export async function readDirectory(file: FileHandle, total: number): Promise<re
   if (count > MOST_ENTRIES) throw new BadZip(`The archive has more than ${MOST_ENTRIES} entries`);
   if (directorySize > MOST_DIRECTORY_BYTES) throw new BadZip('The directory of the archive is too long');
   if (directoryAt + directorySize !== record.at)
-    throw new BadZip('The archive is damaged: its directory is elsewhere');
+    throw new BadZip('The archive is damaged: its directory is misplaced');
   const start = Math.min(directoryAt, total - tailBytes);
   const entries = await parse(await readAt(file, record.end - start, start), start, record.end);
   check(entries, record, total);
@@ -121,7 +121,7 @@ function toZipEntry(entry: Entry): ZipEntry {
   if (entry.isEncrypted()) throw new BadZip('The archive is encrypted');
   if (!entry.canDecodeFileData() || extraFieldLength > MOST_EXTRA_BYTES)
     throw new BadZip('The archive is packed in an unusual way');
-  if (isStrange(entry)) throw new BadZip('The archive has an entry of a strange name');
+  if (isStrange(entry)) throw new BadZip('The archive has an entry with an invalid name');
   return {
     name: nameOf(entry.fileNameRaw),
     at: entry.relativeOffsetOfLocalHeader,
@@ -177,12 +177,12 @@ function check(entries: readonly ZipEntry[], { directorySize, directoryAt }: End
     throw new BadZip('The archive is damaged: its directory is not as long as it says');
   const unpacked = sum(entries.map(({ unpacked }) => unpacked));
   if (unpacked > MOST_UNPACKED_BYTES || (unpacked > HARMLESS_BYTES && unpacked > total * MOST_RATIO))
-    throw new BadZip('The archive unpacks to too much');
+    throw new BadZip('The archive unpacks to too much data');
   if (new Set(entries.map(({ name }) => name)).size < entries.length)
-    throw new BadZip('The archive has two entries of one name');
+    throw new BadZip('The archive has two entries with the same name');
   const sorted = entries.toSorted((a, b) => a.at - b.at);
   if (sorted.some(({ at, leastBytes }, i) => at + leastBytes > (sorted[i + 1]?.at ?? directoryAt)))
-    throw new BadZip('The archive has entries within each other');
+    throw new BadZip('The archive has overlapping entries');
 }
 
 /** Unpacks one small entry. @throws BadZip when it is not small, or damaged */

@@ -153,7 +153,7 @@ function chunkOf({ file }: Form, range: ByteRange | undefined, maxBytes: number)
 }
 
 function toQuery({ total }: OffsetQuery, uploadId: string | undefined, { file }: Form): ChunkQuery {
-  if (!uploadId) throw new InvalidRequest('upload_id', 'To ask for an offset, name the upload');
+  if (!uploadId) throw new InvalidRequest('upload_id', 'An upload_id is required to ask for an offset');
   if (file)
     throw new InvalidRequest('Content-Range', '"bytes */total" asks for the offset: send no file part');
   return { uploadId, total };

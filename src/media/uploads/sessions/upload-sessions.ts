@@ -93,8 +93,7 @@ export class UploadSessions {
        WHERE id = $1 AND state = 'open' AND "offset" = total AND part = $3 AND now() < $4`,
       [id, mediaId, part, deadline],
     );
-    if (rowCount === 0)
-      throw new ServiceUnavailable('The upload has changed while it was completed; try again');
+    if (rowCount === 0) throw new ServiceUnavailable('The upload changed during completion; try again');
   }
 
   /** Keeps the checksums of an upload whose bytes are all there: they never change. */
