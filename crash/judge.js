@@ -14,7 +14,7 @@ import { COUNTING, namesIn } from './statements.js';
 
 /** What each statement must compare, whatever else it does. @type {Partial<Record<import('./statements.js').Kind, readonly string[]>>} */
 const COMPARES = {
-  open: ['now() < $15'],
+  open: ['now() < $16'],
   'commit chunk': ['s."offset" = c.start', 's.part = c.last_part', 'now() < c.deadline'],
   announce: ['"offset" = $3 AND part = $6 OR tail_end = $3 AND tail_part = $6'],
   confirm: ['"offset" = $3 AND part = $6 OR tail_end = $3 AND tail_part = $6'],
