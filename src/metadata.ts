@@ -17,7 +17,7 @@ export default async () => {
               user_id: {
                 required: true,
                 type: () => String,
-                description: 'Whom the token is for.',
+                description: 'The user to issue the token for.',
                 example: '7',
                 default: '1',
                 pattern: '^[\\w.@-]{1,64}$',
@@ -27,7 +27,7 @@ export default async () => {
               token: {
                 required: true,
                 type: () => String,
-                description: 'To send as `Authorization: Bearer <token>`; good for a day.',
+                description: 'Send it as `Authorization: Bearer <token>`. It is valid for a day.',
               },
               user_id: { required: true, type: () => String, example: '7' },
             },
@@ -47,7 +47,7 @@ export default async () => {
               code: {
                 required: true,
                 type: () => String,
-                description: 'Stable, for programs.',
+                description: 'For programs; stable.',
                 example: 'mismatching-upload-offset',
               },
               detail: {
@@ -58,7 +58,7 @@ export default async () => {
               },
               action: {
                 required: true,
-                description: 'What to do next.',
+                description: 'What the client should do next.',
                 enum: [
                   'resend-chunk',
                   'resume-from-offset',
@@ -72,18 +72,18 @@ export default async () => {
               request_id: {
                 required: true,
                 type: () => String,
-                description: "Names this answer in the server's log.",
+                description: 'Identifies this response in the log of the server.',
               },
               errors: {
                 required: true,
                 type: () => [Object],
                 description:
-                  'One entry per fault; those of a field are `{"field", "messages": [{"message", "code"}]}`.',
+                  'One entry per error; those of a field are `{"field", "messages": [{"message", "code"}]}`.',
               },
               offset: {
                 required: false,
                 type: () => String,
-                description: 'Where the upload stands, for the codes that tell it.',
+                description: 'The offset of the upload, for codes that need it.',
                 example: '409600',
               },
             },
@@ -98,7 +98,7 @@ export default async () => {
                 required: true,
                 type: 'object',
                 additionalProperties: true,
-                description: 'What was looked at, by name.',
+                description: 'The checks, by name.',
               },
             },
             NotReady: {},
@@ -112,12 +112,12 @@ export default async () => {
               offset: { required: true, type: () => Number, default: 0, minimum: 0, maximum: 1000000000 },
             },
             PageDto: {
-              count: { required: true, type: () => Number, description: 'Of all pages.' },
+              count: { required: true, type: () => Number, description: 'Number of results on all pages.' },
               next: {
                 required: true,
                 type: () => String,
                 nullable: true,
-                description: 'URL of the next page; null on the last.',
+                description: 'URL of the next page; null on the last one.',
               },
               previous: { required: true, type: () => String, nullable: true },
             },
@@ -133,7 +133,7 @@ export default async () => {
               color: {
                 required: true,
                 type: () => String,
-                description: 'Dominant colour, to show while the picture loads.',
+                description: 'Dominant color, to show while the image loads.',
                 example: '#7f6a4c',
               },
             },
@@ -143,14 +143,14 @@ export default async () => {
               type: {
                 required: true,
                 description:
-                  '`eimage` is an image whose client said so at completion; `doc` is everything that is no image.',
+                  '`doc` is everything but images; `eimage` is an image that the client declared as such at completion.',
                 enum: ['image', 'eimage', 'doc'],
               },
               title: {
                 required: true,
                 type: () => String,
                 nullable: true,
-                description: 'The cleaned file name; null when the client sent none.',
+                description: 'The sanitized file name; null if the client sent none.',
                 example: 'p.png',
               },
               description: { required: true, type: () => String, nullable: true },
@@ -158,25 +158,25 @@ export default async () => {
                 required: true,
                 type: () => String,
                 nullable: true,
-                description: 'Where the file is, for documents; null for images.',
+                description: 'URL of the file, for documents; null for images.',
               },
               image: {
                 required: true,
                 type: () => String,
                 nullable: true,
-                description: 'Where the file is, for images; null for documents.',
+                description: 'URL of the file, for images; null for documents.',
               },
               image_width: {
                 required: true,
                 type: () => Number,
                 nullable: true,
-                description: 'In pixels, as a person sees the image.',
+                description: 'In pixels, when displayed upright.',
               },
               image_height: {
                 required: true,
                 type: () => Number,
                 nullable: true,
-                description: 'In pixels, as a person sees the image.',
+                description: 'In pixels, when displayed upright.',
               },
               image_mimetype: { required: true, type: () => String, nullable: true },
               image_thumbnail: {
@@ -184,7 +184,7 @@ export default async () => {
                 type: () => t['./media/library/media.dto.js'].ThumbnailDto,
                 nullable: true,
                 description:
-                  'Made in the background: null for a moment after completion, so ask again. Null for good for documents, and for\nimages of which none can be made.',
+                  'Made in the background, so it is null for a moment after completion: read the media item again. It stays null for\ndocuments, and for images from which no thumbnail can be made.',
               },
               order: { required: true, type: () => Number },
               embed: { required: true },
@@ -192,17 +192,18 @@ export default async () => {
                 required: true,
                 type: () => Number,
                 description:
-                  'Of the file at the URL, in bytes: an image may have lost metadata since its upload.',
+                  'Of the file at the URL, in bytes. It may be smaller than the upload, since metadata is removed from images.',
               },
               mimetype: {
                 required: true,
                 type: () => String,
-                description: 'Told from the bytes, not from what the client claimed.',
+                description: 'Detected from the bytes, whatever the client declared.',
               },
               charset: {
                 required: false,
                 type: () => String,
-                description: 'Of a text alone, told from the bytes: a name of the WHATWG Encoding Standard.',
+                description:
+                  'Only for text, detected from the bytes: a name from the WHATWG Encoding Standard.',
                 example: 'windows-1252',
               },
             },
@@ -211,7 +212,8 @@ export default async () => {
               search: {
                 required: false,
                 type: () => String,
-                description: 'In title or description, in any case; every character stands for itself.',
+                description:
+                  'Text to find in title or description, case-insensitive. There are no wildcards.',
                 pattern: '^[^\\p{Cc}\\p{Cs}]{1,255}$',
               },
             },
@@ -231,7 +233,7 @@ export default async () => {
                 required: false,
                 type: () => String,
                 nullable: true,
-                description: 'At most 5000 characters, line ends among them.',
+                description: 'At most 5000 characters, including line ends.',
                 pattern: '^([^\\p{Cc}\\p{Cs}]|[\\t\\n\\r]){1,5000}$',
               },
             },
@@ -244,7 +246,7 @@ export default async () => {
               upload_id: {
                 required: true,
                 type: () => String,
-                description: 'Names the upload in every further request; 32 hex digits.',
+                description: 'Identifies the upload in further requests; 32 hex digits.',
               },
               offset: {
                 required: true,
@@ -255,7 +257,7 @@ export default async () => {
               expires: {
                 required: true,
                 type: () => String,
-                description: 'When the upload is given up unless it goes on; each chunk puts it off.',
+                description: 'When the upload expires; each chunk extends it.',
               },
             },
             UploadDto: {
@@ -270,20 +272,20 @@ export default async () => {
                 required: true,
                 type: () => String,
                 nullable: true,
-                description: 'The cleaned file name; null when the client sent none.',
+                description: 'The sanitized file name; null if the client sent none.',
               },
               created_at: { required: true, type: () => String },
               media_id: {
                 required: true,
                 type: () => Number,
                 nullable: true,
-                description: 'The finished Media, once the upload is complete.',
+                description: 'The id of the media item, once the upload is complete.',
               },
               rejection: {
                 required: true,
                 type: () => t['./media/uploads/upload.dto.js'].RejectionDto,
                 nullable: true,
-                description: 'Why the content was refused, for a rejected upload.',
+                description: 'Why the content was refused, if the upload was rejected.',
               },
             },
             RejectionDto: {
@@ -303,7 +305,7 @@ export default async () => {
               md5: {
                 required: true,
                 type: () => String,
-                description: 'Of the whole file; 32 hex digits.',
+                description: 'MD5 of the whole file; 32 hex digits.',
                 example: '900150983cd24fb0d6963f7d28e17f72',
                 pattern: '^[0-9a-f]{32}$',
               },
@@ -314,24 +316,25 @@ export default async () => {
                 required: true,
                 type: () => String,
                 description:
-                  'The chunk: 1 to 204,800 bytes. The part may also be called `document` or `file`; the name says nothing about the kind',
+                  'The chunk: 1 to 204,800 bytes. The part may also be called `document` or `file`, whatever the file is',
               },
               upload_id: {
                 required: false,
                 type: () => String,
-                description: 'From the second chunk on',
+                description: 'Required from the second chunk on',
                 example: '',
               },
               expires: {
                 required: false,
                 type: () => String,
-                description: 'On the first chunk: when to give the upload up, such as 2030-01-31T12:00:00Z',
+                description:
+                  'With the first chunk: when the upload shall expire, such as 2030-01-31T12:00:00Z',
                 example: '',
               },
               offset: {
                 required: false,
                 type: () => String,
-                description: 'If given, the start of the Content-Range',
+                description: 'If present, it must equal the start of the Content-Range',
                 example: '',
               },
             },
@@ -341,15 +344,7 @@ export default async () => {
       controllers: [
         [
           import('./auth/dev-token.controller.js'),
-          {
-            DevTokenController: {
-              create: {
-                summary:
-                  'A bearer token to try the API with. This route exists only while a server is for trying out.',
-                type: t['./auth/auth.dto.js'].DevTokenDto,
-              },
-            },
-          },
+          { DevTokenController: { create: { type: t['./auth/auth.dto.js'].DevTokenDto } } },
         ],
         [
           import('./demo/demo.controller.js'),
@@ -367,89 +362,39 @@ export default async () => {
           import('./health/health.controller.js'),
           {
             HealthController: {
-              live: {
-                summary: 'Whether the process runs: a failure asks for a restart.',
-                type: t['./health/health.dto.js'].HealthDto,
-              },
-              ready: {
-                summary: 'Whether it can take uploads: a failure asks for traffic to go elsewhere.',
-                type: t['./health/health.dto.js'].HealthDto,
-              },
+              live: { type: t['./health/health.dto.js'].HealthDto },
+              ready: { type: t['./health/health.dto.js'].HealthDto },
             },
           },
         ],
-        [
-          import('./media/library/file.controller.js'),
-          {
-            FileController: {
-              get: {
-                summary:
-                  'The bytes, for whoever has the URL that a Media gives. Conditional requests and single ranges as in RFC 9110; several\nranges at once are answered with the whole file. With `MEDIA_URLS=signed` URLs expire.',
-              },
-            },
-          },
-        ],
+        [import('./media/library/file.controller.js'), { FileController: { get: {} } }],
         [
           import('./media/library/media.controller.js'),
           {
             MediaController: {
-              list: {
-                summary: 'My finished files, newest first.',
-                type: t['./media/library/media.dto.js'].MediaPageDto,
-              },
+              list: { type: t['./media/library/media.dto.js'].MediaPageDto },
               get: { type: t['./media/library/media.dto.js'].MediaDto },
-              replace: {
-                summary:
-                  'Title and description both become what the body says; the one that is missing becomes null.',
-                type: t['./media/library/media.dto.js'].MediaDto,
-              },
-              change: {
-                summary: 'What the body does not name stays as it is.',
-                type: t['./media/library/media.dto.js'].MediaDto,
-              },
+              replace: { type: t['./media/library/media.dto.js'].MediaDto },
+              change: { type: t['./media/library/media.dto.js'].MediaDto },
               delete: {},
-              click: {
-                summary:
-                  'For everybody, whosever the Media is. A token that is good counts the click for its user as well; no other matters.',
-              },
+              click: {},
             },
           },
         ],
-        [
-          import('./media/library/thumbnail.controller.js'),
-          {
-            ThumbnailController: {
-              get: { summary: 'A small WebP of an image, for whoever has the URL that a Media gives.' },
-            },
-          },
-        ],
+        [import('./media/library/thumbnail.controller.js'), { ThumbnailController: { get: {} } }],
         [
           import('./media/uploads/upload.controller.js'),
           {
             UploadController: {
-              append: {
-                summary:
-                  'The first call opens an upload and answers its `upload_id`; every further call appends one chunk, in series. A 201\nmeans that the bytes are on disk. A repeated chunk is recognised and answered with the current offset. A request\nwithout Content-Range and upload_id uploads a whole small file; `Content-Range: bytes \u2217/total` with an upload_id and\nno file asks for the offset. Bodies that are not multipart are taken as the bytes themselves, with `upload_id` in\nthe query.',
-                type: t['./media/uploads/upload.dto.js'].ChunkMediaDto,
-              },
-              complete: {
-                summary:
-                  'Can be repeated: after a lost answer or a crash the same request gets the same Media.',
-                type: t['./media/library/media.dto.js'].MediaDto,
-              },
+              append: { type: t['./media/uploads/upload.dto.js'].ChunkMediaDto },
+              complete: { type: t['./media/library/media.dto.js'].MediaDto },
               refuse: {
                 summary:
-                  'Without this, another method on these addresses would ask for the uploads called "chunk" and "complete".',
+                  'Without this, other methods on these URLs would look for uploads with the ids "chunk" and "complete".',
               },
-              list: {
-                summary: 'My uploads that are open, newest first: to go on from another device.',
-                type: t['./media/uploads/upload.dto.js'].UploadPageDto,
-              },
-              status: {
-                summary: 'HEAD answers the same in headers alone: `Upload-Offset` and `Upload-Length`.',
-                type: t['./media/uploads/upload.dto.js'].UploadDto,
-              },
-              cancel: { summary: 'Ends an upload and removes its bytes. Can be repeated.' },
+              list: { type: t['./media/uploads/upload.dto.js'].UploadPageDto },
+              status: { type: t['./media/uploads/upload.dto.js'].UploadDto },
+              cancel: {},
             },
           },
         ],

@@ -9,9 +9,9 @@ export async function welcome(config: Config, port: number): Promise<string> {
   const lines = [
     '',
     `  Mediadock listens at        ${local}/`,
-    `  and takes uploads at        ${url}/api/v2/media/upload/chunk/`,
+    `  Uploads go to               ${url}/api/v2/media/upload/chunk/`,
     `  Demo page                   ${url}/`,
-    `  Swagger UI, to try it out   ${url}/api/docs`,
+    `  Swagger UI                  ${url}/api/docs`,
     `  OpenAPI 3.1                 ${url}/api/openapi.json`,
     ...(config.tryingOut ? await forTryingOut(config) : []),
     '',
@@ -22,9 +22,9 @@ export async function welcome(config: Config, port: number): Promise<string> {
 async function forTryingOut({ tokens }: Config): Promise<string[]> {
   return [
     '',
-    '  THIS SERVER IS FOR TRYING OUT: it gives tokens of any user to everybody who reaches it (docs/deploying.md).',
+    '  THIS IS A DEMO SERVER: it gives everybody who can reach it a token of any user (docs/deploying.md).',
     '',
-    '  A bearer token, good for a day:',
+    '  A bearer token, valid for a day:',
     '',
     `  ${await signToken(tokens, '1')}`,
   ];

@@ -103,7 +103,7 @@ describe('the start', () => {
 
   itOnLinux('says what a server for trying out is, and keeps it to this machine', async () => {
     const [printed, isOpen] = await started({ JWT_SECRET: '' });
-    expect(printed).toMatch(/^ {2}THIS SERVER IS FOR TRYING OUT: .*$/m);
+    expect(printed).toMatch(/^ {2}THIS IS A DEMO SERVER: .*$/m);
     expect(printed).toMatch(/^ {2}eyJ\S+$/m);
     expect(isOpen).toBe(false);
     expect((await started({ JWT_SECRET: '', HOST: '0.0.0.0' }))[1]).toBe(true);
@@ -112,7 +112,7 @@ describe('the start', () => {
   itOnLinux('prints no token of the operator, names misspelled settings, and listens to all', async () => {
     const settings = { PUBLIC_URL: 'https://example.org/media-api', MEDIA_URL: 'signed' };
     const [printed, isOpen] = await started(settings);
-    expect(printed).not.toMatch(/TRYING OUT|eyJ/);
+    expect(printed).not.toMatch(/DEMO SERVER|eyJ/);
     expect(printed).toContain('MEDIA_URL is no setting and has no effect. Is MEDIA_URLS meant?');
     expect(printed).toMatch(/^ {2}Mediadock listens at +http:\/\/localhost:\d+\/$/m);
     expect(printed).toMatch(/^ {2}Demo page +https:\/\/example\.org\/media-api\/$/m);

@@ -2,7 +2,7 @@ import { Matches } from 'class-validator';
 
 export class DevTokenRequestDto {
   /**
-   * Whom the token is for.
+   * The user to issue the token for.
    * @example "7"
    */
   @Matches(/^[\w.@-]{1,64}$/, { message: 'user_id must be 1 to 64 letters, digits or . _ @ -' })
@@ -10,7 +10,7 @@ export class DevTokenRequestDto {
 }
 
 export class DevTokenDto {
-  /** To send as `Authorization: Bearer <token>`; good for a day. */
+  /** Send it as `Authorization: Bearer <token>`. It is valid for a day. */
   token!: string;
   /** @example "7" */
   user_id!: string;

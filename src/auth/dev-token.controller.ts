@@ -11,10 +11,13 @@ import { signToken } from './token.js';
 export class DevTokenController {
   constructor(private readonly config: Config) {}
 
-  /** A bearer token to try the API with. This route exists only while a server is for trying out. */
   @Post()
   @Public()
-  @ApiOperation({ operationId: 'createDevToken', summary: 'Get a token to try out with' })
+  @ApiOperation({
+    operationId: 'createDevToken',
+    summary: 'Get a demo token',
+    description: 'A bearer token for trying the API. This route exists on demo servers only.',
+  })
   @ApiBody({ type: DevTokenRequestDto, required: false })
   @ApiCreatedResponse({ type: DevTokenDto })
   async create(@Fields() { user_id }: DevTokenRequestDto): Promise<DevTokenDto> {

@@ -11,7 +11,7 @@ const ACTIONS: readonly Action[] = [
   'give-up',
 ];
 
-/** An error answer (RFC 9457). Some codes add members of their own, such as `offset`. */
+/** An error (RFC 9457). Some codes add members, such as `offset`. */
 export class ProblemDto {
   /** @example "https://iana.org/assignments/http-problem-types#mismatching-upload-offset" */
   type!: string;
@@ -20,7 +20,7 @@ export class ProblemDto {
   /** @example 409 */
   status!: number;
   /**
-   * Stable, for programs.
+   * For programs; stable.
    * @example "mismatching-upload-offset"
    */
   code!: string;
@@ -29,16 +29,16 @@ export class ProblemDto {
    * @example "Offsets do not match"
    */
   detail!: string;
-  /** What to do next. */
+  /** What the client should do next. */
   @ApiProperty({ enum: ACTIONS })
   action!: Action;
-  /** Names this answer in the server's log. */
+  /** Identifies this response in the log of the server. */
   request_id!: string;
-  /** One entry per fault; those of a field are `{"field", "messages": [{"message", "code"}]}`. */
+  /** One entry per error; those of a field are `{"field", "messages": [{"message", "code"}]}`. */
   @ApiProperty({ type: 'array', items: { type: 'object' } })
   errors!: object[];
   /**
-   * Where the upload stands, for the codes that tell it.
+   * The offset of the upload, for codes that need it.
    * @example "409600"
    */
   offset?: string;

@@ -32,17 +32,23 @@ export class HealthController implements OnModuleDestroy {
     this.stopping = true;
   }
 
-  /** Whether the process runs: a failure asks for a restart. */
   @Get('live')
-  @ApiOperation({ operationId: 'live', summary: 'Does the process run?' })
+  @ApiOperation({
+    operationId: 'live',
+    summary: 'Check that the process is running',
+    description: 'If this fails, restart the server.',
+  })
   @ApiOkResponse({ type: HealthDto })
   live(): HealthDto {
     return { status: 'ok', details: {} };
   }
 
-  /** Whether it can take uploads: a failure asks for traffic to go elsewhere. */
   @Get('ready')
-  @ApiOperation({ operationId: 'ready', summary: 'Can it take uploads?' })
+  @ApiOperation({
+    operationId: 'ready',
+    summary: 'Check that the server can accept uploads',
+    description: 'If this fails, send traffic elsewhere.',
+  })
   @ApiOkResponse({ type: HealthDto })
   @ApiProblems(new ServiceUnavailable())
   async ready(): Promise<HealthDto> {

@@ -7,7 +7,7 @@ export class HealthDto {
   @ApiProperty({ enum: ['ok'], example: 'ok' })
   readonly status!: 'ok';
 
-  /** What was looked at, by name. */
+  /** The checks, by name. */
   @ApiProperty({
     type: 'object',
     additionalProperties: {

@@ -10,7 +10,9 @@ export function openApiDocument(app: INestApplication, publicUrl?: string): Open
   const builder = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Mediadock')
-    .setDescription('Resumable uploads of images and documents, in chunks. A 2xx means: on disk.')
+    .setDescription(
+      'Resumable uploads of images and documents, in chunks. A 2xx means that the bytes are on disk.',
+    )
     .setVersion('2')
     .setLicense('MIT', 'https://opensource.org/license/mit')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })

@@ -23,9 +23,9 @@ export class PageQueryDto {
 
 /** What every page of a list has beside its results. */
 export class PageDto {
-  /** Of all pages. */
+  /** Number of results on all pages. */
   count!: number;
-  /** URL of the next page; null on the last. */
+  /** URL of the next page; null on the last one. */
   next!: string | null;
   previous!: string | null;
 }

@@ -34,31 +34,34 @@ export class FileController {
     private readonly urls: FileUrls,
   ) {}
 
-  /**
-   * The bytes, for whoever has the URL that a Media gives. Conditional requests and single ranges as in RFC 9110; several
-   * ranges at once are answered with the whole file. With `MEDIA_URLS=signed` URLs expire.
-   */
   @Get(':name')
   @Public()
-  @ApiOperation({ operationId: 'getFile', summary: 'The bytes of a file' })
+  @ApiOperation({
+    operationId: 'getFile',
+    summary: 'Download a file',
+    description:
+      'Anybody who has the URL from a media item can get the file. Supports conditional requests and ' +
+      'single ranges (RFC 9110); a request for several ranges gets the whole file. With ' +
+      '`MEDIA_URLS=signed`, URLs expire.',
+  })
   @ApiParam({ name: 'name', example: '3f786850e387550fdab836ed7e6dc881.png' })
   @ApiHeader({ name: 'Range', required: false, example: 'bytes=0-1023' })
   @ApiQuery({
     name: 'expires',
     required: false,
     schema: { type: 'integer' },
-    description: 'Of a signed URL: when it ends, in seconds since 1970',
+    description: 'When a signed URL expires, in seconds since 1970',
   })
   @ApiQuery({
     name: 'signature',
     required: false,
     schema: { type: 'string' },
-    description: 'Of a signed URL',
+    description: 'The signature of a signed URL',
   })
   @ApiProduces('application/octet-stream')
   @ApiResponse({ status: 200, description: 'The whole file' })
-  @ApiResponse({ status: 206, description: 'The range asked for' })
-  @ApiResponse({ status: 304, description: 'The copy that the client has is right' })
+  @ApiResponse({ status: 206, description: 'The requested range' })
+  @ApiResponse({ status: 304, description: 'The copy of the client is current' })
   @ApiProblems(
     new FileNotFound(),
     new InvalidSignature(),

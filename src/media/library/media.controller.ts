@@ -50,9 +50,12 @@ export class MediaController {
     private readonly clicks: Clicks,
   ) {}
 
-  /** My finished files, newest first. */
   @Get()
-  @ApiOperation({ operationId: 'listMedia', summary: 'My finished files' })
+  @ApiOperation({
+    operationId: 'listMedia',
+    summary: 'List media',
+    description: 'Your finished files, newest first.',
+  })
   @ApiOkResponse({ type: MediaPageDto })
   @ApiProblems(
     new InvalidRequest('limit', 'limit must not be greater than 100'),
@@ -70,7 +73,11 @@ export class MediaController {
   }
 
   @Get(':id')
-  @ApiOperation({ operationId: 'getMedia', summary: 'A finished file of mine' })
+  @ApiOperation({
+    operationId: 'getMedia',
+    summary: 'Get a media item',
+    description: 'Only for its owner; the file itself is at the URL in the response.',
+  })
   @ApiParam(ID)
   @ApiOkResponse({ type: MediaDto })
   @ApiProblems(new Unauthorized(), new MediaNotFound())
@@ -82,9 +89,12 @@ export class MediaController {
     return toMediaDto(await this.media.get(user.id, id), urlOf);
   }
 
-  /** Title and description both become what the body says; the one that is missing becomes null. */
   @Put(':id')
-  @ApiOperation({ operationId: 'replaceMedia', summary: 'Replace title and description' })
+  @ApiOperation({
+    operationId: 'replaceMedia',
+    summary: 'Replace title and description',
+    description: 'Sets title and description; a missing field becomes null.',
+  })
   @ApiParam(ID)
   @ApiConsumes(...FORMS)
   @ApiBody({ type: MediaChangesDto })
@@ -99,9 +109,12 @@ export class MediaController {
     return toMediaDto(await this.media.change(user.id, id, toReplacement(fields)), urlOf);
   }
 
-  /** What the body does not name stays as it is. */
   @Patch(':id')
-  @ApiOperation({ operationId: 'changeMedia', summary: 'Change title or description' })
+  @ApiOperation({
+    operationId: 'changeMedia',
+    summary: 'Change title or description',
+    description: 'Fields that are missing from the body stay as they are.',
+  })
   @ApiParam(ID)
   @ApiConsumes(...FORMS)
   @ApiBody({ type: MediaChangesDto })
@@ -118,7 +131,11 @@ export class MediaController {
 
   @Delete(':id')
   @HttpCode(204)
-  @ApiOperation({ operationId: 'deleteMedia', summary: 'Delete a file and its Media' })
+  @ApiOperation({
+    operationId: 'deleteMedia',
+    summary: 'Delete a media item and its file',
+    description: 'Only for its owner. Removes the media item, its file and its thumbnail.',
+  })
   @ApiParam(ID)
   @ApiNoContentResponse()
   @ApiProblems(new Unauthorized(), new MediaNotFound())
@@ -126,11 +143,16 @@ export class MediaController {
     await this.media.delete(caller, id);
   }
 
-  /** For everybody, whosever the Media is. A token that is good counts the click for its user as well; no other matters. */
   @Post(':id/click')
   @Recognising()
   @HttpCode(204)
-  @ApiOperation({ operationId: 'clickMedia', summary: 'Count a click' })
+  @ApiOperation({
+    operationId: 'clickMedia',
+    summary: 'Count a click',
+    description:
+      'Works for everybody, whoever owns the media item. A valid token also records the user; an invalid ' +
+      'one is ignored.',
+  })
   @ApiParam(ID)
   @ApiNoContentResponse()
   async click(@Visitor() visitor: User | undefined, @Param('id', MediaIdPipe) id: number): Promise<void> {

@@ -17,49 +17,49 @@ export class ThumbnailDto {
   /** In pixels. */
   height!: number;
   /**
-   * Dominant colour, to show while the picture loads.
+   * Dominant color, to show while the image loads.
    * @example "#7f6a4c"
    */
   color!: string;
 }
 
-/** A finished file. Its URLs answer without a token. */
+/** A finished file. Its URLs need no token. */
 export class MediaDto {
   /** @example 1 */
   id!: number;
   /** @example "2026-01-31T12:00:00.000Z" */
   added_at!: string;
-  /** `eimage` is an image whose client said so at completion; `doc` is everything that is no image. */
+  /** `doc` is everything but images; `eimage` is an image that the client declared as such at completion. */
   type!: MediaType;
   /**
-   * The cleaned file name; null when the client sent none.
+   * The sanitized file name; null if the client sent none.
    * @example "p.png"
    */
   title!: string | null;
   description!: string | null;
-  /** Where the file is, for documents; null for images. */
+  /** URL of the file, for documents; null for images. */
   url!: string | null;
-  /** Where the file is, for images; null for documents. */
+  /** URL of the file, for images; null for documents. */
   image!: string | null;
-  /** In pixels, as a person sees the image. */
+  /** In pixels, when displayed upright. */
   image_width!: number | null;
-  /** In pixels, as a person sees the image. */
+  /** In pixels, when displayed upright. */
   image_height!: number | null;
   image_mimetype!: string | null;
   /**
-   * Made in the background: null for a moment after completion, so ask again. Null for good for documents, and for
-   * images of which none can be made.
+   * Made in the background, so it is null for a moment after completion: read the media item again. It stays null for
+   * documents, and for images from which no thumbnail can be made.
    */
   image_thumbnail!: ThumbnailDto | null;
   order!: number;
   @ApiProperty({ type: 'null' })
   embed!: null;
-  /** Of the file at the URL, in bytes: an image may have lost metadata since its upload. */
+  /** Of the file at the URL, in bytes. It may be smaller than the upload, since metadata is removed from images. */
   size!: number;
-  /** Told from the bytes, not from what the client claimed. */
+  /** Detected from the bytes, whatever the client declared. */
   mimetype!: string;
   /**
-   * Of a text alone, told from the bytes: a name of the WHATWG Encoding Standard.
+   * Only for text, detected from the bytes: a name from the WHATWG Encoding Standard.
    * @example "windows-1252"
    */
   charset?: string;
@@ -111,7 +111,7 @@ export class MediaQueryDto extends PageQueryDto {
   @Transform(({ value }: { value: unknown }) => (value === '' ? undefined : value))
   type?: MediaType;
 
-  /** In title or description, in any case; every character stands for itself. */
+  /** Text to find in title or description, case-insensitive. There are no wildcards. */
   @IsOptional()
   @Matches(/^[^\p{Cc}\p{Cs}]{1,255}$/u, {
     message: 'search must have at most 255 characters, none of them a control character',
@@ -152,7 +152,7 @@ export class MediaChangesDto {
   @Transform(toText)
   title?: string | null;
 
-  /** At most 5000 characters, line ends among them. */
+  /** At most 5000 characters, including line ends. */
   @IsOptional()
   @Matches(/^([^\p{Cc}\p{Cs}]|[\t\n\r]){1,5000}$/u, {
     message: 'description must have at most 5000 characters, none of them a control character',

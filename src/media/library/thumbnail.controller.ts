@@ -19,14 +19,17 @@ export class ThumbnailController {
     private readonly urls: FileUrls,
   ) {}
 
-  /** A small WebP of an image, for whoever has the URL that a Media gives. */
   @Get(':name')
   @Public()
-  @ApiOperation({ operationId: 'getThumbnail', summary: 'A thumbnail' })
+  @ApiOperation({
+    operationId: 'getThumbnail',
+    summary: 'Download a thumbnail',
+    description: 'A small WebP of an image. Anybody who has the URL from a media item can get it.',
+  })
   @ApiParam({ name: 'name', example: '89e6c98d92887913cadf06b2adb97f26.webp' })
   @ApiProduces('image/webp')
   @ApiResponse({ status: 200, description: 'The thumbnail' })
-  @ApiResponse({ status: 304, description: 'The copy that the client has is right' })
+  @ApiResponse({ status: 304, description: 'The copy of the client is current' })
   @ApiProblems(new FileNotFound(), new InvalidSignature(), new ExpiredUrl())
   async get(
     @Param('name') name: string,

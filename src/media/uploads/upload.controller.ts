@@ -52,25 +52,30 @@ export class UploadController {
     private readonly config: Config,
   ) {}
 
-  /**
-   * The first call opens an upload and answers its `upload_id`; every further call appends one chunk, in series. A 201
-   * means that the bytes are on disk. A repeated chunk is recognised and answered with the current offset. A request
-   * without Content-Range and upload_id uploads a whole small file; `Content-Range: bytes ∗/total` with an upload_id and
-   * no file asks for the offset. Bodies that are not multipart are taken as the bytes themselves, with `upload_id` in
-   * the query.
-   */
   @Post('chunk')
-  @ApiOperation({ operationId: 'uploadChunk', summary: 'Send a chunk' })
+  @ApiOperation({
+    operationId: 'uploadChunk',
+    summary: 'Upload a chunk',
+    description:
+      'The first call opens an upload and returns its `upload_id`. Every further call appends one chunk; ' +
+      'send them one after another. A 201 means that the bytes are on disk. Retries are detected, and ' +
+      'answered with the current offset. A request without Content-Range and upload_id uploads a whole, ' +
+      'small file. `Content-Range: bytes */total` with an upload_id and without a file returns the ' +
+      'offset. A body that is not multipart is the chunk itself, with `upload_id` in the query.',
+  })
   @ApiHeader({
     name: 'Content-Range',
     required: false,
     description:
-      'Which bytes the chunk has, end inclusive: `bytes 0-204799/2124437`. Empty: the part is the whole file',
+      'The range of the chunk, end inclusive: `bytes 0-204799/2124437`. Empty: the part is the whole file',
   })
   @ApiConsumes('multipart/form-data')
   @ApiBody({ type: dto.ChunkFormDto })
-  @ApiCreatedResponse({ type: dto.ChunkMediaDto, description: 'The bytes are stored' })
-  @ApiOkResponse({ type: dto.ChunkMediaDto, description: 'The answer to a question about the offset' })
+  @ApiCreatedResponse({ type: dto.ChunkMediaDto, description: 'The chunk is stored' })
+  @ApiOkResponse({
+    type: dto.ChunkMediaDto,
+    description: 'The current offset, if the request only asks for it',
+  })
   @ApiProblems(
     refused.malformedContentRange(),
     refused.missingContentRange(),
@@ -101,13 +106,16 @@ export class UploadController {
     return dto.toChunkMediaDto(announce(response, receipt, this.config.publicPath));
   }
 
-  /** Can be repeated: after a lost answer or a crash the same request gets the same Media. */
   @Post('complete')
-  @ApiOperation({ operationId: 'completeUpload', summary: 'Verify an upload and make a Media of it' })
+  @ApiOperation({
+    operationId: 'completeUpload',
+    summary: 'Complete an upload',
+    description: 'Idempotent: after a lost response or a crash, a retry returns the same media item.',
+  })
   @ApiConsumes('application/json', 'application/x-www-form-urlencoded', 'multipart/form-data')
   @ApiBody({ type: dto.CompletionDto })
-  @ApiCreatedResponse({ type: MediaDto, description: 'The Media is made' })
-  @ApiOkResponse({ type: MediaDto, description: 'An earlier request made it' })
+  @ApiCreatedResponse({ type: MediaDto, description: 'The media item has been created' })
+  @ApiOkResponse({ type: MediaDto, description: 'The media item exists already: a retry' })
   @ApiProblems(
     refused.uploadNotFound(),
     refused.uploadIncomplete(409_600),
@@ -128,16 +136,19 @@ export class UploadController {
     return toMediaDto(created(response, completion, this.config.publicPath), urlOf);
   }
 
-  /** Without this, another method on these addresses would ask for the uploads called "chunk" and "complete". */
+  /** Without this, other methods on these URLs would look for uploads with the ids "chunk" and "complete". */
   @All(['chunk', 'complete'])
   @ApiExcludeEndpoint()
   refuse(): never {
     throw new MethodNotAllowed(['POST']);
   }
 
-  /** My uploads that are open, newest first: to go on from another device. */
   @Get()
-  @ApiOperation({ operationId: 'listUploads', summary: 'My open uploads' })
+  @ApiOperation({
+    operationId: 'listUploads',
+    summary: 'List open uploads',
+    description: 'Your open uploads, newest first, so that another device can resume one.',
+  })
   @ApiOkResponse({ type: dto.UploadPageDto })
   @ApiProblems(new InvalidRequest('limit', 'limit must not be greater than 100'), new TooManyRequests())
   async list(
@@ -149,9 +160,12 @@ export class UploadController {
     return dto.toUploadPageDto(sessions, page, `${publicUrl}/api/v2/media/upload/`);
   }
 
-  /** HEAD answers the same in headers alone: `Upload-Offset` and `Upload-Length`. */
   @Get(':upload_id')
-  @ApiOperation({ operationId: 'getUpload', summary: 'Where an upload stands' })
+  @ApiOperation({
+    operationId: 'getUpload',
+    summary: 'Get the state of an upload',
+    description: 'HEAD returns the same in headers: `Upload-Offset` and `Upload-Length`.',
+  })
   @ApiOkResponse({ type: dto.UploadDto })
   @ApiProblems(refused.uploadNotFound(), refused.uploadExpired(), refused.uploadCancelled())
   async status(
@@ -162,10 +176,13 @@ export class UploadController {
     return dto.toUploadDto(describe(response, await this.uploads.status(user.id, id)));
   }
 
-  /** Ends an upload and removes its bytes. Can be repeated. */
   @Delete(':upload_id')
   @HttpCode(204)
-  @ApiOperation({ operationId: 'cancelUpload', summary: 'Cancel an upload' })
+  @ApiOperation({
+    operationId: 'cancelUpload',
+    summary: 'Cancel an upload',
+    description: 'Ends an upload and removes its bytes. Idempotent.',
+  })
   @ApiNoContentResponse()
   @ApiProblems(refused.uploadNotFound(), refused.uploadComplete(1))
   async cancel(@CurrentCaller() caller: Caller, @Param('upload_id') id: string): Promise<void> {

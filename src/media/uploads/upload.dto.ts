@@ -8,16 +8,16 @@ import type { Receipt } from './chunks/chunk-request.js';
 import type { UploadSession, UploadState } from './sessions/upload-session.entity.js';
 import type { SessionPage } from './sessions/upload-store.js';
 
-/** Where an upload stands after a chunk. */
+/** The state of an upload after a chunk. */
 export class ChunkMediaDto {
-  /** Names the upload in every further request; 32 hex digits. */
+  /** Identifies the upload in further requests; 32 hex digits. */
   upload_id!: string;
   /**
    * Bytes stored so far, as a string: where the next chunk starts.
    * @example "204800"
    */
   offset!: string;
-  /** When the upload is given up unless it goes on; each chunk puts it off. */
+  /** When the upload expires; each chunk extends it. */
   expires!: string;
 }
 
@@ -41,7 +41,7 @@ export function receiptHeaders({ id, offset, outcome }: Receipt, prefix: string)
   };
 }
 
-/** An upload, to resume it from anywhere. */
+/** The state of an upload, to resume it from anywhere. */
 export class UploadDto extends ChunkMediaDto {
   /**
    * Size of the whole file in bytes, as a string.
@@ -49,12 +49,12 @@ export class UploadDto extends ChunkMediaDto {
    */
   total!: string;
   state!: UploadState;
-  /** The cleaned file name; null when the client sent none. */
+  /** The sanitized file name; null if the client sent none. */
   title!: string | null;
   created_at!: string;
-  /** The finished Media, once the upload is complete. */
+  /** The id of the media item, once the upload is complete. */
   media_id!: number | null;
-  /** Why the content was refused, for a rejected upload. */
+  /** Why the content was refused, if the upload was rejected. */
   rejection!: RejectionDto | null;
 }
 
@@ -91,7 +91,7 @@ export function toUploadPageDto(
   return { ...toPageDto(path, query, { count, shown: sessions.length }), results: sessions.map(toUploadDto) };
 }
 
-/** All bytes are there: check them and make a Media of them. */
+/** Completes an upload whose bytes are all there. */
 export class CompletionDto {
   /** @example "0123456789abcdef0123456789abcdef" */
   @IsString({ message: 'upload_id is required' })
@@ -99,7 +99,7 @@ export class CompletionDto {
   upload_id!: string;
 
   /**
-   * Of the whole file; 32 hex digits.
+   * MD5 of the whole file; 32 hex digits.
    * @example "900150983cd24fb0d6963f7d28e17f72"
    */
   @Matches(/^[0-9a-f]{32}$/i, { message: 'md5 must be 32 hex digits' })
@@ -109,7 +109,7 @@ export class CompletionDto {
   @ApiProperty({
     type: 'string',
     required: false,
-    description: '`image`, `eimage` or `doc`; anything else leaves it to the bytes',
+    description: '`image`, `eimage` or `doc`; otherwise the content decides',
   })
   @IsOptional()
   type?: unknown;
@@ -123,24 +123,24 @@ export function toCompletionRequest({ upload_id, md5, type }: CompletionDto): Co
 
 /** Documents the form that the chunk pipe reads. Swagger UI fills it with the examples: empty ones upload a file as it is. */
 export class ChunkFormDto {
-  /** The chunk: 1 to 204,800 bytes. The part may also be called `document` or `file`; the name says nothing about the kind */
+  /** The chunk: 1 to 204,800 bytes. The part may also be called `document` or `file`, whatever the file is */
   @ApiProperty({ type: 'string', format: 'binary' })
   image!: string;
 
   /**
-   * From the second chunk on
+   * Required from the second chunk on
    * @example ""
    */
   upload_id?: string;
 
   /**
-   * On the first chunk: when to give the upload up, such as 2030-01-31T12:00:00Z
+   * With the first chunk: when the upload shall expire, such as 2030-01-31T12:00:00Z
    * @example ""
    */
   expires?: string;
 
   /**
-   * If given, the start of the Content-Range
+   * If present, it must equal the start of the Content-Range
    * @example ""
    */
   offset?: string;
