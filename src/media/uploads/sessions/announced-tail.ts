@@ -39,7 +39,6 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
   }
 
   override async find(ownerId: string, id: string): Promise<FoundSession | undefined> {
-    // Each round but the first means that a writer has made progress meanwhile.
     for (let round = 1; round <= 5; round++) {
       const session = await super.find(ownerId, id);
       if (session?.part !== null || session.state !== 'open') return session;
@@ -78,19 +77,14 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
     return this.tailed.get(id);
   }
 
-  private async move(
-    changes: string,
-    id: string,
-    { ownerId, total, part }: Position,
-    { range: { start, end } }: Appendix,
-    ...crc: number[]
-  ): Promise<Committed | undefined> {
+  private async move(changes: string, id: string, last: Position, { range }: Appendix, ...crc: number[]) {
+    const { ownerId, total, part } = last;
     const { rows } = await this.db.query<Committed>(
       `UPDATE upload_session SET ${changes}, expires_at = ${this.expiry}
        WHERE id = $1 AND owner_id = $2 AND total = $5 AND state = 'open' AND expires_at > now()
          AND ("offset" = $3 AND part = $6 OR tail_end = $3 AND tail_part = $6)
        RETURNING expires_at AS "expiresAt", now() AS now`,
-      [id, ownerId, start, end + 1, total, part.name, ...crc],
+      [id, ownerId, range.start, range.end + 1, total, part.name, ...crc],
     );
     return rows[0];
   }
@@ -140,10 +134,8 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
     if (rowCount === 0 && part !== tail.name) await this.storage.remove('uploads', part);
   }
 
-  private path(name: string): string {
-    if (!(this.storage instanceof LocalStorage)) throw new ServiceUnavailable('The tail is in no local file');
-    return this.storage.path('uploads', name);
-  }
+  /** Tails are in local files alone. */
+  private path = (name: string): string => (this.storage as LocalStorage).path('uploads', name);
 
   /** Without a trip to the thread pool: the system has it in memory. A file that can't be looked at counts as fenced. */
   private isFenced(name: string): boolean {
