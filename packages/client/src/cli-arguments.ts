@@ -11,9 +11,9 @@ Uploads files, prints the URL of each, and goes on with what an earlier run left
   --url URL        the server (or MEDIADOCK_URL)
   --token TOKEN    bearer token (or MEDIADOCK_TOKEN, which other users of this machine cannot see)
   --parallel N     files at once, default 3
-  --type TYPE      image, eimage or doc; told from the content unless given
-  --json           print each Media as a line of JSON instead of its URL
-  --anywhere       go on with uploads that another device began, too
+  --type TYPE      image, eimage or doc; default: detected from the content
+  --json           print each media item as a line of JSON instead of its URL
+  --anywhere       also resume uploads that another device started
   --state FILE     where unfinished uploads are remembered,
                    default $XDG_STATE_HOME/mediadock/uploads.json
   --quiet          no progress
@@ -43,7 +43,7 @@ export function parseArguments(args: readonly string[], env: Environment): CliAr
   const { values, positionals: files } = parse(args);
   if (values.help) return 'help';
   if (values.version) return 'version';
-  if (files.length === 0) throw new UsageError('Which files?');
+  if (files.length === 0) throw new UsageError('No files given');
   return {
     files,
     url: urlOf(values.url ?? env['MEDIADOCK_URL']),

@@ -45,7 +45,7 @@ async function uploadFiles(args: CliArguments): Promise<number> {
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   const results = await queue.settled();
   endDisplay();
-  if (interrupted) process.stderr.write('Interrupted. The same command goes on from here.\n');
+  if (interrupted) process.stderr.write('Interrupted. Run the same command again to resume.\n');
   const failed = report(args, queue, results);
   if (interrupted) return INTERRUPTED;
   return failed > 0 ? SOME_FAILED : 0;

@@ -47,7 +47,7 @@ function headersOf(fields: OutgoingRequest['headers']): Headers {
       if (value !== undefined) headers.set(name, value);
     } catch {
       // Without the cause, which would show a token.
-      throw new LocalError('bad-header', `The header ${name} has characters that no header can have`);
+      throw new LocalError('bad-header', `The header ${name} contains invalid characters`);
     }
   }
   return headers;

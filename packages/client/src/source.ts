@@ -13,8 +13,7 @@ export function openSource(
   if (input instanceof Blob) return new BlobSource(input, name);
   if (ArrayBuffer.isView(input)) return new BytesSource(input, name);
   if ('byteLength' in input) return new BytesSource(new Uint8Array(input), name);
-  if (size === undefined)
-    throw new LocalError('source-unreadable', 'A stream can be uploaded when its size is given');
+  if (size === undefined) throw new LocalError('source-unreadable', 'To upload a stream, give its size');
   return new StreamSource(input, size, name);
 }
 

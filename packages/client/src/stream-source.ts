@@ -19,7 +19,10 @@ export class StreamSource implements Source {
 
   async read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     if (start < this.start)
-      throw new LocalError('source-unreadable', 'The upload has to begin anew, which a stream cannot');
+      throw new LocalError(
+        'source-unreadable',
+        'The upload has to start over, but a stream cannot be read twice',
+      );
     await this.fill(end);
     this.held = this.held.slice(start - this.start);
     this.start = start;
@@ -53,7 +56,7 @@ export class StreamSource implements Source {
 }
 
 function wrongLength(size: number, reached: number): LocalError {
-  return new LocalError('source-changed', `The stream should have ${size} bytes, and has ${reached} or so`);
+  return new LocalError('source-changed', `The stream should have ${size} bytes, but has about ${reached}`);
 }
 
 function join(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

@@ -37,7 +37,7 @@ export class Tokens {
       this.token = await (refused === undefined ? this.option() : this.option(refused));
       return this.token;
     } catch (error) {
-      throw new LocalError('no-token', 'There is no token to be had', error);
+      throw new LocalError('no-token', 'No valid token could be obtained; sign in again', error);
     }
   }
 }

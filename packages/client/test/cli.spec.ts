@@ -110,7 +110,7 @@ describe('mediadock-upload', () => {
     const { code, out, err } = await first.ended;
     release.open();
     expect([code, out]).toEqual([130, '']);
-    expect(err).toBe('a b.pdf: 900000 bytes\nInterrupted. The same command goes on from here.\n');
+    expect(err).toBe('a b.pdf: 900000 bytes\nInterrupted. Run the same command again to resume.\n');
     const second = await (await run([path, '--json'])).ended;
     expect([second.code, second.err]).toEqual([
       0,
@@ -196,7 +196,7 @@ describe('mediadock-upload', () => {
   });
 
   it.each<[string, string[], Record<string, string | undefined>, string]>([
-    ['no file', [], {}, 'Which files?'],
+    ['no file', [], {}, 'No files given'],
     ['no server', ['f'], { MEDIADOCK_URL: undefined }, '--url or MEDIADOCK_URL is missing'],
     ['no URL', ['f', '--url', 'ftp://a'], {}, '"ftp://a" is not the address of a server'],
     ['a host alone', ['f', '--url', 'localhost:3000'], {}, '"localhost:3000" is not the address of a server'],

@@ -68,5 +68,5 @@ it('a token that no header can hold fails at once, and is not shown', async () =
   const running = upload(Buffer.from('a'), { url: 'http://localhost:1', token: 'sec\nret' });
   const error = await running.media.catch((error: unknown) => error as Error);
   expect(error).toMatchObject({ code: 'bad-header', cause: undefined });
-  expect((error as Error).message).toBe('The header Authorization has characters that no header can have');
+  expect((error as Error).message).toBe('The header Authorization contains invalid characters');
 });
