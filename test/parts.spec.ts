@@ -1,4 +1,4 @@
-import { open, readdir, readFile, rm, truncate } from 'node:fs/promises';
+import { chmod, open, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { Database } from '../src/database/database.js';
 import { ServiceUnavailable } from '../src/errors/app-error.js';
 import { Fsck } from '../src/media/upkeep/fsck.js';
@@ -443,6 +443,13 @@ describe('a chunk that is announced while it is written', () => {
     hold.release();
     expect((await late).body).toMatchObject({ code: 'chunk-conflict', offset: String(4 * CHUNK) });
     await finish(4, there);
+  });
+
+  itAnnounces('goes on in a part that an adopter has fenced in vain', async () => {
+    expect((await here.status(id)).body.offset).toBe(String(3 * CHUNK));
+    await chmod(await pathOf(0), 0o700);
+    expectAppended(await send(here, 3), 3);
+    await finish(4);
   });
 
   itAnnounces('is taken back when its bytes cannot be written', async () => {

@@ -52,8 +52,8 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
     this.alone = this.underWay++ === 0 ? this.alone + 1 : 0;
     const isTailed = this.tailed.get(id) === position && this.tailed.delete(id);
     try {
-      if (this.alone > 1 && this.isLocal && range.end + 1 < range.total && mime === position.mime)
-        return await this.announce(id, position, appendix);
+      const isCalm = this.alone > 1 && this.isLocal && range.end + 1 < range.total && mime === position.mime;
+      if (isCalm && !this.isFenced(position.part.name)) return await this.announce(id, position, appendix);
       if (!isTailed) return await super.append(id, position, appendix);
       if (!(await this.appendBytes(position, appendix))) return undefined;
       const committed = await this.move(`"offset" = $4, part = $6, ${NO_TAIL}`, id, position, appendix);
