@@ -1,14 +1,13 @@
 // @ts-check
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SignJWT } from 'jose';
 import pg from 'pg';
+import { freePort } from '../scripts/free-port.js';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const SECRET = randomBytes(32).toString('base64url');
@@ -90,16 +89,6 @@ async function addressOf(child) {
     if (url && printed.endsWith('\n')) return url.replace('localhost', '127.0.0.1');
   }
   throw new Error(`The server ended: ${printed}`);
-}
-
-/** @returns {Promise<number>} */
-export async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** CPU time in milliseconds of a server, its workers included, its Postgres not. @param {number} pid @returns {Promise<number>} */

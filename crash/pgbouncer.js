@@ -3,10 +3,11 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../scripts/free-port.js';
 
 const PATHS = [
   '/usr/sbin/pgbouncer',
@@ -76,15 +77,6 @@ export class PgBouncer {
 /** @param {string} path */
 function ownerOf(path) {
   return execFileSync('id', ['-nu', String(statSync(path).uid)], { encoding: 'utf8' }).trim();
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** @param {number} port @returns {Promise<boolean>} */

@@ -1,11 +1,11 @@
 // @ts-check
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
+import { freePort } from '../scripts/free-port.js';
 
 const CHECKOUT = resolve(import.meta.dirname, '..');
 export const SECRET = 'the fuzzer signs nothing of value with this';
@@ -105,15 +105,6 @@ function environment(dir, metricsPort) {
     // Announced totals reserve the disk, and hostile ones all of it.
     DISK_RESERVE_BYTES: '0',
   };
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** @param {import('node:child_process').ChildProcess} child @returns {Promise<number>} */

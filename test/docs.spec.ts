@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { blocksOf, commandsOf, matches, rowsOf } from './setup/markdown.js';
-import { freePort } from './setup/free-port.js';
+import { freePort } from '../scripts/free-port.js';
 
 const ROOT = process.cwd();
 const PAGES = ['README.md', 'SECURITY.md', ...inDirectory('docs', '.md')];

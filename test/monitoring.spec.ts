@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { collectProcessMetrics, serveMetrics } from '../src/metrics/metrics-server.js';
 import { Client } from './setup/client.js';
-import { freePort } from './setup/free-port.js';
+import { freePort } from '../scripts/free-port.js';
 import { TestApp } from './setup/test-app.js';
 
 const ALERTS = 'monitoring/alerts.yml';

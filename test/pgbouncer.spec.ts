@@ -6,7 +6,7 @@ import { PgBouncer } from '../crash/pgbouncer.js';
 import { StartError } from '../src/config/start-error.js';
 import { prepareDatabase } from '../src/database/prepare.js';
 import { Client, md5 } from './setup/client.js';
-import { freePort } from './setup/free-port.js';
+import { freePort } from '../scripts/free-port.js';
 import { listenForPostgres } from './setup/postgres-proxy.js';
 import { pdf } from './setup/samples.js';
 import { administer, createDatabase, dropDatabase, TestApp } from './setup/test-app.js';

@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
 import { Client, md5 } from './setup/client.js';
-import { freePort } from './setup/free-port.js';
+import { freePort } from '../scripts/free-port.js';
 import { missing, Proxy, PROXIES } from './setup/proxy.js';
 import { pdf } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';

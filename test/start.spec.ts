@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { StartError } from '../src/config/start-error.js';
 import { prepareDatabase } from '../src/database/prepare.js';
-import { freePort } from './setup/free-port.js';
+import { freePort } from '../scripts/free-port.js';
 import { listenForPostgres } from './setup/postgres-proxy.js';
 import { ServerProcess } from './setup/server-process.js';
 import { administer, createDatabase, dropDatabase } from './setup/test-app.js';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { pdf } from './setup/samples.js';
 import { Client, md5, type Answer } from './setup/client.js';
-import { freePort } from './setup/free-port.js';
+import { freePort } from '../scripts/free-port.js';
 
 const itOnLinux = process.platform === 'linux' ? it : it.skip;
 

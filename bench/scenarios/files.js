@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { median } from '../figures.js';
 import { ratio } from '../rounds.js';
-import { freePort } from '../servers.js';
+import { freePort } from '../../scripts/free-port.js';
 
 /** @typedef {import('../servers.js').Target} Target */
 /** @typedef {import('../scenarios.js').Row} Row */

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { jest } from '@jest/globals';
 import type { Browser } from 'playwright-core';
 import { pdf } from '../setup/samples.js';
-import { freePort } from '../setup/free-port.js';
+import { freePort } from '../../scripts/free-port.js';
 import { missing, Proxy } from '../setup/proxy.js';
 import { launch } from './chromium.js';
 import { Server } from './server.js';

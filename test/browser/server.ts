@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../setup/free-port.js';
+import { freePort } from '../../scripts/free-port.js';
 
 /** The built server as `npm start` runs it, to be killed and started again on the same port and data. */
 export class Server {
