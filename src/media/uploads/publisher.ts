@@ -1,4 +1,4 @@
-import { webcrypto } from 'node:crypto';
+import { randomBytes, webcrypto } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { BlobStorage, type ScratchFile } from '../../storage/blob-storage.js';
 import { Digester, type Digest } from '../content/digester.js';
@@ -51,7 +51,7 @@ export class Publisher {
       const { digest, content } = await this.examine(session, scratch, request);
       abandoned.throwIfAborted();
       const type = mediaType(request.claim, content);
-      const key = Buffer.from(webcrypto.getRandomValues(new Uint8Array(16))).toString('hex');
+      const key = randomBytes(16).toString('hex');
       const { image, bytes } = content;
       const visible = image && bytes ? await this.images.of(bytes, image, session.ownerId) : undefined;
       if (!visible || visible.bytes === bytes) {
