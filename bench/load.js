@@ -120,12 +120,19 @@ function expect(answer, status) {
   if (answer.status !== status) throw new Error(`${answer.status} instead of ${status}: ${answer.body}`);
 }
 
-/** One upload in series; every chunk's time in milliseconds. @param {Target} target @param {number} chunks @param {boolean} complete */
-async function upload(target, chunks, complete) {
+/** @param {number} chunks @param {boolean} complete */
+function makeFile(chunks, complete) {
+  const bytes = Buffer.concat([Buffer.from('%PDF-1.7\n'), randomBytes(chunks * CHUNK_BYTES - 9)]);
+  return { bytes, md5: complete ? createHash('md5').update(bytes).digest('hex') : undefined };
+}
+
+/**
+ * One upload in series; every chunk's time in milliseconds.
+ * @param {Target} target @param {ReturnType<typeof makeFile>} file completed at the end if it has an md5
+ */
+async function upload(target, { bytes: file, md5 }) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-  const file = Buffer.concat([Buffer.from('%PDF-1.7\n'), randomBytes(chunks * CHUNK_BYTES - 9)]);
   const sender = SENDERS[/** @type {keyof typeof SENDERS} */ (target.name)](target, agent, file.length);
-  const md5 = complete ? createHash('md5').update(file).digest('hex') : '';
   const times = [];
   for (let start = 0; start < file.length; start += CHUNK_BYTES) {
     const at = performance.now();
@@ -133,20 +140,26 @@ async function upload(target, chunks, complete) {
     times.push(performance.now() - at);
   }
   const at = performance.now();
-  const url = complete ? await sender.finish(md5) : '';
+  const url = md5 ? await sender.finish(md5) : '';
   agent.destroy();
   return { times, completeMs: performance.now() - at, url };
 }
 
-/** So many uploads at once, and `files` times in a row. @param {{ target: Target, uploads: number, chunks: number, files?: number, complete?: boolean }} task */
+/**
+ * So many uploads at once, and `files` times in a row. The files are made before the clock starts.
+ * @param {{ target: Target, uploads: number, chunks: number, files?: number, complete?: boolean }} task
+ */
 async function run({ target, uploads, chunks, files = 1, complete = false }) {
+  const rows = Array.from({ length: uploads }, () =>
+    Array.from({ length: files }, () => makeFile(chunks, complete)),
+  );
   const at = performance.now();
-  const inARow = async () => {
+  const inARow = async (/** @type {ReturnType<typeof makeFile>[]} */ row) => {
     const results = [];
-    for (let i = 0; i < files; i++) results.push(await upload(target, chunks, complete));
+    for (const file of row) results.push(await upload(target, file));
     return results;
   };
-  const results = (await Promise.all(Array.from({ length: uploads }, inARow))).flat();
+  const results = (await Promise.all(rows.map(inARow))).flat();
   const seconds = (performance.now() - at) / 1000;
   return {
     seconds,
