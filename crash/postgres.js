@@ -1,9 +1,10 @@
 // @ts-check
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { familyOf, isRunning, signal } from '../cluster/processes.js';
 
 /** Over whatever a role or a database was told to have. */
 const OWN = '-c search_path=public -c default_transaction_read_only=off -c DateStyle=ISO';
@@ -47,7 +48,7 @@ export class Postgres {
 
   /** kill -9 of every process of it, frozen ones too: nothing more reaches the disk. */
   async killAll() {
-    const family = this.family();
+    const family = familyOf(this.pid);
     // First, and in the same breath: it would start a Postgres anew that ended without being asked to.
     const stopping = this.stop();
     for (const pid of family) signal(pid, 'SIGKILL');
@@ -58,7 +59,7 @@ export class Postgres {
   /** The postmaster comes first: a frozen one has no more children. */
   freeze() {
     signal(this.pid, 'SIGSTOP');
-    for (const pid of this.family()) signal(pid, 'SIGSTOP');
+    for (const pid of familyOf(this.pid)) signal(pid, 'SIGSTOP');
   }
 
   async stop() {
@@ -78,45 +79,5 @@ export class Postgres {
     } finally {
       await client.end();
     }
-  }
-
-  family() {
-    const postmaster = this.pid;
-    return [
-      postmaster,
-      ...processes()
-        .filter(({ parent }) => parent === postmaster)
-        .map(({ pid }) => pid),
-    ];
-  }
-}
-
-function processes() {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map((name) => ({ pid: Number(name), parent: Number(statOf(Number(name))[1]) }));
-}
-
-/** State, parent, …; the name before them may hold spaces. @param {number} pid */
-function statOf(pid) {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  } catch {
-    return ['X', '0'];
-  }
-}
-
-/** @param {number} pid */
-function isRunning(pid) {
-  return !['X', 'Z'].includes(statOf(pid)[0] ?? 'X');
-}
-
-/** @param {number} pid @param {NodeJS.Signals} name */
-function signal(pid, name) {
-  try {
-    process.kill(pid, name);
-  } catch {
-    // It has ended by itself.
   }
 }

