@@ -1,6 +1,6 @@
 import { StartError } from './config/start-error.js';
 import { EmbeddedPostgresError } from './database/embedded-postgres.js';
-import { wordsOf } from './database/examine.js';
+import { wordsOf } from './errors/database-errors.js';
 import { fromDatabase } from './errors/database-errors.js';
 
 /** Ends the process: with words alone where a person can mend it, with the stack trace of a mistake of ours. */

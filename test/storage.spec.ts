@@ -163,7 +163,7 @@ describe('storage in an S3 that fails', () => {
     server.requests.length = 0;
   });
 
-  it.each(['slow', 'busy', 'lost', 'refused'] as const)(
+  it.each(['slow', 'busy', 'lost', 'refused', 'torn'] as const)(
     'takes a part though it is %s once',
     async (fault) => {
       server.fail(fault, 'PUT', /^uploads/);
@@ -172,7 +172,7 @@ describe('storage in an S3 that fails', () => {
     },
   );
 
-  it.each(['busy', 'refused', 'garbled'] as const)('takes no part while it is %s', async (fault) => {
+  it.each(['busy', 'refused', 'torn', 'garbled'] as const)('takes no part while it is %s', async (fault) => {
     server.fail(fault, 'PUT', /./, Infinity);
     const id = randomBytes(16).toString('hex');
     await expect(storage.createPart(id, bytes)).rejects.toThrow(ServiceUnavailable);

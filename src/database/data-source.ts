@@ -1,11 +1,13 @@
 import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
-import type { ClientBase } from 'pg';
+import pg, { type ClientBase } from 'pg';
 import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import { UploadsAndMedia1764288000000 } from '../../migrations/1764288000000-uploads-and-media.js';
 import { ConfigError } from '../config/config.js';
+import { urlsOf } from './hosts.js';
+import { Primary } from './primary.js';
 import { MIGRATING, pin, SERVING } from './session.js';
 
-/** Where Postgres is: a URL, or the socket of the embedded one. */
+/** Where Postgres is: a URL, which may name several servers, or the socket of the embedded one. */
 export type Connection = (
   | { readonly url: string }
   | { readonly host: string; readonly port: number; readonly user: string; readonly database: string }
@@ -58,11 +60,16 @@ async function refuseOtherVersions(source: DataSource, runner: QueryRunner): Pro
   ]);
 }
 
-/** How node-postgres connects. */
+/** How node-postgres connects, with the class of its clients. */
 export function clientOptions(connection: Connection) {
-  if ('url' in connection) return { connectionString: withoutSessionSettings(connection.url) };
+  const { Client } = pg;
+  if ('url' in connection) {
+    const urls = urlsOf(withoutSessionSettings(connection.url));
+    const [connectionString] = urls;
+    return { connectionString, Client: urls.length > 1 ? new Primary(urls).Client : Client };
+  }
   const { host, port, user, database } = connection;
-  return { host, port, user, database };
+  return { host, port, user, database, Client };
 }
 
 /** Settings in the URL would win over those that the code gives, as far as node-postgres knows them. */

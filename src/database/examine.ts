@@ -1,7 +1,6 @@
 import pg from 'pg';
 import { StartError } from '../config/start-error.js';
-import { AppError } from '../errors/app-error.js';
-import { isDatabaseAway } from '../errors/database-errors.js';
+import { isDatabaseAway, wordsOf } from '../errors/database-errors.js';
 import { clientOptions, type Connection } from './data-source.js';
 import { SCHEMA } from './session.js';
 
@@ -32,7 +31,8 @@ export async function examine(connection: Connection): Promise<Facts | { readonl
     connectionTimeoutMillis: ANSWER_MS,
     query_timeout: ANSWER_MS,
   };
-  const clients = [new pg.Client(settings), new pg.Client(settings)] as const;
+  const { Client } = settings;
+  const clients = [new Client(settings), new Client(settings)] as const;
   try {
     for (const client of clients) await client.on('error', ignore).connect();
     if (await areShared(...clients)) throw sharedSessions();
@@ -72,13 +72,6 @@ function isRefusedByPooler(error: unknown): boolean {
   return /unsupported startup parameter|no such (database|user)|not allowed|authentication failed/i.test(
     wordsOf(error),
   );
-}
-
-export function wordsOf(error: unknown): string {
-  const { message, errors = [], cause } = error as Error & { errors?: readonly unknown[] };
-  if (error instanceof AppError && cause !== undefined) return wordsOf(cause);
-  // A name with several addresses fails with one error for each, and has no words of its own.
-  return message || errors.map(wordsOf).join(', ');
 }
 
 function ignore(): void {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StartError } from '../config/start-error.js';
-import { fromDatabase } from '../errors/database-errors.js';
+import { fromDatabase, wordsOf } from '../errors/database-errors.js';
 import { migrate, type Connection } from './data-source.js';
-import { examine, wordsOf, type Facts } from './examine.js';
+import { examine, type Facts } from './examine.js';
 
 export interface PrepareOptions {
   /** Whether a Postgres that may lose what it has committed will do. */

@@ -1,4 +1,4 @@
-import { type AppError, ServiceUnavailable } from './app-error.js';
+import { AppError, ServiceUnavailable } from './app-error.js';
 
 /**
  * SQLSTATEs of a Postgres that is away, coming up, going down, overloaded or read-only (a fail-over on its way): connection
@@ -71,6 +71,14 @@ function isOfDatabase(error: unknown): boolean {
   if (ENDED.has(severity)) return true;
   if (code === undefined) return NO_SESSION.test(message);
   return REFUSED.test(code) || BUSY.test(code) || TLS.test(code);
+}
+
+/** What an error says to people, its cause in the place of an answer to clients. */
+export function wordsOf(error: unknown): string {
+  const { message, errors = [], cause } = error as Error & { errors?: readonly unknown[] };
+  if (error instanceof AppError && cause !== undefined) return wordsOf(cause);
+  // A name with several addresses fails with one error for each, and has no words of its own.
+  return message || errors.map(wordsOf).join(', ');
 }
 
 /** By shape, not by class: test runners make errors of another realm. */

@@ -13,9 +13,10 @@ interface StoredObject {
 /**
  * What goes wrong: `slow` answers late; `busy` answers 503 SlowDown; `cut` breaks the connection in the middle of the answer;
  * `lost` does as told, then breaks it without an answer; `garbled` changes a byte of the body on its way in; `denied` and
- * `full` answer 403; `refused` breaks the connection at once.
+ * `full` answer 403; `refused` breaks the connection at once, `torn` in the middle of the body; `silent` never answers.
  */
-export type Fault = 'slow' | 'busy' | 'cut' | 'lost' | 'garbled' | 'denied' | 'full' | 'refused';
+export type Fault =
+  'slow' | 'busy' | 'cut' | 'lost' | 'garbled' | 'denied' | 'full' | 'refused' | 'torn' | 'silent';
 
 interface Planned {
   readonly fault: Fault;
@@ -93,6 +94,8 @@ export class S3Server {
     const method = request.method ?? '';
     this.requests.push(`${method} ${key}`);
     const fault = this.nextFault(method, key);
+    if (fault === 'silent') return;
+    if (fault === 'torn') request.once('data', () => request.socket.destroy());
     if (fault === 'refused') return void request.socket.destroy();
     const body = await buffer(request);
     if (fault === 'garbled' && body[0] !== undefined) body[0] ^= 1;

@@ -33,9 +33,9 @@ export class Bucket {
   }
 
   /** Writes an object, or writes over one. Durable when this resolves. */
-  async put(key: string, bytes: Buffer): Promise<void> {
+  async put(key: string, bytes: Buffer, withinMs = PATIENCE_MS): Promise<void> {
     const command = new PutObjectCommand({ ...this.at(key), ...bodyOf(bytes) });
-    await reaching(() => this.client.send(command, patience()));
+    await reaching(() => this.client.send(command, patience(withinMs)));
   }
 
   /** Writes an object under a new key: after a failure the object itself tells whether it was written. */
@@ -76,9 +76,9 @@ export class Bucket {
   }
 
   /** Returns the length in bytes; undefined if there is no such object. */
-  async size(key: string): Promise<number | undefined> {
+  async size(key: string, withinMs = PATIENCE_MS): Promise<number | undefined> {
     const head = new HeadObjectCommand(this.at(key));
-    return (await reaching(() => unlessMissing(this.client.send(head, patience()))))?.ContentLength;
+    return (await reaching(() => unlessMissing(this.client.send(head, patience(withinMs)))))?.ContentLength;
   }
 
   async remove(key: string): Promise<void> {
@@ -114,6 +114,6 @@ export function bodyOf(bytes: Buffer) {
   return { Body: bytes, ContentLength: bytes.length, ContentMD5: md5 };
 }
 
-export function patience(): { abortSignal: AbortSignal } {
-  return { abortSignal: AbortSignal.timeout(PATIENCE_MS) };
+export function patience(ms = PATIENCE_MS): { abortSignal: AbortSignal } {
+  return { abortSignal: AbortSignal.timeout(ms) };
 }

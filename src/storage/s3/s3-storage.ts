@@ -19,6 +19,8 @@ const AT_ONCE = 16;
 
 const DATABASE_ID = 'database-id';
 const PROBE = 'probe';
+/** A look that hangs must not hide for long that the store is back. */
+const PROBE_MS = 3000;
 
 /**
  * Blobs as objects: `uploads/<upload id>/<random>`, `files/<key>`, `thumbnails/<key>`, `quarantine/<key>`. An object never
@@ -129,8 +131,8 @@ export class S3Storage extends BlobStorage implements OnModuleInit, OnModuleDest
 
   /** Looks; after a failed write, writes. */
   async isHealthy(): Promise<boolean> {
-    if (this.isFailing) await this.writing(() => this.bucket.put(PROBE, Buffer.from(PROBE)));
-    else await this.bucket.size(DATABASE_ID);
+    if (this.isFailing) await this.writing(() => this.bucket.put(PROBE, Buffer.from(PROBE), PROBE_MS));
+    else await this.bucket.size(DATABASE_ID, PROBE_MS);
     return true;
   }
 
