@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 import { readAt } from '../../storage/local/files.js';
 import { ImageCodec, type ImageFacts } from '../images/image-codec.js';
-import { endOfImage } from '../images/image-parts.js';
+import { dissect } from '../images/image-parts.js';
 import { isCompoundFile } from './office/compound-file.js';
 import { UnsupportedContent, UploadTooLarge } from './content.errors.js';
 import type { ContentType } from './content-type.js';
@@ -80,7 +80,7 @@ export class ContentInspector {
     const type = this.permit(await decide(file, sniffed, { head, total, charset }), total, fileName);
     const image = type.kind === 'image' ? await readAt(file, total, 0) : undefined;
     const facts = image && (await this.images.facts(image));
-    const imageEnd = image && endOfImage(image);
+    const imageEnd = image && dissect(image).end;
     const isTrimmed = image !== undefined && this.config.images.metadata === 'strip';
     const other = isZip(head)
       ? undefined

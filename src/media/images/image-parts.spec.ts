@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { dissect } from './image-parts.js';
 import { orientationOf } from './orientation.js';
 
@@ -38,6 +39,19 @@ describe('dissect', () => {
     'ffd8ffda0002aaff',
   ])('refuses the stump %s', (stump) => {
     expect(() => dissect(Buffer.from(stump, 'hex'))).toThrow(/cut short|out of range|known format/);
+  });
+
+  it('finds the end of a scan wherever it lies in memory', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), fc.nat({ max: 7 }), (pixels, shift) => {
+        const code = Buffer.from(pixels)
+          .toString('hex')
+          .replace(/(?<=^(?:..)*)ff/g, 'ff00');
+        const image = Buffer.from(`ffd8ffc00002ffda0002${code}ffd9`, 'hex');
+        const moved = Buffer.concat([Buffer.alloc(shift, 0xff), image, Buffer.from('film')]).subarray(shift);
+        expect(dissect(moved)).toMatchObject({ end: image.length, hasEnd: true });
+      }),
+    );
   });
 
   it('gives up on more parts than any image has', () => {

@@ -13,8 +13,21 @@ const FRAMES = [0xc0, 0xc1, 0xc2, 0xc3, 0xc5, 0xc6, 0xc7, 0xc9, 0xca, 0xcb, 0xcd
 const PROGRESSIVE = [0xc2, 0xc6, 0xca, 0xce];
 const SCAN = 0xda;
 
-/** @see https://www.w3.org/Graphics/JPEG/itu-t81.pdf B.2 @throws RangeError for an image that is cut short */
+/** A completion asks for them twice. */
+const known = new WeakMap<Buffer, JpegScans>();
+
+/**
+ * @param image must not change afterwards
+ * @see https://www.w3.org/Graphics/JPEG/itu-t81.pdf B.2
+ * @throws RangeError for an image that is cut short
+ */
 export function jpegScans(image: Buffer): JpegScans {
+  const scans = known.get(image) ?? countScans(image);
+  known.set(image, scans);
+  return scans;
+}
+
+function countScans(image: Buffer): JpegScans {
   const scans: number[] = [];
   let frame: Buffer | undefined;
   for (const { start, end } of jpegParts(image)) {
