@@ -106,6 +106,10 @@ const UPLOADS = [
   `CREATE INDEX upload_session_owner ON upload_session (owner_id, created_at DESC) WHERE state = 'open'`,
   `CREATE INDEX upload_session_expiry ON upload_session (expires_at) WHERE state = 'open'`,
   `CREATE INDEX upload_session_ended ON upload_session (state, expires_at) WHERE state <> 'open'`,
+  // Originals that are kept for retries count towards what their user has stored.
+  `
+      CREATE INDEX upload_session_kept ON upload_session (owner_id) INCLUDE (total)
+      WHERE state = 'complete' AND cleaned_at IS NULL`,
   // An upload that has ended without a media leaves its key to the next one.
   `
       CREATE UNIQUE INDEX upload_session_idempotency_key ON upload_session (owner_id, idempotency_key)

@@ -3,10 +3,11 @@ import type { Duplex } from 'node:stream';
 import type { Middleware } from './front.js';
 
 /**
- * Requests of one connection that are worked on at the same time. Browsers and proxies send one at a time. With 16 of them, one
- * connection kept the event loop so busy that the chunks of others took seven times as long; with 4, twice.
+ * Requests of one connection that are worked on at the same time: one may wait for the database while the next is read.
+ * Browsers and proxies send one at a time. With 16, one connection kept the event loop so busy that the chunks of others took
+ * seven times as long; with 2, twice.
  */
-const MAX_IN_FLIGHT = 4;
+const MAX_IN_FLIGHT = 2;
 
 interface Waiting {
   readonly request: IncomingMessage;
