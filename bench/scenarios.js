@@ -2,6 +2,7 @@
 import { costs, manySessions, sideBySide } from './scenarios/chunks.js';
 import { fairness, thumbnails } from './scenarios/fairness.js';
 import { complete, download } from './scenarios/files.js';
+import { readers } from './scenarios/readers.js';
 import { slowSockets, soak, start, status, workers } from './scenarios/server.js';
 
 /** @typedef {import('./servers.js').Target} Target */
@@ -25,6 +26,7 @@ export const SCENARIOS = {
   'parallel-256': (tools) => sideBySide(tools, { uploads: 256, chunks: 4 }),
   complete,
   download,
+  readers,
   status,
   start,
   'many-sessions': manySessions,
