@@ -23,7 +23,7 @@ import {
   writeAt,
 } from './files.js';
 import { OpenFiles } from './open-files.js';
-import { inPieces } from './pieces.js';
+import { Pieces } from './pieces.js';
 
 /**
  * On Linux a write to an O_DSYNC file returns when its bytes are as durable as after `fdatasync`, in one trip to the thread
@@ -46,6 +46,7 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
   private readonly logger = new Logger('Storage');
   private readonly open = new OpenFiles();
   private readonly finished = new OpenFiles();
+  private readonly pieces = new Pieces();
   private readonly reads = new FairSemaphore({ slots: READS_AT_ONCE });
   private readonly disk = new Disk();
   /** Parts that are created at the same time share one sync of their directory, which starts after all of them exist. */
@@ -140,7 +141,8 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
       this.reads.run(path, 0, () =>
         this.finished.use(path, constants.O_RDONLY, (file) => readAt(file, length, at)),
       );
-    return await this.disk.guard(() => unlessAbsent(read(start, 1).then(() => inPieces(read, start, end))));
+    const opened = read(start, 1).then(() => this.pieces.stream(path, read, start, end));
+    return await this.disk.guard(() => unlessAbsent(opened));
   }
 
   async size(area: Area, name: string): Promise<number | undefined> {
