@@ -19,6 +19,7 @@ import { boundedPipelining } from './http/pipelining.js';
 import { behindProxies, type Trust } from './http/proxies.js';
 import { serveSwagger } from './http/swagger.js';
 import { requestMetrics } from './metrics/request-metrics.js';
+import { DownloadFastPath } from './media/library/files/download-fast-path.js';
 import { ChunkFastPath } from './media/uploads/chunks/chunk-fast-path.js';
 import metadata from './metadata.js';
 
@@ -61,6 +62,7 @@ export async function createApp(config: Config, connection: Connection): Promise
     strictHead,
     faults(config.tryingOut),
     app.get(ChunkFastPath, { strict: false }).handle,
+    app.get(DownloadFastPath, { strict: false }).handle,
   ]);
   return app;
 }

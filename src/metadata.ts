@@ -367,7 +367,8 @@ export default async () => {
             },
           },
         ],
-        [import('./media/library/file.controller.js'), { FileController: { get: {} } }],
+        [import('./media/library/files/file.controller.js'), { FileController: { get: {} } }],
+        [import('./media/library/files/thumbnail.controller.js'), { ThumbnailController: { get: {} } }],
         [
           import('./media/library/media.controller.js'),
           {
@@ -381,7 +382,6 @@ export default async () => {
             },
           },
         ],
-        [import('./media/library/thumbnail.controller.js'), { ThumbnailController: { get: {} } }],
         [
           import('./media/uploads/upload.controller.js'),
           {

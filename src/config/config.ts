@@ -26,6 +26,8 @@ export interface S3Settings {
   /** What every key starts with: empty, or with a last slash. */
   readonly prefix: string;
   readonly forcePathStyle: boolean;
+  /** Whether clients get finished files from the store itself, at URLs that are signed for minutes. */
+  readonly redirectsDownloads: boolean;
   /** Unset: what the SDK finds by itself. */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
 }
@@ -61,6 +63,8 @@ export class Config {
   readonly dataDir: string;
   /** Where the bytes are: in `dataDir`, or in a bucket, with only scratch files in `dataDir`. */
   readonly storage: { readonly driver: 'local' } | S3Settings;
+  /** Whom finished files are handed to: the proxy, by a header that has this in front of their path in `dataDir`. */
+  readonly handOver: { readonly header: string; readonly base: string } | undefined;
   readonly database: {
     readonly url: string | undefined;
     readonly poolSize: number;
@@ -120,6 +124,8 @@ export class Config {
   };
   /** Unset: the URLs of files are public and last as long as the file. */
   readonly signedUrls: { readonly key: KeyObject; readonly ttlSeconds: number } | undefined;
+  /** After which proxies and CDNs ask again for a file; undefined: as late as browsers. */
+  readonly sharedCacheSeconds: number | undefined;
   /** An interval of 0: another process sweeps. */
   readonly sweep: { readonly intervalSeconds: number; readonly orphanAgeSeconds: number };
   readonly cors: { readonly origins: readonly string[]; readonly allowedHeaders: readonly string[] };
@@ -137,6 +143,7 @@ export class Config {
     this.workers = env.WORKERS === 'auto' ? availableParallelism() : Number(env.WORKERS);
     this.dataDir = resolve(env.DATA_DIR);
     this.storage = env.STORAGE === 's3' ? s3Settings(env) : { driver: 'local' };
+    this.handOver = handOver(env, this.dataDir);
     this.database = {
       url: env.DATABASE_URL,
       poolSize: env.DATABASE_POOL_SIZE,
@@ -179,6 +186,7 @@ export class Config {
       env.MEDIA_URLS === 'signed'
         ? { key: urlKey(env, this.tokens.keys), ttlSeconds: env.MEDIA_URL_TTL_SECONDS }
         : undefined;
+    this.sharedCacheSeconds = env.SHARED_CACHE_SECONDS;
     this.sweep = { intervalSeconds: env.SWEEP_INTERVAL_SECONDS, orphanAgeSeconds: env.ORPHAN_AGE_SECONDS };
     this.cors = { origins: env.CORS_ORIGINS, allowedHeaders: env.CORS_ALLOWED_HEADERS ?? [] };
     this.logLevel = env.LOG_LEVEL;
@@ -316,6 +324,19 @@ function limits(env: Environment): Config['limits'] {
   };
 }
 
+function handOver(env: Environment, dataDir: string): Config['handOver'] {
+  const { X_ACCEL_REDIRECT: path } = env;
+  const hasSendfile = env.X_SENDFILE === 'true';
+  if (!path && !hasSendfile) return undefined;
+  if (path && hasSendfile)
+    throw new ConfigError(['X_ACCEL_REDIRECT, X_SENDFILE: only one of them can be set']);
+  if (env.STORAGE !== 'local')
+    throw new ConfigError(['X_ACCEL_REDIRECT, X_SENDFILE: need STORAGE=local; see S3_DOWNLOADS']);
+  return path
+    ? { header: 'X-Accel-Redirect', base: withoutLastSlash(path) }
+    : { header: 'X-Sendfile', base: dataDir };
+}
+
 function s3Settings(env: Environment): S3Settings {
   const { S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey, S3_PREFIX: prefix } = env;
   if (!env.S3_BUCKET) throw new ConfigError(['S3_BUCKET: must be set with STORAGE=s3']);
@@ -328,6 +349,7 @@ function s3Settings(env: Environment): S3Settings {
     region: env.S3_REGION,
     prefix: prefix ? `${withoutLastSlash(prefix)}/` : '',
     forcePathStyle: env.S3_FORCE_PATH_STYLE === 'true',
+    redirectsDownloads: env.S3_DOWNLOADS === 'redirect',
     credentials: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
   };
 }

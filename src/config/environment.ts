@@ -77,6 +77,16 @@ export class Environment {
   @IsString()
   S3_SECRET_ACCESS_KEY?: string;
 
+  @IsIn(['stream', 'redirect'])
+  S3_DOWNLOADS: 'stream' | 'redirect' = 'stream';
+
+  @IsOptional()
+  @Matches(/^(\/[\w.-]+)+\/?$/, { message: 'must be a path of words of letters, digits, dots, _ and -' })
+  X_ACCEL_REDIRECT?: string;
+
+  @IsIn(['true', 'false'])
+  X_SENDFILE: 'true' | 'false' = 'false';
+
   @IsOptional()
   @Matches(/^postgres(ql)?:\/\//, { message: 'must be a postgres:// or postgresql:// URL' })
   DATABASE_URL?: string;
@@ -196,6 +206,10 @@ export class Environment {
   @IsOptional()
   @MinLength(32, { message: 'must have at least 32 characters' })
   MEDIA_URL_SECRET?: string;
+
+  @IsOptional()
+  @WholeNumber(0, 365 * DAY_SECONDS)
+  SHARED_CACHE_SECONDS?: number;
 
   @WholeNumber(0, DAY_SECONDS)
   SWEEP_INTERVAL_SECONDS = 60;

@@ -11,6 +11,13 @@ export interface PartRange {
   readonly length: number;
 }
 
+/** What a store says of a blob that clients get from it. */
+export interface DirectResponse {
+  readonly contentType: string;
+  readonly contentDisposition: string | undefined;
+  readonly cacheControl: string;
+}
+
 /** A local file that nobody else knows. */
 export interface ScratchFile {
   readonly file: FileHandle;
@@ -54,6 +61,11 @@ export abstract class BlobStorage {
 
   /** Streams a blob from byte `start` to byte `end`, the last one; undefined if there is no such blob. */
   abstract stream(area: Area, name: string, start: number, end: number): Promise<Readable | undefined>;
+
+  /** Returns a URL at which clients get the blob from the store itself, for some minutes; undefined where they can't. */
+  directUrl(_area: Area, _name: string, _response: DirectResponse): Promise<string | undefined> {
+    return Promise.resolve(undefined);
+  }
 
   /** Returns the length in bytes; undefined if there is no such blob. */
   abstract size(area: Area, name: string): Promise<number | undefined>;

@@ -111,11 +111,16 @@ export class S3Server {
     }
   }
 
-  private refusal(fault: Fault | undefined, bucket = '', { headers }: IncomingMessage): Answer | undefined {
+  private refusal(
+    fault: Fault | undefined,
+    bucket = '',
+    { headers, url }: IncomingMessage,
+  ): Answer | undefined {
     if (fault === 'busy') return failure(503, 'SlowDown');
     if (fault === 'full') return failure(403, 'QuotaExceeded');
     if (fault === 'denied') return failure(403, 'AccessDenied');
-    if (!headers.authorization?.includes('Credential=key/')) return failure(403, 'InvalidAccessKeyId');
+    if (!headers.authorization?.includes('Credential=key/') && !url?.includes('Credential=key%2F'))
+      return failure(403, 'InvalidAccessKeyId');
     return bucket === 'media' ? undefined : failure(404, 'NoSuchBucket');
   }
 
@@ -139,7 +144,7 @@ export class S3Server {
         else this.uploads.delete(upload);
         return { status: 204, body: '' };
       default:
-        if (key !== '') return this.get(request, key);
+        if (key !== '') return this.get(request, key, query);
         return query.has('uploads')
           ? { status: 200, body: '<ListMultipartUploadsResult/>' }
           : this.list(query);
@@ -183,12 +188,13 @@ export class S3Server {
     return { status: 200, body: '<CompleteMultipartUploadResult><ETag/></CompleteMultipartUploadResult>' };
   }
 
-  private get({ headers }: IncomingMessage, key: string): Answer {
+  private get({ headers }: IncomingMessage, key: string, query: URLSearchParams): Answer {
     const { bytes } = this.find(key);
+    const asked = { headers: askedHeaders(query) };
     const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? [];
-    if (first === undefined) return { status: 200, body: bytes };
+    if (first === undefined) return { status: 200, body: bytes, ...asked };
     if (Number(first) >= bytes.length) throw new S3Failure(416, 'InvalidRange');
-    return { status: 206, body: bytes.subarray(Number(first), Number(last) + 1) };
+    return { status: 206, body: bytes.subarray(Number(first), Number(last) + 1), ...asked };
   }
 
   /** Pages of three keys, in the order of their names. */
@@ -219,6 +225,12 @@ interface Answer {
   readonly status: number;
   readonly body: string | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Those that a signed URL names. */
+function askedHeaders(query: URLSearchParams): Record<string, string> {
+  const named = [...query].filter(([name]) => name.startsWith('response-'));
+  return Object.fromEntries(named.map(([name, value]) => [name.slice('response-'.length), value]));
 }
 
 function failure(status: number, code: string): Answer {

@@ -55,9 +55,12 @@ export class Media {
   @Column({ type: 'integer', nullable: true })
   readonly height!: number | null;
 
-  /** 32 hex digits, as `key`; this and the next three are null until the thumbnail is there. */
+  /** 32 hex digits, as `key`; this and the next four are null until the thumbnail is there. */
   @Column({ name: 'thumbnail_key', type: 'text', nullable: true })
   readonly thumbnailKey!: string | null;
+
+  @Column({ ...bigintColumn, name: 'thumbnail_size', nullable: true })
+  readonly thumbnailSize!: number | null;
 
   @Column({ name: 'thumbnail_width', type: 'integer', nullable: true })
   readonly thumbnailWidth!: number | null;
@@ -68,3 +71,9 @@ export class Media {
   @Column({ name: 'thumbnail_color', type: 'text', nullable: true })
   readonly thumbnailColor!: string | null;
 }
+
+/** What the public names of a file and of its thumbnail stand for. */
+export type NamedMedia = Pick<
+  Media,
+  'key' | 'addedAt' | 'title' | 'mime' | 'charset' | 'size' | 'sha256' | 'thumbnailKey' | 'thumbnailSize'
+>;

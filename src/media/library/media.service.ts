@@ -8,8 +8,9 @@ import { Turns } from '../../database/turns.js';
 import type { Digest } from '../content/digester.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import type { Content } from '../content/content-inspector.js';
-import { Media, type MediaType } from './media.entity.js';
+import { Media, type MediaType, type NamedMedia } from './media.entity.js';
 import { FileNotFound, MediaNotFound, SearchTooSlow } from './media.errors.js';
+import { RememberedMedia } from './remembered-media.js';
 
 export interface NewMedia {
   readonly session: {
@@ -66,6 +67,19 @@ const PAGE = `
   SELECT (SELECT count(*)::integer FROM found) AS count,
          ARRAY(SELECT id FROM found ORDER BY id DESC LIMIT $4 OFFSET $5) AS ids`;
 
+/** The columns of NamedMedia. */
+const NAMED = {
+  key: true,
+  addedAt: true,
+  title: true,
+  mime: true,
+  charset: true,
+  size: true,
+  sha256: true,
+  thumbnailKey: true,
+  thumbnailSize: true,
+} as const satisfies Record<keyof NamedMedia, true>;
+
 /** The finished files of each owner. */
 @Injectable()
 export class MediaService {
@@ -77,6 +91,7 @@ export class MediaService {
     private readonly turns: Turns,
     private readonly storage: BlobStorage,
     private readonly audit: Audit,
+    private readonly remembered: RememberedMedia,
   ) {}
 
   /** Adds the row of a file that is in place, within the transaction that completes its upload. Returns the id. */
@@ -131,23 +146,30 @@ export class MediaService {
   async change(ownerId: string, id: number, changes: MediaChanges): Promise<Media> {
     const named = Object.values(changes).some((value) => value !== undefined);
     if (named) await this.media.update({ id, ownerId }, changes);
-    return await this.get(ownerId, id);
-  }
-
-  /** For everybody who knows the name, `<key>.<extension>`: it cannot be guessed. @throws FileNotFound */
-  async getByFileName(name: string): Promise<Media> {
-    const key = keyIn(name);
-    const media = key === undefined ? null : await this.media.findOneBy({ key });
-    if (!media) throw new FileNotFound();
+    const media = await this.get(ownerId, id);
+    this.remembered.end(media.key, media.thumbnailKey);
     return media;
   }
 
-  /** The key of the thumbnail of that name, while its Media is there. @throws FileNotFound */
-  async thumbnailKey(name: string): Promise<string> {
-    const thumbnailKey = keyIn(name);
-    if (thumbnailKey === undefined || !(await this.media.existsBy({ thumbnailKey })))
-      throw new FileNotFound();
-    return thumbnailKey;
+  /** For everybody who knows the name, `<key>.<extension>`: it cannot be guessed. @throws FileNotFound */
+  async getByFileName(name: string): Promise<NamedMedia> {
+    return await this.named('key', name);
+  }
+
+  /** Likewise, by the name of its thumbnail. @throws FileNotFound */
+  async getByThumbnailName(name: string): Promise<NamedMedia> {
+    return await this.named('thumbnailKey', name);
+  }
+
+  private async named(column: 'key' | 'thumbnailKey', name: string): Promise<NamedMedia> {
+    const key = keyIn(name);
+    if (key === undefined) throw new FileNotFound();
+    const known = this.remembered.get(key);
+    if (known?.[column] === key) return known;
+    const media = await this.media.findOne({ select: NAMED, where: { [column]: key } });
+    if (!media) throw new FileNotFound();
+    this.remembered.add(key, media);
+    return media;
   }
 
   /** Row first, then files: a crash in between leaves files that nobody can reach, for the sweeper. */
@@ -160,6 +182,7 @@ export class MediaService {
     );
     const [row] = rows;
     if (!row) throw new MediaNotFound();
+    this.remembered.end(row.key, row.thumbnail_key);
     this.audit.record('media.deleted', caller, { media: id });
     await this.removeFiles(row).catch((err: unknown) =>
       this.logger.warn({ err }, 'Files left for the sweeper'),

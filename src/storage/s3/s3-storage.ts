@@ -6,11 +6,18 @@ import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/com
 import { atOnce } from '../../concurrency/at-once.js';
 import type { S3Settings } from '../../config/config.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
-import { BlobStorage, type Area, type PartRange, type ScratchFile } from '../blob-storage.js';
+import {
+  BlobStorage,
+  type Area,
+  type DirectResponse,
+  type PartRange,
+  type ScratchFile,
+} from '../blob-storage.js';
 import { writeAt } from '../local/files.js';
 import { Bucket } from './bucket.js';
 import { createClient } from './client.js';
 import { abortForgotten, putFile } from './multipart.js';
+import { presigned } from './presigned.js';
 import { Scratch } from './scratch.js';
 import { checkBucket } from './start-check.js';
 
@@ -98,6 +105,12 @@ export class S3Storage extends BlobStorage implements OnModuleInit, OnModuleDest
 
   async stream(area: Area, name: string, start: number, end: number): Promise<Readable | undefined> {
     return await this.bucket.get(`${area}/${name}`, start, end);
+  }
+
+  override async directUrl(area: Area, name: string, response: DirectResponse): Promise<string | undefined> {
+    return this.settings.redirectsDownloads
+      ? await presigned(this.bucket, `${area}/${name}`, response)
+      : undefined;
   }
 
   async size(area: Area, name: string): Promise<number | undefined> {

@@ -1,23 +1,16 @@
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiOperation, ApiParam, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { Public } from '../../auth/bearer.guard.js';
-import { ApiProblems } from '../../errors/api-problems.js';
-import { BlobStorage } from '../../storage/blob-storage.js';
-import { thumbnailHeaders } from './file-headers.js';
-import { FileUrls, type SignedQuery } from './file-urls.js';
-import { ExpiredUrl, FileNotFound, InvalidSignature } from './media.errors.js';
-import { MediaService } from './media.service.js';
-import { sendBlob } from './send-blob.js';
+import { Public } from '../../../auth/bearer.guard.js';
+import { ApiProblems } from '../../../errors/api-problems.js';
+import type { SignedQuery } from '../file-urls.js';
+import { ExpiredUrl, FileNotFound, InvalidSignature } from '../media.errors.js';
+import { Downloads } from './downloads.js';
 
 @ApiTags('Files')
 @Controller('thumbnails')
 export class ThumbnailController {
-  constructor(
-    private readonly media: MediaService,
-    private readonly storage: BlobStorage,
-    private readonly urls: FileUrls,
-  ) {}
+  constructor(private readonly downloads: Downloads) {}
 
   @Get(':name')
   @Public()
@@ -36,11 +29,6 @@ export class ThumbnailController {
     @Query() query: SignedQuery,
     @Res() response: Response,
   ): Promise<void> {
-    const secondsLeft = this.urls.secondsLeft(`/thumbnails/${name}`, query);
-    const key = await this.media.thumbnailKey(name);
-    const size = await this.storage.size('thumbnails', key);
-    await sendBlob(response, thumbnailHeaders(key, secondsLeft), size, (start, end) =>
-      this.storage.stream('thumbnails', key, start, end),
-    );
+    await this.downloads.send('thumbnails', name, query, response);
   }
 }

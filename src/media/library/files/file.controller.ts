@@ -9,30 +9,23 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { Public } from '../../auth/bearer.guard.js';
-import { ApiProblems } from '../../errors/api-problems.js';
-import { ServiceUnavailable } from '../../errors/app-error.js';
-import { BlobStorage } from '../../storage/blob-storage.js';
-import { fileHeaders } from './file-headers.js';
-import { FileUrls, type SignedQuery } from './file-urls.js';
+import { Public } from '../../../auth/bearer.guard.js';
+import { ApiProblems } from '../../../errors/api-problems.js';
+import { ServiceUnavailable } from '../../../errors/app-error.js';
+import type { SignedQuery } from '../file-urls.js';
 import {
   ExpiredUrl,
   FileNotFound,
   InvalidSignature,
   PreconditionFailed,
   RangeNotSatisfiable,
-} from './media.errors.js';
-import { MediaService } from './media.service.js';
-import { sendBlob } from './send-blob.js';
+} from '../media.errors.js';
+import { Downloads } from './downloads.js';
 
 @ApiTags('Files')
 @Controller('files')
 export class FileController {
-  constructor(
-    private readonly media: MediaService,
-    private readonly storage: BlobStorage,
-    private readonly urls: FileUrls,
-  ) {}
+  constructor(private readonly downloads: Downloads) {}
 
   @Get(':name')
   @Public()
@@ -75,11 +68,6 @@ export class FileController {
     @Query() query: SignedQuery,
     @Res() response: Response,
   ): Promise<void> {
-    const secondsLeft = this.urls.secondsLeft(`/files/${name}`, query);
-    const media = await this.media.getByFileName(name);
-    const { key, size } = media;
-    await sendBlob(response, fileHeaders(media, secondsLeft), size, (start, end) =>
-      this.storage.stream('files', key, start, end),
-    );
+    await this.downloads.send('files', name, query, response);
   }
 }

@@ -1,0 +1,12 @@
+const YEAR_SECONDS = 31_536_000;
+
+/**
+ * Lets a file, which never changes, be kept for as long as its URL lasts.
+ * @param secondsLeft how long a signed URL is good; undefined for a public one
+ * @param sharedSeconds after which proxies and CDNs ask again, so that a deleted file ends there; undefined: as browsers
+ */
+export function cacheControl(secondsLeft: number | undefined, sharedSeconds: number | undefined): string {
+  if (secondsLeft !== undefined) return `private, max-age=${secondsLeft}`;
+  const shared = sharedSeconds === undefined ? '' : ` s-maxage=${sharedSeconds},`;
+  return `public, max-age=${YEAR_SECONDS},${shared} immutable`;
+}

@@ -1,0 +1,58 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import fresh from 'fresh';
+import parseRange from 'range-parser';
+import { PreconditionFailed, RangeNotSatisfiable } from '../media.errors.js';
+
+/** What a request is about: the size in bytes, and the headers that conditions name. */
+interface Representation {
+  readonly size: number;
+  readonly headers: { readonly ETag: string; readonly 'Last-Modified'?: string };
+}
+
+/** What to send: nothing, or bytes `start` to `end`, the last one. */
+export type Selection =
+  { readonly status: 304 } | { readonly status: 200 | 206; readonly start: number; readonly end: number };
+
+/**
+ * Judges conditional requests and single ranges (RFC 9110, 13 and 14); several ranges at once get the whole.
+ * @throws PreconditionFailed, RangeNotSatisfiable
+ */
+export function select(asked: IncomingHttpHeaders, { size, headers }: Representation): Selection {
+  const { ETag: etag, 'Last-Modified': lastModified = '' } = headers;
+  if (isPreconditionFailed(asked, etag, lastModified)) throw new PreconditionFailed();
+  if (fresh(asked, { etag, 'last-modified': lastModified })) return { status: 304 };
+  const range = isOfThisFile(asked, etag, lastModified) ? rangeOf(asked, size) : undefined;
+  return range ? { status: 206, ...range } : { status: 200, start: 0, end: size - 1 };
+}
+
+/** Whether a request has conditions of its own besides a range. */
+export function isConditional(asked: IncomingHttpHeaders): boolean {
+  return CONDITIONS.some((name) => asked[name] !== undefined);
+}
+
+const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
+
+/** The range that is asked for; undefined for the whole. */
+function rangeOf({ range }: IncomingHttpHeaders, size: number): { start: number; end: number } | undefined {
+  if (!range || !/^ *bytes=/.test(range)) return undefined;
+  const ranges = parseRange(size, range, { combine: true });
+  if (ranges === -1) throw new RangeNotSatisfiable(`bytes */${size}`);
+  const [first, ...others] = Array.isArray(ranges) ? ranges : [];
+  return first && others.length === 0 ? { start: first.start, end: first.end } : undefined;
+}
+
+/** If-Range: whether the client has parts of this very file (RFC 9110, 13.1.5). */
+function isOfThisFile(asked: IncomingHttpHeaders, etag: string, lastModified: string): boolean {
+  const ifRange = asked['if-range'];
+  if (typeof ifRange !== 'string') return true;
+  if (ifRange.includes('"')) return ifRange === etag;
+  return Date.parse(lastModified) <= Date.parse(ifRange);
+}
+
+/** If-Match, or else If-Unmodified-Since (RFC 9110, 13.2.2). */
+function isPreconditionFailed(asked: IncomingHttpHeaders, etag: string, lastModified: string): boolean {
+  const { 'if-match': ifMatch, 'if-unmodified-since': since } = asked;
+  const tags = ifMatch?.split(',').map((tag) => tag.trim());
+  if (tags) return !tags.includes('*') && !tags.includes(etag);
+  return Date.parse(lastModified) > Date.parse(since ?? '');
+}

@@ -1,0 +1,42 @@
+import contentDisposition from 'content-disposition';
+import { contentType } from '../../content/content-type.js';
+import { saveName } from '../../content/file-name.js';
+import type { NamedMedia } from '../media.entity.js';
+
+const SANDBOX = { 'Content-Security-Policy': "sandbox; default-src 'none'" };
+
+/** What a file or thumbnail says of itself, whoever asks for it. */
+export interface FileHeaders extends Record<string, string> {
+  readonly 'Content-Type': string;
+  readonly ETag: string;
+}
+
+/** How a file leaves the server: as exactly the type its bytes have, never run by the browser, usable from other origins. */
+export function fileHeaders(media: NamedMedia): FileHeaders {
+  const shown = contentType(media.mime)?.kind === 'image' || media.mime === 'application/pdf';
+  return {
+    'Content-Type': media.charset === null ? media.mime : `${media.mime}; charset=${media.charset}`,
+    'Content-Disposition': contentDisposition(downloadName(media), { type: shown ? 'inline' : 'attachment' }),
+    // Browsers do not show a PDF in a sandbox; its viewer is one.
+    ...(media.mime !== 'application/pdf' && SANDBOX),
+    ...FOR_ALL,
+    ETag: `"${media.sha256}"`,
+    'Last-Modified': media.addedAt.toUTCString(),
+  };
+}
+
+/** Likewise for a thumbnail, whose key names one content for ever. */
+export function thumbnailHeaders(key: string): FileHeaders {
+  return { 'Content-Type': 'image/webp', ...SANDBOX, ...FOR_ALL, ETag: `"${key}"` };
+}
+
+const FOR_ALL = {
+  'X-Content-Type-Options': 'nosniff',
+  'Cross-Origin-Resource-Policy': 'cross-origin',
+  'Accept-Ranges': 'bytes',
+};
+
+function downloadName({ title, key, mime }: NamedMedia): string {
+  const type = contentType(mime);
+  return type ? saveName(title ?? key, type) : `${key}.bin`;
+}
