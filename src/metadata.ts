@@ -11,29 +11,6 @@ export default async () => {
     '@nestjs/swagger': {
       models: [
         [
-          import('./auth/auth.dto.js'),
-          {
-            DevTokenRequestDto: {
-              user_id: {
-                required: true,
-                type: () => String,
-                description: 'The user to issue the token for.',
-                example: '7',
-                default: '1',
-                pattern: '^[\\w.@-]{1,64}$',
-              },
-            },
-            DevTokenDto: {
-              token: {
-                required: true,
-                type: () => String,
-                description: 'Send it as `Authorization: Bearer <token>`. It is valid for a day.',
-              },
-              user_id: { required: true, type: () => String, example: '7' },
-            },
-          },
-        ],
-        [
           import('./errors/problem.dto.js'),
           {
             ProblemDto: {
@@ -86,6 +63,29 @@ export default async () => {
                 description: 'The offset of the upload, for codes that need it.',
                 example: '409600',
               },
+            },
+          },
+        ],
+        [
+          import('./auth/auth.dto.js'),
+          {
+            DevTokenRequestDto: {
+              user_id: {
+                required: true,
+                type: () => String,
+                description: 'The user to issue the token for, as a string or a number.',
+                example: '7',
+                default: '1',
+                pattern: '^[\\w.@-]{1,64}$',
+              },
+            },
+            DevTokenDto: {
+              token: {
+                required: true,
+                type: () => String,
+                description: 'Send it as `Authorization: Bearer <token>`. It is valid for a day.',
+              },
+              user_id: { required: true, type: () => String, example: '7' },
             },
           },
         ],
@@ -340,6 +340,19 @@ export default async () => {
             },
           },
         ],
+        [
+          import('./media/single-request/single-request.dto.js'),
+          {
+            WholeFileDto: {
+              image: {
+                required: true,
+                type: () => String,
+                description:
+                  'The file. The part may also be called `document` or `file`, whatever the file is',
+              },
+            },
+          },
+        ],
       ],
       controllers: [
         [
@@ -397,6 +410,10 @@ export default async () => {
               cancel: {},
             },
           },
+        ],
+        [
+          import('./media/single-request/single-request.controller.js'),
+          { SingleRequestController: { upload: { type: t['./media/library/media.dto.js'].MediaDto } } },
         ],
       ],
     },

@@ -1,10 +1,12 @@
+import { Transform } from 'class-transformer';
 import { Matches } from 'class-validator';
 
 export class DevTokenRequestDto {
   /**
-   * The user to issue the token for.
+   * The user to issue the token for, as a string or a number.
    * @example "7"
    */
+  @Transform(({ value }: { value: unknown }) => (typeof value === 'number' ? String(value) : value))
   @Matches(/^[\w.@-]{1,64}$/, { message: 'user_id must be 1 to 64 letters, digits or . _ @ -' })
   user_id: string = '1';
 }

@@ -2,6 +2,8 @@ import { Controller, Post } from '@nestjs/common';
 import { ApiBody, ApiCreatedResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Fields } from '../body/fields.pipe.js';
 import { Config } from '../config/config.js';
+import { ApiProblems } from '../errors/api-problems.js';
+import { InvalidRequest } from '../errors/app-error.js';
 import { DevTokenDto, DevTokenRequestDto } from './auth.dto.js';
 import { Public } from './bearer.guard.js';
 import { signToken } from './token.js';
@@ -20,6 +22,7 @@ export class DevTokenController {
   })
   @ApiBody({ type: DevTokenRequestDto, required: false })
   @ApiCreatedResponse({ type: DevTokenDto })
+  @ApiProblems(new InvalidRequest('user_id', 'user_id must be 1 to 64 letters, digits or . _ @ -'))
   async create(@Fields() { user_id }: DevTokenRequestDto): Promise<DevTokenDto> {
     return { token: await signToken(this.config.tokens, user_id), user_id };
   }

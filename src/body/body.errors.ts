@@ -1,13 +1,21 @@
 import { AppError, ServiceUnavailable } from '../errors/app-error.js';
 
 export class BodyTooLarge extends AppError {
-  /** @param hangUp the rest is too much to read away for the sake of a polite answer */
-  constructor(maxBytes: number, hangUp = false) {
-    super('body-too-large', 413, `The request body may be at most ${maxBytes} bytes`, {
-      action: 'fix-request',
-      members: { max_bytes: maxBytes },
-      ...(hangUp && { headers: { Connection: 'close' } }),
-    });
+  /**
+   * @param hangUp the rest is too much to read away for the sake of a polite answer
+   * @param advice a sentence on what to do instead
+   */
+  constructor(maxBytes: number, hangUp = false, advice = '') {
+    super(
+      'body-too-large',
+      413,
+      `The request body may be at most ${maxBytes} bytes${advice && `. ${advice}`}`,
+      {
+        action: 'fix-request',
+        members: { max_bytes: maxBytes },
+        ...(hangUp && { headers: { Connection: 'close' } }),
+      },
+    );
   }
 }
 

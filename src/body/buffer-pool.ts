@@ -1,9 +1,5 @@
-import { Injectable } from '@nestjs/common';
-import { Config } from '../config/config.js';
 import { ServerBusy } from './body.errors.js';
 
-/** Blocks that wait for their next use; what is more is left to the garbage collector. */
-const MOST_FREE = 64;
 /** A body that takes longer than a whole one at this rate has to give way when there is no other memory. */
 const PATIENT_BYTES_PER_SECOND = 200_000;
 
@@ -18,21 +14,24 @@ export interface Reading {
 }
 
 /**
- * Memory for chunk requests, a block each. Fresh memory of that size costs the kernel a page fault per 4 KiB, more time
+ * Memory for request bodies, a block each. Fresh memory of that size costs the kernel a page fault per 4 KiB, more time
  * than it takes to hand the bytes to the page cache (decisions/005). Their number is what bounds the memory of the process.
  */
-@Injectable()
 export class BufferPool {
   private readonly free: ArrayBuffer[] = [];
   /** And for whom, until the body is whole. */
   private readonly taken = new Map<ArrayBufferLike, Reading | undefined>();
-  private readonly blockBytes: number;
-  private readonly most: number;
 
-  constructor({ uploads }: Config) {
-    this.blockBytes = uploads.requestMaxBytes;
-    this.most = uploads.maxInMemory;
-  }
+  /**
+   * @param blockBytes the largest body
+   * @param most bodies in memory at a time
+   * @param mostFree blocks that wait for their next use; what is more is left to the garbage collector
+   */
+  constructor(
+    private readonly blockBytes: number,
+    private readonly most: number,
+    private readonly mostFree: number,
+  ) {}
 
   /** @throws ServerBusy when `take` would */
   check(): void {
@@ -61,7 +60,7 @@ export class BufferPool {
    * more: it will hold another client's bytes next.
    */
   giveBack({ buffer }: Buffer): void {
-    if (this.taken.delete(buffer) && this.free.length < MOST_FREE) this.free.push(buffer as ArrayBuffer);
+    if (this.taken.delete(buffer) && this.free.length < this.mostFree) this.free.push(buffer as ArrayBuffer);
   }
 
   /** Who would have to give way to another; undefined while there is room. @throws ServerBusy */

@@ -14,6 +14,7 @@ const PACE_MS = 10_000;
 /**
  * The whole body of a request, in memory.
  * @param pool where to put a large one; whoever gets the body gives it back there
+ * @param advice what to do with one that is too large
  * @throws BodyTooLarge before reading when the head says so, else as soon as the bytes do
  * @throws BodyTooSlow
  * @throws ServerBusy before reading when there is no room for it, or as soon as there is none, or others need the room of
@@ -25,14 +26,16 @@ export async function readBody(
   request: IncomingMessage,
   maxBytes: number,
   pool?: BufferPool,
+  advice?: string,
 ): Promise<Buffer> {
   const { 'content-encoding': encoding, 'content-length': announced } = request.headers;
   if (encoding && encoding !== 'identity')
     throw new UnsupportedBody('Bodies are taken without Content-Encoding');
-  if (Number(announced) > maxBytes) throw new BodyTooLarge(maxBytes, Number(announced) > POLITE_BYTES);
+  if (Number(announced) > maxBytes)
+    throw new BodyTooLarge(maxBytes, Number(announced) > POLITE_BYTES, advice);
   if (Number(announced) > UNPOOLED_BYTES) pool?.check();
   request.askForBody?.();
-  const body = new Body(maxBytes, pool);
+  const body = new Body(maxBytes, pool, advice);
   try {
     await forEachPiece(request, body);
     return body.whole();
@@ -53,12 +56,13 @@ class Body implements Reading {
   constructor(
     private readonly maxBytes: number,
     private readonly pool: BufferPool | undefined,
+    private readonly advice: string | undefined,
   ) {}
 
   add(piece: Buffer): void {
     const at = this.length;
     this.length += piece.length;
-    if (this.length > this.maxBytes) throw new BodyTooLarge(this.maxBytes, true);
+    if (this.length > this.maxBytes) throw new BodyTooLarge(this.maxBytes, true, this.advice);
     if (this.block) piece.copy(this.block, at);
     else this.pieces.push(piece);
     if (!this.block && this.pool && this.length > UNPOOLED_BYTES) this.move(this.pool);

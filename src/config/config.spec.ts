@@ -82,6 +82,7 @@ describe('loadConfig', () => {
       region: 'us-east-1',
       prefix: 'a/b/',
       forcePathStyle: false,
+      redirectsDownloads: false,
       credentials: undefined,
     });
     expect(problems({ STORAGE: 's3' })).toEqual(['S3_BUCKET: must be set with STORAGE=s3']);

@@ -32,8 +32,8 @@ export interface S3Settings {
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
 }
 
-/** Room in a chunk request for all that is not the chunk. */
-const FORM_BYTES = 64 * 1024;
+/** Room in a request for all that is not the chunk or file. */
+export const FORM_BYTES = 64 * 1024;
 
 /**
  * A row may yet name a younger file. Must exceed the 120 s within which a new part has to be committed
@@ -90,6 +90,8 @@ export class Config {
     readonly maxInMemory: number;
     /** A chunk with the boundaries, part heads and small fields around it. */
     readonly requestMaxBytes: number;
+    /** A whole file in one request. */
+    readonly singleMaxBytes: number;
     readonly imageMaxBytes: number;
     readonly documentMaxBytes: number;
     /** Media types, as the bytes tell them. */
@@ -162,6 +164,7 @@ export class Config {
       chunkMaxBytes: env.CHUNK_MAX_BYTES,
       maxInMemory: env.MAX_CHUNKS_IN_MEMORY,
       requestMaxBytes: env.CHUNK_MAX_BYTES + FORM_BYTES,
+      singleMaxBytes: env.SINGLE_REQUEST_MAX_BYTES,
       imageMaxBytes: env.IMAGE_MAX_BYTES,
       documentMaxBytes: env.DOCUMENT_MAX_BYTES,
       allowedTypes: env.ALLOWED_TYPES ?? MEDIA_TYPES,

@@ -140,6 +140,9 @@ export class Environment {
   @WholeNumber(1, 16 * MEBIBYTE)
   CHUNK_MAX_BYTES = 204_800;
 
+  @WholeNumber(1, 50 * MEBIBYTE)
+  SINGLE_REQUEST_MAX_BYTES = 5 * MEBIBYTE;
+
   @WholeNumber(1, Number.MAX_SAFE_INTEGER)
   IMAGE_MAX_BYTES = 5 * MEBIBYTE;
 

@@ -2,6 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 
+const TAGS = {
+  Uploads: 'Upload a file in chunks, or a small one in one request',
+  Media: 'Finished files: list, search, rename, delete',
+  Files: 'Their bytes, and thumbnails of images',
+  Health: 'For load balancers',
+  'Trying out': 'On demo servers only',
+};
+
 /**
  * The OpenAPI 3.1 document of the app. `openapi.json` in the repository is this, for a server to try out with.
  * @param publicUrl where clients reach the server, if that is known
@@ -17,8 +25,12 @@ export function openApiDocument(app: INestApplication, publicUrl?: string): Open
     .setLicense('MIT', 'https://opensource.org/license/mit')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
     .addSecurityRequirements('bearer');
-  if (publicUrl !== undefined) builder.addServer(publicUrl);
-  return SwaggerModule.createDocument(app, builder.build());
+  builder.addServer(publicUrl ?? '/', publicUrl === undefined ? 'This server' : undefined);
+  for (const [tag, description] of Object.entries(TAGS)) builder.addTag(tag, description);
+  const document = SwaggerModule.createDocument(app, builder.build());
+  // RFC 9457, 3.2: codes add members of their own, and clients ignore those that they do not know.
+  Object.assign(document.components?.schemas?.['ProblemDto'] ?? {}, { additionalProperties: true });
+  return document;
 }
 
 export function serveSwagger(app: INestApplication, publicUrl: string | undefined): void {

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { ContentModule } from './content/content.module.js';
 import { LibraryModule } from './library/library.module.js';
+import { SingleRequestModule } from './single-request/single-request.module.js';
 import { Fsck } from './upkeep/fsck.js';
 import { Orphans } from './upkeep/orphans.js';
 import { Sweeper } from './upkeep/sweeper.js';
@@ -8,7 +9,7 @@ import { UploadsModule } from './uploads/uploads.module.js';
 
 @Module({
   // In this order: `media/upload` must not be taken for a media id.
-  imports: [UploadsModule, LibraryModule, ContentModule],
+  imports: [UploadsModule, SingleRequestModule, LibraryModule, ContentModule],
   providers: [Fsck, Orphans, Sweeper],
 })
 export class MediaModule {}

@@ -1,22 +1,5 @@
 // Generated from openapi.json by scripts/generate-api-types.js.
 
-export interface DevTokenRequestDto {
-  /** The user to issue the token for. */
-  readonly user_id: string;
-}
-
-export interface DevTokenDto {
-  /** Send it as `Authorization: Bearer <token>`. It is valid for a day. */
-  readonly token: string;
-  readonly user_id: string;
-}
-
-export interface HealthDto {
-  readonly status: 'ok';
-  /** The checks, by name. */
-  readonly details: Readonly<Record<string, unknown>>;
-}
-
 export interface ProblemDto {
   /** What the client should do next. */
   readonly action:
@@ -34,6 +17,23 @@ export interface ProblemDto {
   readonly request_id: string;
   /** The offset of the upload, for codes that need it. */
   readonly offset?: string;
+}
+
+export interface DevTokenRequestDto {
+  /** The user to issue the token for, as a string or a number. */
+  readonly user_id: string;
+}
+
+export interface DevTokenDto {
+  /** Send it as `Authorization: Bearer <token>`. It is valid for a day. */
+  readonly token: string;
+  readonly user_id: string;
+}
+
+export interface HealthDto {
+  readonly status: 'ok';
+  /** The checks, by name. */
+  readonly details: Readonly<Record<string, unknown>>;
 }
 
 export interface ChunkFormDto {
@@ -151,4 +151,9 @@ export interface MediaChangesDto {
   readonly title?: string | null;
   /** At most 5000 characters, including line ends. */
   readonly description?: string | null;
+}
+
+export interface WholeFileDto {
+  /** The file. The part may also be called `document` or `file`, whatever the file is */
+  readonly image: string;
 }

@@ -155,6 +155,7 @@ export class MediaController {
   })
   @ApiParam(ID)
   @ApiNoContentResponse()
+  @ApiProblems(new MediaNotFound())
   async click(@Visitor() visitor: User | undefined, @Param('id', MediaIdPipe) id: number): Promise<void> {
     await this.clicks.add(id, visitor?.id);
   }

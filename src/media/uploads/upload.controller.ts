@@ -28,6 +28,7 @@ import { NotAnImage, UnsupportedContent, UploadTooLarge } from '../content/conte
 import { FileUrl } from '../library/file-url.pipe.js';
 import type { FileUrlOf } from '../library/file-urls.js';
 import { MediaDto, toMediaDto } from '../library/media.dto.js';
+import type { Media } from '../library/media.entity.js';
 import { PageQueryDto } from '../page.dto.js';
 import { PublicUrl } from '../public-url.pipe.js';
 import { ChunkRequest } from './chunks/chunk.pipe.js';
@@ -87,7 +88,7 @@ export class UploadController {
     refused.chunkConflict(409_600),
     refused.uploadComplete(1),
     ...ENDED,
-    refused.chunkTooLarge(204_800),
+    refused.chunkTooLarge(204_800, 'Send a larger file in chunks'),
     new UploadTooLarge('image', 5_242_880),
     new UnsupportedContent('image/svg+xml', { declared: 'image/png' }),
     refused.unsupportedChunkBody('application/json'),
@@ -195,7 +196,7 @@ function announce(response: Response, receipt: Receipt, prefix: string): Receipt
   return receipt;
 }
 
-function created(response: Response, { media, created }: Completion, prefix: string) {
+export function created(response: Response, { media, created }: Completion, prefix: string): Media {
   response.status(created ? 201 : 200).set('Location', `${prefix}/api/v2/media/${media.id}/`);
   return media;
 }

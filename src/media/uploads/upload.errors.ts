@@ -63,10 +63,16 @@ export const chunkLengthMismatch = (announced: number, received: number) =>
     { field: 'Content-Range' },
   );
 
-export const chunkTooLarge = (maxBytes: number) =>
-  problem('chunk-too-large', 413, 'fix-request', `A chunk may be at most ${maxBytes} bytes`, {
-    members: { max_bytes: maxBytes },
-  });
+export const chunkTooLarge = (maxBytes: number, advice: string) =>
+  problem(
+    'chunk-too-large',
+    413,
+    'fix-request',
+    `At most ${maxBytes} bytes fit into this request. ${advice}`,
+    {
+      members: { max_bytes: maxBytes },
+    },
+  );
 
 /** @param seconds until it may be tried again */
 export const rateExceeded = (rate: 'uploads-per-hour' | 'bytes-per-second', seconds: number) =>

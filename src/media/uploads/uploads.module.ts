@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { BufferPool } from '../../body/buffer-pool.js';
+import { Config } from '../../config/config.js';
 import { ContentModule } from '../content/content.module.js';
 import { LibraryModule } from '../library/library.module.js';
 import { ChunkPipe } from './chunks/chunk.pipe.js';
@@ -21,7 +22,11 @@ import { UploadWriter } from './upload-writer.js';
   imports: [TypeOrmModule.forFeature([UploadSession, UploadPart]), ContentModule, LibraryModule],
   controllers: [UploadController],
   providers: [
-    BufferPool,
+    {
+      provide: BufferPool,
+      inject: [Config],
+      useFactory: ({ uploads }: Config) => new BufferPool(uploads.requestMaxBytes, uploads.maxInMemory, 64),
+    },
     ChunkFastPath,
     ChunkPipe,
     CompletionService,
@@ -34,6 +39,6 @@ import { UploadWriter } from './upload-writer.js';
     // `useClass: UploadStore` turns announcing off.
     { provide: UploadStore, useClass: AnnouncingUploadStore },
   ],
-  exports: [UploadSessions, UploadStore],
+  exports: [CompletionService, UploadService, UploadSessions, UploadStore],
 })
 export class UploadsModule {}

@@ -5,7 +5,6 @@ import type { BufferPool } from '../../../body/buffer-pool.js';
 import { headerText } from '../../../body/header-text.js';
 import { boundaryOf, parseMultipart, type Part } from '../../../body/multipart.js';
 import { readBody } from '../../../body/read-body.js';
-import type { Config } from '../../../config/config.js';
 import { InvalidRequest } from '../../../errors/app-error.js';
 import { cleanFileName } from '../../content/file-name.js';
 import { parseContentRange, type ByteRange, type OffsetQuery } from './content-range.js';
@@ -33,6 +32,16 @@ export interface Chunk {
   readonly expires: Date | undefined;
   /** The same for every attempt to open the same upload. */
   readonly idempotencyKey: string | undefined;
+}
+
+/** What one request may carry. */
+export interface RequestLimits {
+  /** Of a file part. */
+  readonly chunkMaxBytes: number;
+  /** With all that is around it. */
+  readonly requestMaxBytes: number;
+  /** What to do with more. */
+  readonly advice: string;
 }
 
 /** A chunk of an upload that is there. */
@@ -64,15 +73,15 @@ const FILE_PARTS = new Set(['image', 'document', 'file']);
 export async function readChunk(
   request: IncomingMessage,
   query: Query,
-  { chunkMaxBytes: maxBytes, requestMaxBytes }: Config['uploads'],
+  limits: RequestLimits,
   buffers: BufferPool,
 ): Promise<Chunk | ChunkQuery> {
   const range = rangeOf(request.headers['content-range']);
-  if (range && 'end' in range && range.end - range.start + 1 > maxBytes) throw chunkTooLarge(maxBytes);
-  const body = await readBody(request, requestMaxBytes, buffers);
+  if (range && 'end' in range) limit(range.end - range.start + 1, limits);
+  const body = await readBody(request, limits.requestMaxBytes, buffers, limits.advice);
   let chunk: Chunk | ChunkQuery | undefined;
   try {
-    chunk = toChunk(request, readForm(body, request.headers['content-type'], query), range, maxBytes);
+    chunk = toChunk(request, readForm(body, request.headers['content-type'], query), range, limits);
     return chunk;
   } finally {
     if (!chunk || !('bytes' in chunk)) buffers.giveBack(body);
@@ -83,13 +92,13 @@ function toChunk(
   request: IncomingMessage,
   form: Form,
   range: ByteRange | OffsetQuery | undefined,
-  maxBytes: number,
+  limits: RequestLimits,
 ): Chunk | ChunkQuery {
   const uploadId = form.field('upload_id');
   const expires = expiresOf(form.field('expires'));
   if (range && !('end' in range)) return toQuery(range, uploadId, form);
   if (!range && uploadId) throw missingContentRange();
-  const bytes = chunkOf(form, range, maxBytes);
+  const bytes = chunkOf(form, range, limits);
   const idempotencyKey = idempotencyKeyOf(request);
   const actual = range ?? { start: 0, end: bytes.length - 1, total: bytes.length };
   if ((form.field('offset') ?? String(actual.start)) !== String(actual.start))
@@ -143,13 +152,17 @@ function filePart(parts: readonly Part[]): Part | undefined {
   return file;
 }
 
-function chunkOf({ file }: Form, range: ByteRange | undefined, maxBytes: number): Buffer {
+function chunkOf({ file }: Form, range: ByteRange | undefined, limits: RequestLimits): Buffer {
   if (!file) throw missingChunk();
   if (file.data.length === 0 && !range) throw emptyFile();
-  if (file.data.length > maxBytes) throw chunkTooLarge(maxBytes);
+  limit(file.data.length, limits);
   const announced = range ? range.end - range.start + 1 : file.data.length;
   if (announced !== file.data.length) throw chunkLengthMismatch(announced, file.data.length);
   return file.data;
+}
+
+function limit(bytes: number, { chunkMaxBytes, advice }: RequestLimits): void {
+  if (bytes > chunkMaxBytes) throw chunkTooLarge(chunkMaxBytes, advice);
 }
 
 function toQuery({ total }: OffsetQuery, uploadId: string | undefined, { file }: Form): ChunkQuery {

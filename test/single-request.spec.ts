@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import { Client, CHUNK_BYTES } from './setup/client.js';
+import { noise, pdf } from './setup/samples.js';
+import { TestApp } from './setup/test-app.js';
+
+const PATH = '/api/v2/media/';
+const MEBIBYTE = 1024 * 1024;
+
+let app: TestApp;
+let client: Client;
+
+beforeAll(async () => {
+  app = await TestApp.start();
+});
+
+beforeEach(async () => {
+  client = await Client.of(app, `u${Math.random()}`);
+});
+
+afterAll(() => app.stop());
+
+const send = (bytes: Buffer, headers: Record<string, string> = {}) => {
+  const body = new FormData();
+  body.append('document', new Blob([new Uint8Array(bytes)], { type: 'application/pdf' }), 'paper.pdf');
+  return client.send('POST', PATH, { body, headers });
+};
+
+const openUploads = async () => (await client.send('GET', '/api/v2/media/upload/')).body.count as number;
+
+describe('a whole file in one request', () => {
+  it.each([100, CHUNK_BYTES, CHUNK_BYTES + 1, 5 * MEBIBYTE])('of %i bytes becomes a Media', async (size) => {
+    const bytes = pdf(size);
+    const { status, body, headers } = await send(bytes);
+    expect([status, body.title, body.size]).toEqual([201, 'paper.pdf', size]);
+    expect(headers.get('location')).toBe(`${PATH}${body.id}/`);
+    const file = Buffer.from(await (await fetch(body.url as string)).arrayBuffer());
+    expect(file.equals(bytes)).toBe(true);
+    expect(await openUploads()).toBe(0);
+  });
+
+  it('may be the body itself', async () => {
+    const { status, body } = await client.send('POST', PATH, {
+      headers: {
+        'content-type': 'application/pdf',
+        'content-disposition': 'attachment; filename="own.pdf"',
+      },
+      body: new Uint8Array(pdf(300)),
+    });
+    expect([status, body.title, body.mimetype]).toEqual([201, 'own.pdf', 'application/pdf']);
+  });
+
+  it('sent again with its Idempotency-Key is the same Media', async () => {
+    const key = { 'idempotency-key': createHash('md5').update(client.token).digest('hex') };
+    const bytes = pdf(CHUNK_BYTES * 2 + 5);
+    const [first, again] = [await send(bytes, key), await send(bytes, key)];
+    expect([first.status, again.status]).toEqual([201, 200]);
+    expect(again.body.id).toBe(first.body.id);
+    const { status, body } = await send(pdf(CHUNK_BYTES * 2 + 5, 'other'), key);
+    expect([status, body.code]).toEqual([409, 'upload-complete']);
+  });
+
+  it.each([
+    ['larger than one request may be', 5 * MEBIBYTE + 1, 'chunk-too-large'],
+    ['much larger', 6 * MEBIBYTE, 'body-too-large'],
+  ])('that is %s gets told what to do', async (_, size, code) => {
+    const { status, body } = await send(pdf(size));
+    expect([status, body.code]).toEqual([413, code]);
+    expect(body.detail).toMatch(/in chunks, to \/api\/v2\/media\/upload\/chunk\/$/);
+  });
+
+  it('that is refused leaves nothing behind', async () => {
+    const { status, body } = await send(noise(1000));
+    expect([status, body.code]).toEqual([415, 'unsupported-content']);
+    // Refused by its whole content, after its chunks were taken.
+    const image = Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), Buffer.alloc(CHUNK_BYTES * 2, 1)]);
+    expect((await send(image)).status).toBe(415);
+    expect(await openUploads()).toBe(0);
+  });
+
+  it('needs a token, a file and no range', async () => {
+    expect((await client.send('POST', PATH, { body: new FormData() })).status).toBe(400);
+    const ranged = await send(pdf(100), { 'content-range': 'bytes 0-99/100' });
+    expect([ranged.status, ranged.body.errors[0].field]).toEqual([400, 'Content-Range']);
+    expect((await send(pdf(100), { authorization: 'Bearer none' })).status).toBe(401);
+  });
+
+  it('waits where too many are in memory, and takes no memory for ever', async () => {
+    const bytes = pdf(2 * MEBIBYTE);
+    const answers = await Promise.all(Array.from({ length: 20 }, () => send(bytes)));
+    const statuses = answers.map(({ status }) => status);
+    expect(statuses.every((status) => status === 201 || status === 503)).toBe(true);
+    for (let i = 0; i < 10; i++) expect((await send(pdf(300))).status).toBe(201);
+  });
+});
+
+it('a photo sent to the chunk endpoint in one piece gets told where to send it', async () => {
+  const { status, body } = await client.chunk(pdf(MEBIBYTE), { range: null });
+  expect(status).toBe(413);
+  expect(body.detail).toMatch(
+    /in chunks with Content-Range, or up to 5 MB in one request to \/api\/v2\/media\/$/,
+  );
+});
