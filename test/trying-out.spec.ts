@@ -40,7 +40,9 @@ describe('a server that made its own secret', () => {
     });
     const answer = await fetch(new URL('/api/v2/dev/token/', app.url), {
       method: 'POST',
-      body: new URLSearchParams({ user_id: '42' }),
+      headers: { 'content-type': 'application/json' },
+      // People send numbers where ids are numbers.
+      body: JSON.stringify({ user_id: 42 }),
     });
     const { token } = (await answer.json()) as { token: string };
     expect((await new Client(app.url, token).send('GET', '/api/v2/media/upload/')).status).toBe(200);
