@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { adoption } from './layers/adoption.js';
 import { cancel } from './layers/cancel.js';
+import { failover } from './layers/failover.js';
 import { freeze } from './layers/freeze.js';
 import { both, kill, postgres } from './layers/kill.js';
 import { model } from './layers/model.js';
@@ -10,8 +11,10 @@ import { order } from './layers/order.js';
 import { outcomes } from './layers/outcomes.js';
 import { power } from './layers/power.js';
 import { race } from './layers/race.js';
+import { s3 } from './layers/s3.js';
 import { settings } from './layers/settings.js';
 import { stop } from './layers/stop.js';
+import { store } from './layers/store.js';
 import { sweep } from './layers/sweep.js';
 import { sync } from './layers/sync.js';
 import { errors, syscalls } from './layers/syscalls.js';
@@ -41,6 +44,9 @@ const LAYERS = {
   freeze,
   sweep,
   stop,
+  failover,
+  store,
+  s3,
 };
 
 const { positionals, values } = parseArgs({

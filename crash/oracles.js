@@ -1,6 +1,4 @@
 // @ts-check
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { digest } from './random.js';
@@ -9,7 +7,8 @@ const SWEEP_MS = 15_000;
 
 /**
  * @typedef {{ kind: 'lost' | 'wrong' | 'doubled' | 'orphan' | 'refused' | 'stuck', what: string }} Violation
- * @typedef {{ postgres: import('./postgres.js').Postgres, dataDir: string, deaths: Violation[] }} Place
+ * @typedef {import('./stores.js').Store} Store
+ * @typedef {Pick<import('./place.js').Place, 'database' | 'store' | 'deaths'>} Place
  * @typedef {{ start: number, name: string }} Part
  * @typedef {{ id: string, state: string, total: number, offset: number, name: string, parts: Part[],
  *   part: string | null, tail_part: string | null, tail_end: number | null, tail_crc: number | null,
@@ -50,7 +49,7 @@ async function faultsOf(place, row, upload, client) {
   const before = JSON.stringify(row);
   const wrong = partFaults(row);
   row.offset = await standing(place, row);
-  wrong.push(...(await compareWithDisk(place, row, upload)));
+  wrong.push(...(await compareWithStore(place, row, upload)));
   if (client) wrong.push(...compareWithClient(client, row));
   if (wrong.length === 0) return [];
   const again = (await readRows(place, [upload])).find(({ id }) => id === row.id);
@@ -59,8 +58,8 @@ async function faultsOf(place, row, upload, client) {
 }
 
 /** @param {Place} place @param {readonly import('./upload.js').Upload[]} uploads @returns {Promise<Row[]>} */
-async function readRows({ postgres }, uploads) {
-  return await postgres.query(
+async function readRows({ database }, uploads) {
+  return await database.query(
     `SELECT s.id, s.state, s.total::float8 AS total, s."offset"::float8 AS "offset", s.file_name AS name,
             s.part, s.tail_part, s.tail_end::float8 AS tail_end, s.tail_crc::float8 AS tail_crc,
             (SELECT coalesce(json_agg(json_build_object('start', p.start, 'name', p.name) ORDER BY p.start), '[]')
@@ -79,16 +78,18 @@ function partFaults({ id, state, offset, parts, part, tail_part }) {
     ...(parts[0]?.start === 0 ? [] : ['no part begins it']),
     ...(parts.every(({ start }) => start < offset) ? [] : [`a part begins past its offset ${offset}`]),
     ...(last?.name === (part ?? tail_part) ? [] : ['its row does not name its last part']),
-    ...(parts.every(({ name }) => name.startsWith(`${id}.`)) ? [] : ['a part is named after another upload']),
+    ...(parts.every(({ name }) => name.startsWith(id) && './'.includes(name.charAt(id.length)))
+      ? []
+      : ['a part is named after another upload']),
   ];
   return faults.map((what) => ({ kind: 'wrong', what: `upload ${id}: ${what}: ${JSON.stringify(parts)}` }));
 }
 
 /** A tail counts if its bytes are there. @param {Place} place @param {Row} row */
-async function standing({ dataDir }, row) {
+async function standing({ store }, row) {
   const { offset, tail_end } = row;
   if (tail_end === null) return offset;
-  const tail = (await readStored(dataDir, row, tail_end))?.subarray(offset, tail_end);
+  const tail = (await readStored(store, row, tail_end))?.subarray(offset, tail_end);
   return tail?.length === tail_end - offset && crc32(tail) === row.tail_crc ? tail_end : offset;
 }
 
@@ -102,20 +103,20 @@ function compareWithClient({ id, acked, mediaId }, row) {
 }
 
 /** @param {Place} place @param {Row} row @param {import('./upload.js').Upload} upload @returns {Promise<Violation[]>} */
-async function compareWithDisk({ dataDir }, row, upload) {
+async function compareWithStore({ store }, row, upload) {
   if (row.state !== 'open' && row.state !== 'complete') return [];
   const { content } = upload;
   if (upload.done) upload.bytes = undefined;
-  if (row.media !== null) return await compareMedia(dataDir, row, content);
-  const stored = await readStored(dataDir, row, row.offset);
+  if (row.media !== null) return await compareMedia(store, row, content);
+  const stored = await readStored(store, row, row.offset);
   if (stored?.equals(content.subarray(0, row.offset))) return [];
   const found = stored ? `${stored.length} bytes, ${sameBytes(stored, content)} of them right` : 'no file';
   return [{ kind: 'wrong', what: `upload ${row.id} at ${row.offset} of ${row.total}: ${found}` }];
 }
 
-/** @param {string} dataDir @param {Row} row @param {Buffer} content @returns {Promise<Violation[]>} */
-async function compareMedia(dataDir, { media, media_key, media_size, media_sha256 }, content) {
-  const stored = await read(join(dataDir, 'files', media_key ?? ''));
+/** @param {Store} store @param {Row} row @param {Buffer} content @returns {Promise<Violation[]>} */
+async function compareMedia(store, { media, media_key, media_size, media_sha256 }, content) {
+  const stored = await store.read('files', media_key ?? '');
   const right =
     stored?.equals(content) && media_size === content.length && media_sha256 === digest('sha256', content);
   return right
@@ -123,18 +124,18 @@ async function compareMedia(dataDir, { media, media_key, media_size, media_sha25
     : [{ kind: 'wrong', what: `media ${media} of ${content.length} bytes: file ${stored?.length}` }];
 }
 
-/** The first `end` bytes of an upload, or what there is of them; a completion may remove the parts just now. @param {string} dataDir @param {Row} row @param {number} end */
-async function readStored(dataDir, { parts, media_key }, end) {
+/** The first `end` bytes of an upload, or what there is of them; a completion may remove the parts just now. @param {Store} store @param {Row} row @param {number} end */
+async function readStored(store, { parts, media_key }, end) {
   const pieces = await Promise.all(
     parts.map(async ({ name, start }, index) => {
       const length = (parts[index + 1]?.start ?? end) - start;
-      const piece = (await read(join(dataDir, 'uploads', name)))?.subarray(0, length);
+      const piece = (await store.read('uploads', name))?.subarray(0, length);
       return piece?.length === length ? piece : undefined;
     }),
   );
   const present = pieces.filter((piece) => piece !== undefined);
   if (present.length === parts.length && parts.length > 0) return Buffer.concat(present);
-  return media_key === null ? undefined : (await read(join(dataDir, 'files', media_key)))?.subarray(0, end);
+  return media_key === null ? undefined : (await store.read('files', media_key))?.subarray(0, end);
 }
 
 /** @param {readonly Row[]} rows @returns {Violation[]} */
@@ -169,21 +170,16 @@ export async function afterSweep(place) {
 }
 
 /** @param {Place} place @returns {Promise<Violation[]>} */
-async function orphans({ postgres, dataDir }) {
-  const uploads = await readdir(join(dataDir, 'uploads'));
-  const files = await readdir(join(dataDir, 'files'));
-  const rows = await postgres.query(`
+async function orphans({ database, store }) {
+  const uploads = await store.list('uploads');
+  const files = await store.list('files');
+  const rows = await database.query(`
     SELECT p.name FROM upload_part p JOIN upload_session s ON s.id = p.upload_id WHERE s.state IN ('open', 'complete')
     UNION ALL SELECT key FROM media`);
   const names = new Set(rows.map(({ name }) => name));
   return [...uploads, ...files]
     .filter((name) => !names.has(name))
     .map((name) => ({ kind: 'orphan', what: `${name} is of no row` }));
-}
-
-/** @param {string} path */
-async function read(path) {
-  return await readFile(path).catch(() => undefined);
 }
 
 /** @param {Buffer} a @param {Buffer} b */

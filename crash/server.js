@@ -7,7 +7,7 @@ import { SignJWT } from 'jose';
 
 const START_MS = 60_000;
 const SECRET = 'the crash harness signs nothing of value with this';
-const TOKEN = await new SignJWT({ user_id: 1, token_type: 'access' })
+export const TOKEN = await new SignJWT({ user_id: 1, token_type: 'access' })
   .setProtectedHeader({ alg: 'HS256' })
   .setExpirationTime('1d')
   .sign(new TextEncoder().encode(SECRET));

@@ -66,7 +66,7 @@ async function twoServers(place) {
  * Holds one request between write and commit while another server takes the same chunk, of the same bytes or others, and
  * completes the upload. @param {import('../place.js').Place} place @param {string} seed @param {Moment} moment @param {boolean} isSame
  */
-async function frozenCommit(place, seed, moment, isSame) {
+export async function frozenCommit(place, seed, moment, isSame) {
   const { wire, first, second } = await twoServers(place);
   const upload = plainUpload(`${seed}.txt`, CHUNKS * CHUNK_BYTES);
   upload.chunkBytes = CHUNK_BYTES;
@@ -122,7 +122,7 @@ async function ask(target, { name, id, offset: start, total }, content) {
 }
 
 /** @param {import('../place.js').Place} place @param {string} seed @param {Moment} moment @param {number} seconds */
-async function frozenUnderLoad(place, seed, moment, seconds) {
+export async function frozenUnderLoad(place, seed, moment, seconds) {
   const { wire, first, second } = await twoServers(place);
   const random = new Random(seed);
   const target = { url: first.url, token: first.token, patienceMs: 4000 };

@@ -1,0 +1,139 @@
+// @ts-check
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Ceph } from '../../cluster/ceph.js';
+import { Load } from '../load.js';
+import { inspect } from '../oracles.js';
+import { inPlace } from '../place.js';
+import { Random } from '../random.js';
+import { figures } from '../report.js';
+import { cephStore, faultyStore } from '../stores.js';
+import { someUploads, Upload } from '../upload.js';
+import { wholeAgain } from '../whole-again.js';
+import { frozenCommit, frozenUnderLoad } from './freeze.js';
+import { lastLook } from './kill.js';
+
+/** Goes up to the store in several pieces. */
+const LARGE_BYTES = 9_000_000;
+const OSDS = 3;
+
+/** @typedef {'server' | 'gateway' | 'osd' | 'ceph'} Victim */
+/** @type {readonly Victim[]} */
+const VICTIMS = ['server', 'gateway', 'osd', 'ceph'];
+
+/**
+ * The bytes are in an object store, a real Ceph where there is one; each request goes to the other of two servers. Servers, the
+ * gateway, an OSD or all of Ceph are killed with kill -9; a server is frozen while the other goes on.
+ * @param {import('../report.js').Options} options
+ */
+export async function* s3({ checkout, seed, runs = 4, seconds, short }) {
+  const ceph = Ceph.missing ? undefined : await cephStore();
+  const store = ceph ?? (await faultyStore());
+  if (!ceph) yield { layer: 's3', skipped: `kills of the store: ${Ceph.missing}` };
+  yield* inPlace(
+    checkout,
+    async function* (place) {
+      for (const victim of ceph ? VICTIMS : VICTIMS.slice(0, 1))
+        for (let run = 0; run < runs; run++) {
+          const name = `${seed}-s3-${victim}-${run}`;
+          yield {
+            layer: 's3',
+            victim,
+            run,
+            ...(await round(place, ceph?.ceph, victim, name, seconds, short)),
+          };
+        }
+      yield* frozen(place, `${seed}-s3-frozen`, seconds, short);
+    },
+    async (place) => {
+      place.store = store;
+      await place.postgres.start();
+    },
+  );
+}
+
+/** @param {import('../place.js').Place} place @param {Ceph | undefined} ceph @param {Victim} victim @param {string} seed @param {number} seconds @param {boolean} short */
+async function round(place, ceph, victim, seed, seconds, short) {
+  const start = performance.now();
+  const random = new Random(seed);
+  const wanted = victim === 'server' ? (short ? 3 : 16) : short ? 1 : 2;
+  const uploads = [];
+  const violations = [];
+  let kills = 0;
+  await twoServers(place);
+  do {
+    const more = someUploads(
+      `${seed}-${uploads.length}`,
+      countOf(victim, short),
+      random,
+      short ? 300_000 : Infinity,
+    );
+    if (!short && uploads.length === 0) more.push(large(`${seed}-large.txt`, random));
+    uploads.push(...more);
+    const load = new Load(more, place.inTurn, { concurrency: 8, seconds });
+    while (kills < wanted && violations.length === 0) {
+      await load.afterAcks(random.between(1, 10));
+      if (load.finished) break;
+      kills += await strike(place, ceph, victim, random);
+      violations.push(...(await wholeAgain(place)), ...(await inspect(place, uploads)));
+    }
+    await load.done;
+  } while (kills < wanted && violations.length === 0);
+  violations.push(...(await lastLook(place, uploads)));
+  const lasted = Math.round((performance.now() - start) / 100) / 10;
+  return { seed, kills, ...figures(uploads, violations), seconds: lasted };
+}
+
+/** @param {Victim} victim @param {boolean} short */
+function countOf(victim, short) {
+  if (short) return 6;
+  return victim === 'server' ? 40 : 10;
+}
+
+/** @param {string} name @param {Random} random */
+function large(name, random) {
+  const upload = new Upload(name, LARGE_BYTES, random);
+  upload.chunkBytes = 204_800;
+  return upload;
+}
+
+/** @param {import('../place.js').Place} place */
+async function twoServers(place) {
+  await place.killServers();
+  await Promise.all([place.startServer(), place.startServer()]);
+}
+
+/** Kills, and brings back; resolves to how many were killed. @param {import('../place.js').Place} place @param {Ceph | undefined} ceph @param {Victim} victim @param {Random} random */
+async function strike(place, ceph, victim, random) {
+  if (victim === 'server') return await killServers(place, random);
+  const names = { gateway: ['rgw'], osd: [`osd.${random.between(0, OSDS - 1)}`], ceph: [] }[victim];
+  await ceph?.kill(...names);
+  await sleep(random.between(0, 2000));
+  await ceph?.run();
+  return 1;
+}
+
+/** One of them while the other goes on, or both at once. @param {import('../place.js').Place} place @param {Random} random */
+async function killServers(place, random) {
+  await sleep(random.between(0, 12));
+  const running = place.servers.filter((server) => server.running);
+  const doomed = random.next() < 0.7 ? running : [random.pick(running)];
+  await Promise.all(doomed.map((server) => server.kill()));
+  await Promise.all(doomed.map(() => place.startServer()));
+  return doomed.length;
+}
+
+/** @typedef {import('./freeze.js').Moment} Moment */
+/** Nothing is announced. @type {readonly Moment[]} */
+const BEFORE_COMMIT = ['commit chunk', 'BEGIN'];
+/** @type {readonly Moment[]} */
+const UNDER_LOAD = ['any', 'media', 'open', 'COMMIT'];
+
+/** @param {import('../place.js').Place} place @param {string} seed @param {number} seconds @param {boolean} short */
+async function* frozen(place, seed, seconds, short) {
+  const line = { layer: 's3', victim: 'frozen server' };
+  for (const moment of short ? BEFORE_COMMIT.slice(0, 1) : BEFORE_COMMIT)
+    for (const isSame of short ? [false] : [true, false])
+      yield { ...line, ...(await frozenCommit(place, `${seed}-${moment}-${isSame}`, moment, isSame)) };
+  for (const moment of short ? UNDER_LOAD.slice(0, 1) : UNDER_LOAD)
+    yield { ...line, ...(await frozenUnderLoad(place, `${seed}-${moment}`, moment, seconds)) };
+}
