@@ -135,7 +135,7 @@ export class Ceph {
     const output = openSync(join(this.directory, `${name}.out`), 'a');
     /** @type {import('node:child_process').StdioOptions} */
     const stdio = ['ignore', output, output];
-    this.daemons.set(name, spawn(program, ['-c', this.config, ...args, '-f'], { stdio }));
+    this.daemons.set(name, spawn(program, ['-c', this.config, ...args, '-f'], { stdio, detached: true }));
     closeSync(output);
   }
 

@@ -90,7 +90,7 @@ export class PostgresPair {
   /** The standby takes writes; it waits for no standby of its own until `rejoin`. The caller has ended the primary. */
   async promote() {
     [this.primary, this.standby] = [this.standby, this.primary];
-    await this.query(this.primary, 'SELECT pg_promote()');
+    await this.askMember(this.primary, 'SELECT pg_promote()');
   }
 
   /** Makes the other one, whatever is left of it, the synchronous standby of the primary. */
@@ -102,14 +102,14 @@ export class PostgresPair {
       primary_conninfo: `host=127.0.0.1 port=${primary.port} user=${USER} application_name=${standby.name}`,
     });
     await this.waitFor(primary, `SELECT FROM pg_stat_replication WHERE state = 'streaming'`);
-    await this.query(primary, `ALTER SYSTEM SET synchronous_standby_names = '${standby.name}'`);
-    await this.query(primary, 'SELECT pg_reload_conf()');
+    await this.askMember(primary, `ALTER SYSTEM SET synchronous_standby_names = '${standby.name}'`);
+    await this.askMember(primary, 'SELECT pg_reload_conf()');
     await this.waitFor(primary, `SELECT FROM pg_stat_replication WHERE sync_state = 'sync'`);
   }
 
   /** On the primary. @template {pg.QueryResultRow} R @param {string} text @param {unknown[]} [values] @returns {Promise<R[]>} */
-  async ask(text, values) {
-    return await this.query(this.primary, text, values);
+  async query(text, values) {
+    return await this.askMember(this.primary, text, values);
   }
 
   /** Ends both and removes all they had. */
@@ -168,7 +168,7 @@ export class PostgresPair {
   /** Asks until there is a row. @param {Member} member @param {string} question */
   async waitFor(member, question) {
     for (const deadline = Date.now() + READY_MS; ; await sleep(50)) {
-      const rows = await this.query(member, question).catch(() => []);
+      const rows = await this.askMember(member, question).catch(() => []);
       if (rows.length > 0) return;
       if (Date.now() < deadline && !this.closed) continue;
       const log = await readFile(join(this.root, `${member.name}.log`), 'utf8').catch(() => '');
@@ -177,7 +177,7 @@ export class PostgresPair {
   }
 
   /** @template {pg.QueryResultRow} R @param {Member} member @param {string} text @param {unknown[]} [values] @returns {Promise<R[]>} */
-  async query(member, text, values) {
+  async askMember(member, text, values) {
     return await this.withClient(member, async (client) => (await client.query(text, values)).rows);
   }
 

@@ -2,11 +2,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Ceph } from './ceph.js';
+import { Nginx } from './nginx.js';
 
 /**
  * Runs a command beside a real object store, which TEST_S3_* in its environment name; without one where there is none to be
  * had. An object store that is named already stays.
  */
+if (process.env['TEST_CLUSTER'] !== undefined && Nginx.missing) {
+  console.error(`Skipped, a cluster needs nginx: ${Nginx.missing}`);
+  process.exit(0);
+}
 const [program = '', ...args] = process.argv.slice(2);
 const given = process.env['TEST_S3_ENDPOINT'] !== undefined;
 if (!given && Ceph.missing) console.error(`Without a real object store: ${Ceph.missing}`);

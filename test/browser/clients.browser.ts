@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import { pdf } from '../setup/samples.js';
 import { launch } from './chromium.js';
-import { Server } from './server.js';
+import { startServer, type Server } from './server.js';
 
 jest.setTimeout(60_000);
 
@@ -31,7 +31,7 @@ let page: Page;
 let directory: string;
 
 beforeAll(async () => {
-  [server, browser, site] = await Promise.all([Server.start(), launch(), openSite()]);
+  [server, browser, site] = await Promise.all([startServer(), launch(), openSite()]);
   const answer = await fetch(`${server.url}/api/v2/dev/token/`, { method: 'POST' });
   directory = await mkdtemp(join(tmpdir(), 'mediadock-picked-'));
   await writeFile(join(directory, NAME), bytes);

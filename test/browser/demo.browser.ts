@@ -7,7 +7,7 @@ import { harbour } from '../setup/pictures.js';
 import { pdf } from '../setup/samples.js';
 import { until } from '../setup/until.js';
 import { launch } from './chromium.js';
-import { Server } from './server.js';
+import { startServer, type Server } from './server.js';
 
 jest.setTimeout(90_000);
 
@@ -21,7 +21,7 @@ let faults: string[];
 let directory: string;
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), launch()]);
+  [server, browser] = await Promise.all([startServer(), launch()]);
   directory = await mkdtemp(join(tmpdir(), 'mediadock-picked-'));
   if (SHOTS) await mkdir(SHOTS, { recursive: true });
 });

@@ -7,7 +7,7 @@ import { pdf } from '../setup/samples.js';
 import { freePort } from '../../scripts/free-port.js';
 import { missing, Proxy } from '../setup/proxy.js';
 import { launch } from './chromium.js';
-import { Server } from './server.js';
+import { startServer, type Server } from './server.js';
 
 jest.setTimeout(60_000);
 
@@ -16,7 +16,7 @@ let browser: Browser;
 let elsewhere: HttpServer;
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), launch()]);
+  [server, browser] = await Promise.all([startServer(), launch()]);
   elsewhere = createServer((_, response) =>
     response
       .writeHead(200, { 'Content-Type': 'text/html' })
@@ -44,7 +44,7 @@ describe('below a path, behind nginx', () => {
 
   beforeAll(async () => {
     url = `http://127.0.0.1:${await freePort()}/media-api`;
-    below = await Server.start({ PUBLIC_URL: url });
+    below = await startServer({ PUBLIC_URL: url });
     proxy = await Proxy.start('nginx', below.url, url);
   });
   afterAll(async () => {

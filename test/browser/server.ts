@@ -4,9 +4,31 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../../scripts/free-port.js';
+import { isClustered, TestCluster } from '../setup/cluster.js';
 
-/** The built server as `npm start` runs it, to be killed and started again on the same port and data. */
-export class Server {
+/** What browsers meet: the built server, or a cluster of them; to be killed and started again at the same address and data. */
+export interface Server {
+  readonly url: string;
+  run(): Promise<void>;
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** @param settings environment variables over those of a test */
+export async function startServer(settings: Record<string, string> = {}): Promise<Server> {
+  if (!isClustered) return await OneServer.start(settings);
+  const started = await TestCluster.start(settings);
+  const { cluster } = started;
+  return {
+    url: cluster.url,
+    run: () => cluster.run(),
+    kill: (signal) => cluster.kill(signal),
+    stop: () => started.stop(),
+  };
+}
+
+/** As `npm start` runs it. */
+class OneServer implements Server {
   private process: ChildProcess | undefined;
 
   private constructor(
@@ -16,11 +38,10 @@ export class Server {
     private readonly settings: Record<string, string>,
   ) {}
 
-  /** @param settings environment variables over those of a test */
-  static async start(settings: Record<string, string> = {}): Promise<Server> {
+  static async start(settings: Record<string, string>): Promise<OneServer> {
     const port = await freePort();
     const dataDir = await mkdtemp(join(tmpdir(), 'mediadock-browser-'));
-    const server = new Server(`http://localhost:${port}`, port, dataDir, settings);
+    const server = new OneServer(`http://localhost:${port}`, port, dataDir, settings);
     await server.run();
     return server;
   }

@@ -2,16 +2,16 @@ import { jest } from '@jest/globals';
 import { http, MediaService } from '@selfcommunity/api-services';
 import { Client, CHUNK_BYTES, md5 } from '../setup/client.js';
 import { pdf } from '../setup/samples.js';
-import { TestApp } from '../setup/test-app.js';
+import { startUnderTest, type UnderTest } from '../setup/under-test.js';
 
 /** The platform's own client library, with its address and token set as its users set them. */
-let app: TestApp;
+let app: UnderTest;
 let client: Client;
 
 beforeAll(async () => {
   // It tells the console of every failure.
   jest.spyOn(console, 'warn').mockImplementation(() => undefined);
-  app = await TestApp.start();
+  app = await startUnderTest();
   client = await Client.of(app);
   http.setBasePortal(app.url);
   http.setAuthorizeToken(client.token);

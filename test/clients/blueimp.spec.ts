@@ -1,13 +1,13 @@
 import { CHUNK_BYTES, Client, md5, type Answer } from '../setup/client.js';
 import { jpeg, pdf } from '../setup/samples.js';
-import { TestApp } from '../setup/test-app.js';
+import { startUnderTest, type UnderTest } from '../setup/under-test.js';
 
 /** The requests of blueimp-file-upload, header by header. */
-let app: TestApp;
+let app: UnderTest;
 let client: Client;
 
 beforeAll(async () => {
-  app = await TestApp.start();
+  app = await startUnderTest();
   client = await Client.of(app);
 });
 afterAll(() => app.stop());

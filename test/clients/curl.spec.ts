@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { md5 } from '../setup/client.js';
 import { pdf } from '../setup/samples.js';
-import { TestApp } from '../setup/test-app.js';
+import { startUnderTest, type UnderTest } from '../setup/under-test.js';
 
 const installed = spawnSync('curl', ['--version']).status === 0;
 const describeCurl = installed ? describe : describe.skip;
@@ -19,12 +19,12 @@ const CHUNKS = [
 
 describeCurl(installed ? 'curl' : 'curl (skipped: it is not on this machine)', () => {
   const file = pdf(FILE_BYTES);
-  let app: TestApp;
+  let app: UnderTest;
   let dir: string;
   let authorization: string;
 
   beforeAll(async () => {
-    app = await TestApp.start();
+    app = await startUnderTest();
     dir = await mkdtemp(join(tmpdir(), 'mediadock-curl-'));
     authorization = `Authorization: Bearer ${await app.token()}`;
     await Promise.all(

@@ -2,17 +2,17 @@ import { Client, md5 } from '../setup/client.js';
 import { FaultyProxy, type Exchange, type Fault, type FaultPlan } from '../setup/faulty-proxy.js';
 import { Page, type PageAnswers, type PageUpload } from '../setup/page.js';
 import { jpeg, pdf } from '../setup/samples.js';
-import { TestApp } from '../setup/test-app.js';
+import { startUnderTest, type UnderTest } from '../setup/under-test.js';
 
 const CHUNK_PATH = '/api/v2/media/upload/chunk/';
 const COMPLETE_PATH = '/api/v2/media/upload/complete/';
 
-let app: TestApp;
+let app: UnderTest;
 let page: Page;
 let users = 0;
 
 beforeAll(async () => {
-  [app, page] = await Promise.all([TestApp.start(), Page.open()]);
+  [app, page] = await Promise.all([startUnderTest(), Page.open()]);
 }, 30_000);
 afterAll(() => Promise.all([page.close(), app.stop()]));
 

@@ -28,7 +28,7 @@ export class Client {
     readonly token: string,
   ) {}
 
-  static async of(app: TestApp, userId?: string): Promise<Client> {
+  static async of(app: Pick<TestApp, 'url' | 'token'>, userId?: string): Promise<Client> {
     return new Client(app.url, await app.token(userId));
   }
 

@@ -94,9 +94,7 @@ export class S3Server {
     const method = request.method ?? '';
     this.requests.push(`${method} ${key}`);
     const fault = this.nextFault(method, key);
-    if (fault === 'silent') return;
-    if (fault === 'torn') request.once('data', () => request.socket.destroy());
-    if (fault === 'refused') return void request.socket.destroy();
+    if (isUnanswered(fault, request)) return;
     const body = await buffer(request);
     if (fault === 'garbled' && body[0] !== undefined) body[0] ^= 1;
     if (fault === 'slow') await sleep(300);
@@ -219,6 +217,14 @@ export class S3Server {
     if (!object) throw new S3Failure(404, 'NoSuchKey');
     return object;
   }
+}
+
+/** Breaks the connection at once, or once some of the body has come. */
+function isUnanswered(fault: Fault | undefined, request: IncomingMessage): boolean {
+  const end = () => void request.socket.destroy();
+  if (fault === 'refused') end();
+  if (fault === 'torn') request.once('data', end).once('end', end);
+  return fault === 'silent' || fault === 'refused' || fault === 'torn';
 }
 
 interface Answer {

@@ -72,13 +72,7 @@ export class TestApp {
   }
 
   async sql<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
-    const client = new pg.Client({ ...testServer().connection, database: this.database });
-    await client.connect();
-    try {
-      return (await client.query<Row>(text, values)).rows;
-    } finally {
-      await client.end();
-    }
+    return await ask<Row>(this.database, text, values);
   }
 
   /** All that a request could have changed: rows and files. */
@@ -122,6 +116,21 @@ export class TestApp {
   async drop(): Promise<void> {
     await rm(this.config.dataDir, { recursive: true, force: true });
     await dropDatabase(this.database);
+  }
+}
+
+/** What a database of the test run answers. */
+export async function ask<Row extends pg.QueryResultRow>(
+  database: string,
+  text: string,
+  values: unknown[] = [],
+): Promise<Row[]> {
+  const client = new pg.Client({ ...testServer().connection, database });
+  await client.connect();
+  try {
+    return (await client.query<Row>(text, values)).rows;
+  } finally {
+    await client.end();
   }
 }
 

@@ -1,0 +1,106 @@
+// @ts-check
+import { mkdtemp, rm, chmod } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Ceph } from './ceph.js';
+import { Cluster } from './cluster.js';
+import { Nginx } from './nginx.js';
+
+/** `npm run cluster`: servers behind nginx, over one Postgres and one store, until Ctrl-C. For trying out. */
+const { values } = parseArgs({
+  options: {
+    port: { type: 'string', default: '8080' },
+    servers: { type: 'string', default: '2' },
+  },
+});
+if (Nginx.missing) fail(`A cluster needs nginx: ${Nginx.missing}.`);
+
+/** Ended in the reverse order. @type {(() => Promise<void>)[]} */
+const started = [];
+let ending = false;
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void end(0));
+
+const starting = start();
+starting.then(
+  (words) => ending || console.log(words),
+  (error) => {
+    if (!ending) console.error(error.message);
+    void end(1);
+  },
+);
+
+async function start() {
+  const { settings, words } = await startStore();
+  if (ending) return '';
+  const databaseUrl = await startPostgres();
+  if (ending) return '';
+  const checkout = resolve(import.meta.dirname, '..');
+  const { port, servers } = { port: Number(values.port), servers: Number(values.servers) };
+  const cluster = await Cluster.start({ checkout, databaseUrl, settings, servers, port });
+  started.push(() => cluster.stop());
+  return ending ? '' : await welcome(cluster, words);
+}
+
+/** A bucket that the environment names; else a Ceph of its own, if it is installed; else one directory. */
+async function startStore() {
+  const given = Object.entries(process.env).filter(([name]) => name.startsWith('S3_'));
+  const named = /** @type {Record<string, string>} */ (Object.fromEntries(given));
+  if (named['S3_BUCKET'])
+    return { settings: { ...named, STORAGE: 's3' }, words: `the bucket ${named['S3_BUCKET']}` };
+  if (Ceph.missing) return { settings: {}, words: `one directory, since ${Ceph.missing}` };
+  console.log('Starting Ceph …');
+  const ceph = await Ceph.start();
+  started.push(() => ceph.stop());
+  return { settings: ceph.settings, words: 'Ceph, by its S3 gateway' };
+}
+
+async function startPostgres() {
+  const dataDir = await mkdtemp(join(tmpdir(), 'mediadock-postgres-'));
+  // Postgres does not run as root, and its user has to pass here.
+  await chmod(dataDir, 0o755);
+  started.push(() => rm(dataDir, { recursive: true, force: true }));
+  const built = new URL('../dist/src/database/embedded-postgres.js', import.meta.url).href;
+  const { EmbeddedPostgres } = await import(built);
+  const postgres = await EmbeddedPostgres.start({ dataDir });
+  started.push(() => postgres.stop());
+  const { host, user, database } = postgres.connection;
+  return `postgresql://${user}@localhost/${database}?host=${encodeURIComponent(host)}`;
+}
+
+/** @param {Cluster} cluster @param {string} store */
+async function welcome({ url, members }, store) {
+  const answer = await fetch(`${url}/api/v2/dev/token/`, { method: 'POST' });
+  const { token } = await answer.json();
+  const servers = members.map(({ port, child }) => `http://127.0.0.1:${port} (process ${child?.pid})`);
+  return `
+  ${members.length} servers behind nginx, over one Postgres and ${store}
+
+  Demo page     ${url}/
+  Swagger UI    ${url}/api/docs
+  Servers       ${servers.join('\n                ')}
+
+  Kill a server if you like: nothing is lost, and it is started again.
+  Ctrl-C ends everything and removes all files.
+
+  A bearer token, valid for a day:
+
+  ${token}
+`;
+}
+
+/** @param {number} code */
+async function end(code) {
+  if (ending) return;
+  ending = true;
+  // What is just starting is ended once it has.
+  await starting.catch(() => undefined);
+  for (const stop of started.reverse()) await stop().catch((error) => console.error(error));
+  process.exit(code);
+}
+
+/** @param {string} words */
+function fail(words) {
+  console.error(words);
+  process.exit(1);
+}
