@@ -143,6 +143,23 @@ describe('a Postgres that answers, but commits nothing', () => {
     await untilReadiness(await another.url(), 200);
   });
 
+  it('a commit that stopped waiting for its standby is not acknowledged', async () => {
+    const id = (await client.slice(file, 0, 1000)).body.upload_id;
+    await postgres.query(`ALTER SYSTEM SET synchronous_standby_names = 'nobody'`);
+    await postgres.query('SELECT pg_reload_conf()');
+    const answer = client.slice(file, 1000, 2000, id);
+    // It has committed, on this server alone, and Postgres says so in a warning.
+    const cancel = `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`;
+    await until(
+      () => postgres.query(cancel),
+      (cancelled) => cancelled.length > 0,
+    );
+    expect((await answer).status).toBe(503);
+    await postgres.query('ALTER SYSTEM RESET synchronous_standby_names');
+    await postgres.query('SELECT pg_reload_conf()');
+    expect((await client.slice(file, 1000, 2000, id)).body).toMatchObject({ offset: '2000' });
+  });
+
   it('a primary whose own standby is missing: it is not ready, within three seconds', async () => {
     await untilReadiness(url, 200);
     await postgres.query(`ALTER SYSTEM SET synchronous_standby_names = 'nobody'`);

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { ClientBase } from 'pg';
 import { ServiceUnavailable } from '../errors/app-error.js';
 
@@ -71,6 +72,7 @@ const PIN_MS = 5000;
  * @param schema where the tables are; undefined: where tables would be made
  */
 export async function pin(client: ClientBase, settings: Settings, schema: string | undefined): Promise<void> {
+  client.on('notice', (notice) => endUnreplicated(client, notice));
   const query = { text: PIN, values: [JSON.stringify(settings), schema], query_timeout: PIN_MS };
   const { rows } = await client.query<{ name: string; wanted: string; value: string }>(query);
   const wrong = rows.filter(({ wanted, value }) => value !== wanted && value !== 'remote_apply');
@@ -80,4 +82,16 @@ export async function pin(client: ClientBase, settings: Settings, schema: string
     'The database is not available',
     new Error(`Postgres does not take ${refused}`),
   );
+}
+
+/**
+ * A commit whose wait for the synchronous standby is cancelled counts on the primary alone, and Postgres reports success, after
+ * a warning. The session ends on that warning, which leaves the outcome open.
+ */
+function endUnreplicated(client: ClientBase, { routine }: { readonly routine: string | undefined }): void {
+  if (routine !== 'SyncRepWaitForLSN') return;
+  const { stream } = (client as unknown as { connection: { stream: Duplex } }).connection;
+  // At once: what reports success may be in the same packet.
+  stream.emit('error', new Error('Connection terminated: a commit did not wait for its standby'));
+  stream.destroy();
 }

@@ -28,10 +28,10 @@ export class OwnPostgres {
     return `postgresql://${user}@localhost/${database}?host=${encodeURIComponent(host)}`;
   }
 
-  async query(text: string): Promise<void> {
+  async query(text: string): Promise<unknown[]> {
     const client = new pg.Client(this.url);
     await client.connect();
-    await client.query(text).finally(() => client.end());
+    return (await client.query(text).finally(() => client.end())).rows;
   }
 
   /** What a fail-over leaves at the old address: the same data, in a Postgres that takes no changes. */
