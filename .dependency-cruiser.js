@@ -56,6 +56,25 @@ export default {
       ['^src/(audit|config|errors|http|body)/'],
       'Who is asking does not depend on what for',
     ),
+    onlyTo(
+      'jobs-know-no-feature',
+      '^src/jobs/',
+      ['^src/(concurrency|config|database|errors)/'],
+      'What the work is belongs to those who have it done',
+    ),
+    onlyTo(
+      'outgoing-knows-no-feature',
+      '^src/outgoing/',
+      ['^src/(config|errors)/'],
+      'Signing and sending do not depend on what is told',
+    ),
+    {
+      name: 'media-knows-no-events',
+      comment: 'Triggers record events; src/events tells of them',
+      severity: 'error',
+      from: { path: '^src/media/' },
+      to: { path: '^src/events/' },
+    },
     onlyTo('migrations-are-frozen', '^migrations/', [], 'A migration must not change when the app does'),
     {
       name: 'express-at-the-edge',

@@ -7,7 +7,9 @@ import type { Connection } from './database/data-source.js';
 import { DatabaseModule } from './database/database.module.js';
 import { DemoModule } from './demo/demo.module.js';
 import { ProblemFilter } from './errors/problem.filter.js';
+import { EventsModule } from './events/events.module.js';
 import { HealthModule } from './health/health.module.js';
+import { JobsModule } from './jobs/jobs.module.js';
 import { MediaModule } from './media/media.module.js';
 import { StorageModule } from './storage/storage.module.js';
 
@@ -20,9 +22,11 @@ export class AppModule {
       imports: [
         ConfigModule.with(config),
         DatabaseModule.with(connection),
+        JobsModule,
         StorageModule,
         AuthModule.with(config),
         MediaModule,
+        EventsModule,
         HealthModule,
         DemoModule,
       ],

@@ -5,11 +5,12 @@ import { createApp } from './app.js';
 import type { Config } from './config/config.js';
 import type { Connection } from './database/data-source.js';
 import { prepareDatabase } from './database/prepare.js';
+import { Webhooks } from './events/webhooks.js';
 import { drain } from './http/drain.js';
 import { createLogger } from './http/logging.js';
 import { listening } from './listening.js';
 import { collectProcessMetrics } from './metrics/metrics-server.js';
-import { Thumbnails } from './media/images/thumbnails.js';
+import { Jobs } from './jobs/jobs.js';
 import { pair } from './media/upkeep/pairing.js';
 import { BlobStorage } from './storage/blob-storage.js';
 import { Sweeper } from './media/upkeep/sweeper.js';
@@ -31,7 +32,8 @@ export async function serve(config: Config, connection: Connection): Promise<Ser
   if (config.metricsPort !== undefined) collectProcessMetrics();
   await listening(app.listen(config.port, config.host), 'HOST, PORT', `${config.host}:${config.port}`);
   app.get(Sweeper).start();
-  app.get(Thumbnails).start();
+  await app.get(Webhooks).start();
+  await app.get(Jobs).start();
   const server: Server = app.getHttpServer();
   return {
     port: (server.address() as AddressInfo).port,

@@ -38,8 +38,8 @@ describe('a database that does not let the server in is 503, and all goes on onc
     role = `${database}_role`;
     await administer(`CREATE ROLE ${role} LOGIN`);
     const url = urlOf(database).replace(testServer().connection.user, role);
+    await grant(database);
     app = await TestApp.startOn(database, { DATABASE_URL: url });
-    await grant();
     client = await Client.of(app);
     uploadId = (await client.slice(file, 0, 1000)).body.upload_id;
   });
@@ -48,7 +48,8 @@ describe('a database that does not let the server in is 503, and all goes on onc
     await administer(`DROP ROLE ${role}`);
   });
 
-  const grant = () => app.sql(`GRANT ALL ON ALL TABLES IN SCHEMA public TO ${role}`);
+  const grant = (database: string) =>
+    administer(`GRANT ALL ON ALL TABLES IN SCHEMA public TO ${role}`, database);
   const disconnect = () =>
     administer(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE '${app.database}%'`,
@@ -74,7 +75,7 @@ describe('a database that does not let the server in is 503, and all goes on onc
     [
       'a role without privileges',
       () => app.sql(`REVOKE ALL ON ALL TABLES IN SCHEMA public FROM ${role}`),
-      () => grant(),
+      () => grant(app.database),
     ],
   ])('%s', async (_, lock, unlock) => {
     await lock();

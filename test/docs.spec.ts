@@ -168,7 +168,19 @@ describe('the pages', () => {
   });
 });
 
-const LANGUAGES = ['caddyfile', 'haproxy', 'ini', 'js', 'json', 'mermaid', 'nginx', 'sh', 'text', 'yaml'];
+const LANGUAGES = [
+  'caddyfile',
+  'haproxy',
+  'ini',
+  'js',
+  'json',
+  'mermaid',
+  'nginx',
+  'python',
+  'sh',
+  'text',
+  'yaml',
+];
 
 /** Every block that no test runs; whoever adds one has to defend it here. */
 const NOT_RUN = [
@@ -182,6 +194,7 @@ const NOT_RUN = [
   'docs/deploying.md: curl -i https://media.example.org/health/ready (your address, your token)',
   'docs/operations.md: pg_dump --format=custom --file=/backup/mediadock.dump "$DATABASE_URL" (your database, your backup disk)',
   'docs/operations.md: pg_restore --clean --if-exists --dbname="$DATABASE_URL" /backup/mediadock.dump (your database, your backup disk)',
+  'docs/webhooks.md: npm run webhooks -- list               # the latest events, and what became of them (needs a server with webhooks)',
 ];
 
 describe('troubleshooting', () => {

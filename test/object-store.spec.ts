@@ -4,7 +4,6 @@ import { DataSource } from 'typeorm';
 import { Fsck } from '../src/media/upkeep/fsck.js';
 import { pair } from '../src/media/upkeep/pairing.js';
 import { Sweeper } from '../src/media/upkeep/sweeper.js';
-import { Thumbnails } from '../src/media/images/thumbnails.js';
 import { BlobStorage } from '../src/storage/blob-storage.js';
 import { Client, md5 } from './setup/client.js';
 import { realStore } from './setup/real-store.js';
@@ -99,7 +98,6 @@ describe.each(stores)('with STORAGE=s3, in %s,', (_, settings) => {
   });
 
   it('an image is stripped and has a thumbnail; deleted, all is gone', async () => {
-    app.app.get(Thumbnails).start();
     const image = await jpeg(300, 200, 6);
     const { body } = await client.complete(await client.upload(image), md5(image));
     const { image_thumbnail: thumbnail } = await until(

@@ -81,8 +81,14 @@ describe('a start that cannot be is told in one line', () => {
     await administer(`CREATE DATABASE ${fresh}`);
     const url = urlOf(fresh).replace(testServer().connection.user, role);
     const options = { unsafe: true, warn: () => undefined };
+    const advice =
+      'Let its user connect and create tables: GRANT CREATE ON SCHEMA, and ON DATABASE for the jobs.';
     await expect(prepareDatabase({ url }, options)).rejects.toThrow(
-      'DATABASE_URL: permission denied for schema public. Let its user connect and create tables: GRANT CREATE ON SCHEMA.',
+      `DATABASE_URL: permission denied for database ${fresh}. ${advice}`,
+    );
+    await administer(`GRANT CREATE ON DATABASE ${fresh} TO ${role}`);
+    await expect(prepareDatabase({ url }, options)).rejects.toThrow(
+      `DATABASE_URL: permission denied for schema public. ${advice}`,
     );
     await dropDatabase(fresh);
     await administer(`DROP ROLE ${role}`);

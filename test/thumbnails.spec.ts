@@ -3,6 +3,8 @@ import { availableParallelism } from 'node:os';
 import sharp from 'sharp';
 import { ImageCodec } from '../src/media/images/image-codec.js';
 import { Thumbnails } from '../src/media/images/thumbnails.js';
+import { Jobs } from '../src/jobs/jobs.js';
+import { Database } from '../src/database/database.js';
 import { Fsck } from '../src/media/upkeep/fsck.js';
 import { Sweeper } from '../src/media/upkeep/sweeper.js';
 import { Client, md5 } from './setup/client.js';
@@ -39,12 +41,26 @@ async function thumbnail(id: number) {
 const files = () => readdir(`${app.config.dataDir}/thumbnails`);
 
 interface JobRow {
-  readonly due: Date | null;
-  readonly attempts: number;
+  /** Null once nothing is to be made. */
+  readonly turn: number | null;
+  readonly attempts: number | null;
+  readonly waits: number | null;
 }
 
 const jobs = () =>
-  app.sql<JobRow>(`SELECT thumbnail_due AS due, thumbnail_attempts AS attempts FROM media ORDER BY id`);
+  app.sql<JobRow>(
+    `SELECT thumbnail_turn AS turn, attempts, extract(epoch FROM run_at - now())::float8 AS waits
+     FROM media LEFT JOIN mediadock_jobs._private_jobs ON (payload->>'media')::integer = media.id ORDER BY media.id`,
+  );
+const done = (all: readonly JobRow[]) =>
+  all.every(({ turn, attempts }) => turn === null && attempts === null);
+
+/** Has the jobs that wait for their next attempt done now. */
+const retry = () =>
+  app.sql(
+    `WITH due AS (UPDATE mediadock_jobs._private_jobs SET run_at = now() WHERE locked_at IS NULL)
+     SELECT pg_notify('jobs:insert', '{"count":1}')`,
+  );
 
 /** A PNG whose structure is right and whose pixels are not. */
 async function damaged(): Promise<Buffer> {
@@ -117,7 +133,7 @@ describe('a thumbnail', () => {
     await complete(await jpeg(60, 40), { type: 'doc' });
     await thumbnail((await complete(await jpeg(60, 40))).id);
     expect(await files()).toHaveLength(1);
-    expect((await jobs()).map(({ attempts }) => attempts)).toEqual([0, 0, 1]);
+    expect((await jobs()).map(({ turn }) => turn)).toEqual([null, null, null]);
   });
 
   it('goes with its Media', async () => {
@@ -135,20 +151,25 @@ describe('a thumbnail', () => {
 
 describe('the job of a thumbnail', () => {
   /** As a crash leaves it: completed, and nothing made. */
-  const undo = async () => {
-    await app.sql(`UPDATE media SET thumbnail_key = NULL, thumbnail_due = now(), thumbnail_attempts = 0`);
+  const undo = async (ids: readonly number[]) => {
+    await app.sql(`UPDATE media SET thumbnail_key = NULL`);
     await Promise.all((await files()).map((name) => rm(`${app.config.dataDir}/thumbnails/${name}`)));
+    for (const id of ids) await app.app.get(Thumbnails).order(app.app.get(Database), id);
   };
 
   it('survives a restart', async () => {
     const { id } = await complete(await jpeg(60, 40));
     await thumbnail(id);
-    await undo();
+    await app.app.get(Jobs).onModuleDestroy();
+    await undo([id]);
+    // As of a process that was killed: nobody holds the lock that says it is alive.
+    await app.sql(
+      `UPDATE mediadock_jobs._private_jobs SET locked_by = 'pool-killed', locked_at = now() - interval '6 seconds'`,
+    );
     app = await app.restart();
     client = await Client.of(app);
-    expect((await media(id)).image_thumbnail).toBeNull();
-    app.app.get(Thumbnails).start();
     await thumbnail(id);
+    await until(jobs, done);
   });
 
   it('is done once by two servers', async () => {
@@ -156,23 +177,25 @@ describe('the job of a thumbnail', () => {
     const ids: number[] = [];
     for (let i = 0; i < 12; i++) ids.push((await complete(await jpeg(100 + i, 80))).id);
     for (const id of ids) await thumbnail(id);
-    await undo();
-    for (const server of [app, twin]) server.app.get(Thumbnails).nudge();
+    const made = [app, twin].map(({ app }) => seen(app.get(ImageCodec), 'thumbnail', () => 1));
+    await undo(ids);
     for (const id of ids) await thumbnail(id);
-    expect(await jobs()).toEqual(ids.map(() => ({ due: null, attempts: 1 })));
+    await until(jobs, done);
+    expect(made.flat()).toHaveLength(12);
     expect(await files()).toHaveLength(12);
   });
 
   it('that fails is tried a few times, later and later, and given up; the Media stays', async () => {
     const body = await complete(await damaged());
-    const waits: (number | null)[] = [];
-    for (let attempt = 1; attempt <= 5; attempt++) {
-      const [job] = await until(jobs, ([job]) => job!.attempts === attempt);
-      waits.push(job!.due && Math.round((job!.due.getTime() - Date.now()) / 60_000));
-      if (attempt < 5) await app.sql(`UPDATE media SET thumbnail_due = now()`);
-      app.app.get(Thumbnails).nudge();
+    const waits: number[] = [];
+    for (let attempt = 1; attempt <= 9; attempt++) {
+      const [job] = await until(jobs, ([job]) => job!.attempts === attempt && job!.waits! > 0);
+      waits.push(job!.waits!);
+      await retry();
     }
-    expect(waits).toEqual([1, 5, 25, 125, null]);
+    expect(waits).toEqual([...waits].sort((one, other) => one - other));
+    expect(waits.at(-1)).toBeGreaterThan(3600);
+    await until(jobs, done);
     expect(await files()).toEqual([]);
     expect(await media(body.id)).toEqual(body);
     expect((await fetch(body.image)).status).toBe(200);
@@ -187,7 +210,7 @@ describe('the job of a thumbnail', () => {
     await complete(file, {}, stranger);
     hold.release();
     const owners = seen(codec, 'thumbnail', (_: Buffer, ownerId: string) => ownerId);
-    await until(jobs, (all) => all.every(({ due }) => due === null));
+    await until(jobs, done);
     // Those under way when it came are not seen any more.
     expect(owners.slice(0, codec.atOnce + 1)).toContain('8');
   });
@@ -200,7 +223,7 @@ describe('the job of a thumbnail', () => {
     const cores = Math.min(availableParallelism(), 3);
     await until(jobs, (all) => all.filter(({ attempts }) => attempts === 1).length === cores);
     hold.release();
-    await until(jobs, (all) => all.every(({ due }) => due === null));
+    await until(jobs, done);
     expect(await files()).toHaveLength(6);
   });
 
@@ -244,8 +267,7 @@ describe('upkeep', () => {
     for (const name of await files()) await rm(`${app.config.dataDir}/thumbnails/${name}`);
     expect((await fetch(before.url)).status).toBe(404);
     expect(await faults()).toEqual(['thumbnail-missing']);
-    expect((await media(id)).image_thumbnail).toBeNull();
-    app.app.get(Thumbnails).nudge();
+    await until(jobs, done);
     const after = await thumbnail(id);
     expect(after.url).not.toBe(before.url);
     expect((await fetch(after.url)).status).toBe(200);

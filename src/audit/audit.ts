@@ -16,7 +16,9 @@ export type AuditEvent =
   | 'upload.cancelled'
   | 'upload.expired'
   | 'upload.limited'
-  | 'media.deleted';
+  | 'media.deleted'
+  | 'webhook.delivered'
+  | 'webhook.failed';
 
 /** What is known of an event beyond its caller. */
 export interface AuditFacts {
@@ -26,6 +28,11 @@ export interface AuditFacts {
   readonly bytes?: number;
   /** The code of the error that was answered. */
   readonly reason?: string;
+  /** The id of the event that a webhook told of, its type, the receiver, and how often it was tried. */
+  readonly delivered?: string;
+  readonly type?: string;
+  readonly webhook?: string;
+  readonly attempts?: number;
 }
 
 /** What becomes of uploads and media, one line in the log each, written once it is committed. */

@@ -1,4 +1,4 @@
-import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
+import { createHash, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
@@ -30,6 +30,13 @@ export interface S3Settings {
   readonly redirectsDownloads: boolean;
   /** Unset: what the SDK finds by itself. */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
+}
+
+/** A URL that events are sent to. */
+export interface Receiver {
+  /** 16 hex digits. */
+  readonly id: string;
+  readonly url: URL;
 }
 
 /** Room in a request for all that is not the chunk or file. */
@@ -128,6 +135,14 @@ export class Config {
   readonly signedUrls: { readonly key: KeyObject; readonly ttlSeconds: number } | undefined;
   /** After which proxies and CDNs ask again for a file; undefined: as late as browsers. */
   readonly sharedCacheSeconds: number | undefined;
+  /** Who is told of what happens to uploads and media. */
+  readonly webhooks: {
+    readonly receivers: readonly Receiver[];
+    /** The current one, which signs first, and another one while it is rotated. */
+    readonly secrets: readonly string[];
+    /** Whether receivers may be at addresses of private networks. */
+    readonly allowPrivate: boolean;
+  };
   /** An interval of 0: another process sweeps. */
   readonly sweep: { readonly intervalSeconds: number; readonly orphanAgeSeconds: number };
   readonly cors: { readonly origins: readonly string[]; readonly allowedHeaders: readonly string[] };
@@ -190,6 +205,7 @@ export class Config {
         ? { key: urlKey(env, this.tokens.keys), ttlSeconds: env.MEDIA_URL_TTL_SECONDS }
         : undefined;
     this.sharedCacheSeconds = env.SHARED_CACHE_SECONDS;
+    this.webhooks = webhooks(env);
     this.sweep = { intervalSeconds: env.SWEEP_INTERVAL_SECONDS, orphanAgeSeconds: env.ORPHAN_AGE_SECONDS };
     this.cors = { origins: env.CORS_ORIGINS, allowedHeaders: env.CORS_ALLOWED_HEADERS ?? [] };
     this.logLevel = env.LOG_LEVEL;
@@ -355,6 +371,21 @@ function s3Settings(env: Environment): S3Settings {
     redirectsDownloads: env.S3_DOWNLOADS === 'redirect',
     credentials: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
   };
+}
+
+function webhooks(env: Environment): Config['webhooks'] {
+  const { WEBHOOK_URL: urls = [], WEBHOOK_SECRET: secrets = [] } = env;
+  if (urls.length > 0 && secrets.length === 0)
+    throw new ConfigError([
+      'WEBHOOK_SECRET: must be set with WEBHOOK_URL, or receivers could not tell who sends',
+    ]);
+  const receivers = [...new Set(urls)].map((url) => ({ id: receiverId(url), url: new URL(url) }));
+  return { receivers, secrets, allowPrivate: env.WEBHOOK_ALLOW_PRIVATE === 'true' };
+}
+
+/** The database needs to know receivers apart, not the secrets that a URL may have. */
+function receiverId(url: string): string {
+  return createHash('sha256').update(url).digest('hex').slice(0, 16);
 }
 
 /** Derived, so that a signature under a URL tells nothing about the signatures under tokens (RFC 5869). */

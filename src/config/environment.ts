@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { Transform, Type } from 'class-transformer';
 import {
+  ArrayMaxSize,
   IsIn,
   IsInt,
   IsOptional,
@@ -11,6 +12,7 @@ import {
   Min,
   MinLength,
   type ValidationArguments,
+  type ValidationOptions,
 } from 'class-validator';
 import { MEDIA_TYPES } from './media-types.js';
 
@@ -214,6 +216,20 @@ export class Environment {
   @WholeNumber(0, 365 * DAY_SECONDS)
   SHARED_CACHE_SECONDS?: number;
 
+  @IsOptional()
+  @List()
+  @HttpUrl({ each: true })
+  WEBHOOK_URL?: string[];
+
+  @IsOptional()
+  @List()
+  @MinLength(24, { each: true, message: 'must have at least 24 characters each' })
+  @ArrayMaxSize(2, { message: 'must be one secret, or two while it is rotated' })
+  WEBHOOK_SECRET?: string[];
+
+  @IsIn(['true', 'false'])
+  WEBHOOK_ALLOW_PRIVATE: 'true' | 'false' = 'false';
+
   @WholeNumber(0, DAY_SECONDS)
   SWEEP_INTERVAL_SECONDS = 60;
 
@@ -236,8 +252,10 @@ function WholeNumber(least: number, most: number): PropertyDecorator {
   return combine(Type(toNumber), IsInt(), Min(least), Max(most));
 }
 
-function HttpUrl(): PropertyDecorator {
-  return combine(IsUrl({ protocols: ['http', 'https'], require_protocol: true, require_tld: false }));
+function HttpUrl(options?: ValidationOptions): PropertyDecorator {
+  return combine(
+    IsUrl({ protocols: ['http', 'https'], require_protocol: true, require_tld: false }, options),
+  );
 }
 
 function List(): PropertyDecorator {

@@ -2,8 +2,10 @@ import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
 import pg, { type ClientBase } from 'pg';
 import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import { UploadsAndMedia1764288000000 } from '../../migrations/1764288000000-uploads-and-media.js';
+import { Events1764374400000 } from '../../migrations/1764374400000-events.js';
 import { ConfigError } from '../config/config.js';
 import { urlsOf } from './hosts.js';
+import { migrateJobs } from './job-schema.js';
 import { Primary } from './primary.js';
 import { MIGRATING, pin, SERVING } from './session.js';
 
@@ -17,7 +19,7 @@ export type Connection = (
 };
 
 const MIGRATION_LOCK = 7_326_118;
-const MIGRATIONS = [UploadsAndMedia1764288000000];
+const MIGRATIONS = [UploadsAndMedia1764288000000, Events1764374400000];
 
 /** When Postgres says nothing at all, frozen or cut off: past every limit of its own. */
 const SILENCE_MS = 9000;
@@ -37,6 +39,8 @@ export async function migrate(connection: Connection): Promise<void> {
   try {
     await runner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
     await refuseOtherVersions(source, runner);
+    // First, since our migrations add jobs.
+    await migrateJobs(runner);
     const migrations = new MigrationExecutor(source, runner);
     migrations.transaction = 'each';
     await migrations.executePendingMigrations();

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
+import pg, { type Pool, type PoolClient, type QueryResult, type QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 
 /** Runs SQL on the pool or in a transaction. Values are always parameters. */
@@ -41,6 +41,27 @@ export class Database implements Queryable {
     client.release(outcomes.some(({ status }) => status === 'rejected'));
     await Promise.all(sent);
     return await Promise.all(results);
+  }
+
+  /** For libraries with SQL of their own. A connection on which a statement has failed is not used again. */
+  async borrow(): Promise<Queryable & { readonly release: () => void }> {
+    const client = await this.pool.connect();
+    let failure: Error | undefined;
+    const query = async (text: string, values?: unknown[]) => {
+      try {
+        return await client.query(text, values);
+      } catch (error) {
+        failure = error as Error;
+        throw error;
+      }
+    };
+    return { query: query as Queryable['query'], release: () => client.release(failure) };
+  }
+
+  /** A connection beside the pool, to listen on. */
+  listener(): pg.Client {
+    const { Client = pg.Client } = this.pool.options as { readonly Client?: typeof pg.Client };
+    return new Client(this.pool.options);
   }
 
   /** Commits when `work` resolves; rolls back when it throws. */

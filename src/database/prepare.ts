@@ -18,7 +18,7 @@ const POLL_MS = 250;
 const ADVICE: readonly (readonly [code: RegExp, advice: string])[] = [
   [/^28/, 'Put user and password right, and what pg_hba.conf says of them'],
   [/^3D000$/, 'Create it: createdb --encoding=UTF8'],
-  [/^42501$/, 'Let its user connect and create tables: GRANT CREATE ON SCHEMA'],
+  [/^42501$/, 'Let its user connect and create tables: GRANT CREATE ON SCHEMA, and ON DATABASE for the jobs'],
   [
     /^ERR_INVALID_URL$/,
     'It has to be postgres://user:password@host:5432/database, with special characters as %XX',

@@ -8,6 +8,8 @@ import pg from 'pg';
 import { createApp } from '../../src/app.js';
 import { signToken } from '../../src/auth/token.js';
 import { loadConfig, type Config } from '../../src/config/config.js';
+import { Webhooks } from '../../src/events/webhooks.js';
+import { Jobs } from '../../src/jobs/jobs.js';
 import { testServer } from './test-server.js';
 
 export const JWT_SECRET = 'a secret that only the tests know, 32+';
@@ -49,6 +51,8 @@ export class TestApp {
     const { url } = config.database;
     const app = await createApp(config, url ? { url } : { ...testServer().connection, database });
     await app.listen(0, '127.0.0.1');
+    await app.get(Webhooks).start();
+    await app.get(Jobs).start();
     const { port } = app.getHttpServer().address() as AddressInfo;
     return new TestApp(app, `http://127.0.0.1:${port}`, config, database, settings);
   }
@@ -144,8 +148,9 @@ export async function dropDatabase(name: string): Promise<void> {
   await administer(`DROP DATABASE ${name} WITH (FORCE)`);
 }
 
-export async function administer(statement: string): Promise<void> {
-  const client = new pg.Client(testServer().connection);
+/** @param database unset: one that is always there */
+export async function administer(statement: string, database?: string): Promise<void> {
+  const client = new pg.Client({ ...testServer().connection, ...(database && { database }) });
   await client.connect();
   try {
     await client.query(statement);

@@ -98,8 +98,8 @@ export class MediaService {
   async create(db: Queryable, { session, key, type, digest, content }: NewMedia): Promise<number> {
     const { rows } = await db.query<{ id: number }>(
       `INSERT INTO media (upload_id, owner_id, key, type, title, mime, charset, size, md5, sha256, width,
-                          height, thumbnail_due)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, CASE WHEN $4 <> 'doc' THEN now() END) RETURNING id`,
+                          height)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id`,
       [
         session.id,
         session.ownerId,

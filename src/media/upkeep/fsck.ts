@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import { Digester } from '../content/digester.js';
+import { Thumbnails } from '../images/thumbnails.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import type { UploadSession } from '../uploads/sessions/upload-session.entity.js';
 import { extentsOf, UploadStore } from '../uploads/sessions/upload-store.js';
@@ -49,6 +50,7 @@ export class Fsck {
     private readonly uploads: UploadStore,
     private readonly digester: Digester,
     private readonly orphans: Orphans,
+    private readonly thumbnails: Thumbnails,
   ) {}
 
   async *check(): AsyncGenerator<Finding> {
@@ -129,11 +131,13 @@ export class Fsck {
       detail: 'its thumbnail is not there',
       remedy: 'have the server make it again',
       fix: async () => {
-        await this.db.query(
-          `UPDATE media SET thumbnail_key = NULL, thumbnail_size = NULL, thumbnail_attempts = 0, thumbnail_due = now()
-           WHERE id = $1 AND thumbnail_key = $2`,
-          [id, thumbnail_key],
-        );
+        await this.db.withTransaction(async (db) => {
+          const { rowCount } = await db.query(
+            `UPDATE media SET thumbnail_key = NULL, thumbnail_size = NULL WHERE id = $1 AND thumbnail_key = $2`,
+            [id, thumbnail_key],
+          );
+          if (rowCount === 1) await this.thumbnails.order(db, id);
+        });
         await this.storage.remove('thumbnails', thumbnail_key);
       },
     };

@@ -121,11 +121,11 @@ export class CompletionService {
       if (mediaId !== null) return { mediaId, created: false };
       const added = await this.media.create(db, { session, ...publication });
       await this.sessions.complete(db, session, added, deadlineAfter(now));
+      if (publication.type !== 'doc') await this.thumbnails.order(db, added);
       return { mediaId: added, created: true };
     });
     if (!created) await this.storage.remove('files', publication.key);
     if (created) this.audit.record('upload.completed', caller, { upload: id, media: mediaId, bytes: total });
-    if (publication.content.image) this.thumbnails.nudge();
     // An altered upload keeps its parts until it would have expired: retries are compared with what the client sent.
     if (created && !publication.altered)
       await this.sessions.clean(id).catch((err: unknown) => this.logger.warn({ err }, 'Left to the sweeper'));

@@ -1,0 +1,148 @@
+import { Injectable } from '@nestjs/common';
+import { Database, type Queryable } from '../database/database.js';
+import { Jobs } from '../jobs/jobs.js';
+import type { RecordedEvent } from './event-body.js';
+
+/** Seconds after which a failed delivery is tried again. */
+const RETRY_SECONDS = [5, 25, 125, 625, 3125];
+/** How long delivered events are kept. */
+const KEPT = '7 days';
+const BATCH = 1000;
+
+/** An event on its way to a receiver. */
+export interface Delivery extends RecordedEvent {
+  /** Of the event, as text. */
+  readonly position: string;
+  readonly webhook: string;
+  readonly attempts: number;
+  /** When to try, or to try again; null: delivered or given up. */
+  readonly due: Date | null;
+  readonly delivered_at: Date | null;
+  readonly failed_at: Date | null;
+  /** Why the last attempt failed. */
+  readonly error: string | null;
+}
+
+/** What a delivery job is about: the events of one upload. */
+export interface DeliveryJob {
+  readonly upload: string;
+}
+
+const DELIVERIES = `
+  SELECT position, id, type, event.upload_id, owner_id, created_at, subject, webhook, attempts, due, delivered_at,
+    failed_at, error
+  FROM delivery JOIN event ON position = event`;
+
+/** A name for the jobs of a receiver. */
+export const jobOf = (webhook: string): string => `webhook ${webhook}`;
+
+/**
+ * The events that are to be delivered, or were. Triggers record them in the transactions of what they tell (migrations/), and
+ * add a job for the upload of each.
+ */
+@Injectable()
+export class Outbox {
+  constructor(
+    private readonly db: Database,
+    private readonly jobs: Jobs,
+  ) {}
+
+  /** From now on events are recorded for these receivers. */
+  async register(webhooks: readonly string[]): Promise<void> {
+    await this.db.query(
+      `WITH gone AS (DELETE FROM webhook WHERE id <> ALL ($1::text[]))
+       INSERT INTO webhook SELECT unnest($1::text[]) ON CONFLICT DO NOTHING`,
+      [webhooks],
+    );
+  }
+
+  /** The first event of an upload that a receiver does not have, if it is due: later ones wait for it. */
+  async first(webhook: string, upload: string): Promise<Delivery | undefined> {
+    const { rows } = await this.db.query<Delivery & { is_due: boolean }>(
+      `SELECT *, due <= now() AS is_due FROM (${DELIVERIES}
+         WHERE webhook = $1 AND delivery.upload_id = $2 AND due IS NOT NULL ORDER BY event LIMIT 1) AS first`,
+      [webhook, upload],
+    );
+    return rows[0]?.is_due ? rows[0] : undefined;
+  }
+
+  async delivered({ position, webhook }: Delivery): Promise<void> {
+    await this.db.query(
+      `UPDATE delivery SET due = NULL, delivered_at = now(), attempts = attempts + 1, error = NULL
+       WHERE event = $1 AND webhook = $2 AND due IS NOT NULL`,
+      [position, webhook],
+    );
+  }
+
+  /** Has a delivery tried again, later and later, or gives it up. Returns whether it is given up. */
+  async failed({ position, webhook, upload_id, attempts }: Delivery, error: string): Promise<boolean> {
+    const seconds = RETRY_SECONDS[attempts] ?? null;
+    await this.db.withTransaction(async (db) => {
+      const { rows } = await db.query<{ due: Date | null }>(
+        `UPDATE delivery SET attempts = attempts + 1, error = $3, due = now() + $4::integer * interval '1 second',
+           failed_at = CASE WHEN $4::integer IS NULL THEN now() END
+         WHERE event = $1 AND webhook = $2 AND due IS NOT NULL RETURNING due`,
+        [position, webhook, error, seconds],
+      );
+      const due = rows[0]?.due;
+      if (due) await this.addJob(db, webhook, upload_id, due);
+    });
+    return seconds === null;
+  }
+
+  /** Deliveries that have failed or wait, and those of the last days: the newest first. */
+  async list(limit: number): Promise<Delivery[]> {
+    return await this.rows(`${DELIVERIES} ORDER BY event DESC, webhook LIMIT $1`, [limit]);
+  }
+
+  /** The deliveries of an event. */
+  async show(id: string): Promise<Delivery[]> {
+    return await this.rows(`${DELIVERIES} WHERE id = $1 ORDER BY webhook`, [id]);
+  }
+
+  /** Has an event delivered once more, as if it had never been tried. Returns the number of receivers. */
+  async resend(id: string): Promise<number> {
+    return await this.db.withTransaction(async (db) => {
+      const { rows } = await db.query<{ webhook: string; upload_id: string }>(
+        `UPDATE delivery SET due = now(), attempts = 0, delivered_at = NULL, failed_at = NULL, error = NULL
+         FROM event WHERE event.id = $1 AND position = delivery.event RETURNING webhook, event.upload_id`,
+        [id],
+      );
+      for (const { webhook, upload_id } of rows) await this.addJob(db, webhook, upload_id);
+      return rows.length;
+    });
+  }
+
+  /** Seconds that the event at the head of the queue has been waiting. */
+  async oldestWaitingSeconds(): Promise<number> {
+    const { rows } = await this.db.query<{ seconds: number }>(
+      `SELECT coalesce(extract(epoch FROM now() - (
+         SELECT created_at FROM delivery JOIN webhook ON webhook = webhook.id JOIN event ON position = event
+         WHERE due IS NOT NULL ORDER BY event LIMIT 1)), 0)::float8 AS seconds`,
+    );
+    return rows[0]?.seconds ?? 0;
+  }
+
+  /** Forgets events that all receivers have had for a while. Returns their number. */
+  async forget(): Promise<number> {
+    const { rowCount } = await this.db.query(
+      `DELETE FROM event WHERE position IN (
+         SELECT position FROM event WHERE created_at < now() - interval '${KEPT}' AND NOT EXISTS (
+           SELECT FROM delivery WHERE event = position AND delivered_at IS NULL)
+         ORDER BY position LIMIT ${BATCH})`,
+    );
+    return rowCount ?? 0;
+  }
+
+  private async addJob(db: Queryable, webhook: string, upload: string, runAt?: Date): Promise<void> {
+    const queue = `${webhook} ${upload.slice(0, 1)}`;
+    await this.jobs.add(db, jobOf(webhook), { upload } satisfies DeliveryJob, {
+      queue,
+      ...(runAt && { runAt }),
+    });
+  }
+
+  private async rows(text: string, values: unknown[]): Promise<Delivery[]> {
+    return (await this.db.query<Delivery>(text, values)).rows;
+  }
+}

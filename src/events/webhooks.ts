@@ -1,0 +1,101 @@
+import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Audit } from '../audit/audit.js';
+import { Config, type Receiver } from '../config/config.js';
+import { Jobs, type Attempt } from '../jobs/jobs.js';
+import { deliveredEvents, failedEvents, oldestWaitingEventSeconds } from '../metrics/metrics.js';
+import { SignedPost } from '../outgoing/signed-post.js';
+import { EventBodies, type RecordedEvent } from './event-body.js';
+import { jobOf, Outbox, type Delivery, type DeliveryJob } from './outbox.js';
+
+const TIMEOUT_MS = 10_000;
+const UPKEEP_MS = 15_000;
+/** To one receiver, from one process. */
+const AT_ONCE = 8;
+
+/** Delivers events to the receivers of WEBHOOK_URL: each at least once, those of one upload in their order. */
+@Injectable()
+export class Webhooks implements OnModuleDestroy {
+  private readonly logger = new Logger('Webhooks');
+  private timer: NodeJS.Timeout | undefined;
+  private upkeep: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly config: Config,
+    private readonly outbox: Outbox,
+    private readonly bodies: EventBodies,
+    private readonly post: SignedPost,
+    private readonly audit: Audit,
+    jobs: Jobs,
+  ) {
+    for (const receiver of config.webhooks.receivers)
+      jobs.define<DeliveryJob>(jobOf(receiver.id), AT_ONCE, ({ upload }, attempt) =>
+        this.deliverAll(receiver, upload, attempt),
+      );
+  }
+
+  /** Has events recorded for the receivers that are set, and for no others. */
+  async start(): Promise<void> {
+    await this.outbox.register(this.config.webhooks.receivers.map(({ id }) => id));
+    this.timer = setInterval(() => void (this.upkeep = this.keepUp()), UPKEEP_MS).unref();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    clearInterval(this.timer);
+    await this.upkeep;
+  }
+
+  /** Sends an event once. Returns what went wrong. */
+  async send({ url }: Receiver, event: RecordedEvent, stop?: AbortSignal): Promise<string | undefined> {
+    const timeout = AbortSignal.timeout(TIMEOUT_MS);
+    const signal = stop ? AbortSignal.any([timeout, stop]) : timeout;
+    try {
+      const { status, text } = await this.post.send(url, event.id, this.bodies.of(event), signal);
+      return status >= 200 && status < 300 ? undefined : `${status} ${text.slice(0, 200)}`.trim();
+    } catch (error) {
+      stop?.throwIfAborted();
+      if (timeout.aborted) return `no answer in ${TIMEOUT_MS / 1000} s`;
+      const { message, code } = error as NodeJS.ErrnoException;
+      return message || code || 'failed';
+    }
+  }
+
+  private async keepUp(): Promise<void> {
+    try {
+      oldestWaitingEventSeconds.set(await this.outbox.oldestWaitingSeconds());
+      await this.outbox.forget();
+    } catch (err) {
+      this.logger.warn({ err }, 'Old events could not be looked at');
+    }
+  }
+
+  private async deliverAll(receiver: Receiver, upload: string, { signal }: Attempt): Promise<void> {
+    for (;;) {
+      const delivery = await this.outbox.first(receiver.id, upload);
+      if (!delivery) return;
+      const error = await this.send(receiver, delivery, signal);
+      if (error === undefined) await this.succeed(delivery);
+      else await this.fail(delivery, error);
+    }
+  }
+
+  private async succeed(delivery: Delivery): Promise<void> {
+    await this.outbox.delivered(delivery);
+    deliveredEvents.inc();
+    this.audit.record('webhook.delivered', { id: delivery.owner_id }, factsOf(delivery));
+  }
+
+  private async fail(delivery: Delivery, reason: string): Promise<void> {
+    const isFinal = await this.outbox.failed(delivery, reason);
+    if (!isFinal)
+      return this.logger.warn({ ...factsOf(delivery), reason }, 'A webhook failed and is tried again');
+    failedEvents.inc();
+    this.audit.record('webhook.failed', { id: delivery.owner_id }, { ...factsOf(delivery), reason });
+  }
+}
+
+const factsOf = ({ id, type, webhook, attempts }: Delivery) => ({
+  delivered: id,
+  type,
+  webhook,
+  attempts: attempts + 1,
+});

@@ -1,0 +1,180 @@
+import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import {
+  Logger as WorkerLogger,
+  runTaskList,
+  type Job,
+  type TaskList,
+  type WorkerPool,
+} from 'graphile-worker';
+import type { PoolClient } from 'pg';
+import { Database, type Queryable } from '../database/database.js';
+import { jobSchema, poolOf } from '../database/job-schema.js';
+
+/** For retries, and for jobs of processes that have ended. Others are told of at once. */
+const POLL_MS = 5000;
+/** Of the advisory locks that say which processes are alive; tells them from those of anybody else in the database. */
+const LOCK_SPACE = 7_326_120;
+
+export interface Attempt {
+  readonly isLast: boolean;
+  /** Aborted when the process is to stop. */
+  readonly signal: AbortSignal;
+}
+
+export type Task<Payload> = (payload: Payload, attempt: Attempt) => Promise<void>;
+
+export interface JobOptions {
+  /** Those with a lower number come first. */
+  readonly priority?: number;
+  readonly maxAttempts?: number;
+  readonly runAt?: Date;
+  /** Jobs in one queue run one after another. */
+  readonly queue?: string;
+}
+
+interface Definition {
+  readonly task: Task<never>;
+  readonly atOnce: number;
+  running: number;
+}
+
+/** Work for later, by whichever process comes to it: jobs of graphile-worker (decisions/006). */
+@Injectable()
+export class Jobs implements OnModuleDestroy {
+  private readonly logger = new Logger('Jobs');
+  private readonly definitions = new Map<string, Definition>();
+  private schema: Promise<string> | undefined;
+  private workers: WorkerPool | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private rescue: Promise<void> = Promise.resolve();
+
+  constructor(private readonly db: Database) {}
+
+  /** Says how jobs of that name are done. @param atOnce how many this process does at a time */
+  define<Payload>(name: string, atOnce: number, task: Task<Payload>): void {
+    this.definitions.set(name, { task: task as Task<never>, atOnce, running: 0 });
+  }
+
+  /** Adds a job. Within a transaction: if and only if that commits. */
+  async add(db: Queryable, name: string, payload: object, options: JobOptions = {}): Promise<void> {
+    const { priority = 0, maxAttempts = 25, runAt = null, queue = null } = options;
+    await db.query(
+      `SELECT 1 FROM ${await this.quotedSchema()}.add_job($1::text, $2::json, $3::text, $4::timestamptz, $5::integer,
+         priority => $6::integer, flags => ARRAY[$1::text])`,
+      [name, payload, queue, runAt, maxAttempts, Math.min(priority, 32_767)],
+    );
+  }
+
+  /** Works from now on. */
+  async start(): Promise<void> {
+    if (this.timer) return;
+    this.timer = setInterval(() => void (this.rescue = this.rescueJobs()), POLL_MS).unref();
+    this.work(await this.schemaName());
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    clearInterval(this.timer);
+    const workers = this.workers;
+    this.workers = undefined;
+    await this.rescue;
+    await workers?.gracefulShutdown();
+  }
+
+  private work(schema: string): void {
+    const limits = [...this.definitions.values()];
+    const options = {
+      schema,
+      logger: new WorkerLogger(
+        () => (level, message) => void (level === 'error' && this.logger.warn(message)),
+      ),
+      noHandleSignals: true,
+      concurrency: limits.reduce((sum, { atOnce }) => sum + atOnce, 0),
+      pollInterval: POLL_MS,
+      // Every job carries its name as a flag: kinds that have all their places taken are left to others.
+      forbiddenFlags: () =>
+        [...this.definitions].filter(([, { running, atOnce }]) => running >= atOnce).map(([name]) => name),
+      // Without batches, a job that cannot be marked as done would be a rejection that nobody handles.
+      preset: {
+        worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0, gracefulShutdownAbortTimeout: 1 },
+      },
+    };
+    const tasks: TaskList = {};
+    for (const [name, definition] of this.definitions)
+      tasks[name] = (payload, { job, abortSignal }) => attempt(definition, payload, job, abortSignal);
+    const workers = runTaskList(
+      options,
+      tasks,
+      poolOf((listen) => (listen ? this.listen(listen as Listen) : this.db.borrow())),
+    );
+    this.workers = workers;
+    workers.promise.then(
+      () => undefined,
+      (err: unknown) => {
+        this.logger.warn({ err }, 'The work on jobs stopped and starts again');
+        if (this.workers === workers) this.work(schema);
+      },
+    );
+  }
+
+  /** The notifications of new jobs come over a connection of their own, whose lock also says that this process is alive. */
+  private listen(done: Listen): void {
+    const client = this.db.listener();
+    client.on('error', () => undefined);
+    const end = () => void client.end().catch(() => undefined);
+    const lock = async () => {
+      await client.connect();
+      await client.query(`SELECT pg_advisory_lock_shared($1, hashtext($2))`, [LOCK_SPACE, this.workers?.id]);
+      done(undefined, client as unknown as PoolClient, end);
+    };
+    lock().catch((error: Error) => {
+      end();
+      done(error);
+    });
+  }
+
+  /** Gives the jobs of processes that have ended to others. The library itself waits for four hours. */
+  private async rescueJobs(): Promise<void> {
+    const schema = await this.quotedSchema();
+    try {
+      const { rows } = await this.db.query<{ jobs: number }>(
+        `SELECT ${schema}.force_unlock_workers(array_agg(DISTINCT locked_by)), count(*)::integer AS jobs FROM ${schema}.jobs
+         WHERE locked_at < now() - interval '${POLL_MS} milliseconds' AND NOT EXISTS (
+           SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = $1
+             AND objid = (hashtext(locked_by)::bigint & 4294967295)::oid
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+         HAVING count(*) > 0`,
+        [LOCK_SPACE],
+      );
+      if (rows[0]) this.workers?.nudge(rows[0].jobs);
+    } catch (err) {
+      this.logger.warn({ err }, 'Jobs of processes that have ended cannot be looked for at the moment');
+    }
+  }
+
+  private async quotedSchema(): Promise<string> {
+    return `"${(await this.schemaName()).replaceAll('"', '""')}"`;
+  }
+
+  private async schemaName(): Promise<string> {
+    this.schema ??= this.db
+      .query<{ name: string }>(`SELECT current_schema() AS name`)
+      .then(({ rows }) => jobSchema(rows[0]?.name ?? 'public'));
+    return await this.schema;
+  }
+}
+
+type Listen = (error: Error | undefined, client?: PoolClient, release?: () => void) => void;
+
+async function attempt(
+  definition: Definition,
+  payload: unknown,
+  { attempts, max_attempts }: Job,
+  signal: AbortSignal,
+): Promise<void> {
+  definition.running++;
+  try {
+    await definition.task(payload as never, { isLast: attempts >= max_attempts, signal });
+  } finally {
+    definition.running--;
+  }
+}

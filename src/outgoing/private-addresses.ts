@@ -1,0 +1,37 @@
+import dns from 'node:dns';
+import { isIP, type LookupFunction } from 'node:net';
+import ipaddr from 'ipaddr.js';
+
+/** An address that a receiver must not have. */
+export class PrivateAddress extends Error {
+  override readonly name = 'PrivateAddress';
+
+  constructor(host: string) {
+    super(`${host} is at an address of a private network (WEBHOOK_ALLOW_PRIVATE)`);
+  }
+}
+
+/** Loopback, private, link-local (where clouds keep credentials), multicast, reserved, and IPv6 forms of all of these. */
+export function isPrivate(address: string): boolean {
+  return ipaddr.process(address).range() !== 'unicast';
+}
+
+/**
+ * Looks up a name for a connection that is about to be made: the addresses that are judged here are those that are connected
+ * to, whatever the name was or will be resolved to.
+ */
+export const publicLookup: LookupFunction = (host, options, done) => {
+  dns.lookup(host, { ...options, all: true }, (error, found) => {
+    if (error) return done(error, '');
+    const [first, ...more] = found.filter(({ address }) => !isPrivate(address));
+    if (!first) return done(new PrivateAddress(host), '');
+    if (options.all) return done(null, [first, ...more]);
+    done(null, first.address, first.family);
+  });
+};
+
+/** Connections to an address are made without a lookup. @throws PrivateAddress */
+export function refusePrivateHost({ hostname }: URL): void {
+  const address = hostname.replace(/^\[(.*)\]$/, '$1');
+  if (isIP(address) !== 0 && isPrivate(address)) throw new PrivateAddress(hostname);
+}

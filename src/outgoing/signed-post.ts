@@ -1,0 +1,75 @@
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Config } from '../config/config.js';
+import { publicLookup, refusePrivateHost } from './private-addresses.js';
+import { signatureHeaders } from './signature.js';
+
+/** Of an answer that is kept: what a receiver says to a person. */
+const MOST_ANSWER_BYTES = 4096;
+
+export interface Answer {
+  readonly status: number;
+  /** The first bytes of the body. */
+  readonly text: string;
+}
+
+/** Sends signed JSON to receivers. Redirects are answers like any other: nobody follows them. */
+@Injectable()
+export class SignedPost implements OnModuleDestroy {
+  private readonly agents: { readonly 'http:': http.Agent; readonly 'https:': https.Agent };
+
+  constructor(private readonly config: Config) {
+    const options = {
+      keepAlive: true,
+      maxSockets: 64,
+      ...(!config.webhooks.allowPrivate && { lookup: publicLookup }),
+    };
+    this.agents = { 'http:': new http.Agent(options), 'https:': new https.Agent(options) };
+  }
+
+  onModuleDestroy(): void {
+    for (const agent of Object.values(this.agents)) agent.destroy();
+  }
+
+  /** Resolves to what the receiver answers. @throws Error without an answer before `signal` is aborted */
+  async send(url: URL, id: string, payload: object, signal: AbortSignal): Promise<Answer> {
+    const { allowPrivate, secrets } = this.config.webhooks;
+    if (!allowPrivate) refusePrivateHost(url);
+    const body = JSON.stringify(payload);
+    const signed = signatureHeaders({ id, timestamp: Math.floor(Date.now() / 1000), body }, secrets);
+    const headers = {
+      'Content-Type': 'application/json',
+      'Content-Length': Buffer.byteLength(body),
+      'User-Agent': 'Mediadock',
+      ...signed,
+    };
+    const response = await this.request(url, { method: 'POST', headers, signal }, body);
+    return { status: response.statusCode ?? 0, text: await beginning(response) };
+  }
+
+  private async request(url: URL, options: http.RequestOptions, body: string): Promise<IncomingMessage> {
+    const isSecure = url.protocol === 'https:';
+    const agent = isSecure ? this.agents['https:'] : this.agents['http:'];
+    return await new Promise((resolve, reject) => {
+      const request = (isSecure ? https : http).request(url, { ...options, agent }, resolve);
+      request.on('error', reject).end(body);
+    });
+  }
+}
+
+/** A body that is longer, or ends too early, is of no interest. */
+async function beginning(response: IncomingMessage): Promise<string> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const piece of response) {
+      pieces.push(piece as Buffer);
+      length += (piece as Buffer).length;
+      if (length > MOST_ANSWER_BYTES) break;
+    }
+  } catch {
+    // The status has been answered.
+  }
+  return Buffer.concat(pieces).toString('utf8', 0, MOST_ANSWER_BYTES);
+}

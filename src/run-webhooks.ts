@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import type { INestApplicationContext } from '@nestjs/common';
+import { Config } from './config/config.js';
+import { StartError } from './config/start-error.js';
+import { EventBodies, type RecordedEvent } from './events/event-body.js';
+import { Outbox, type Delivery } from './events/outbox.js';
+import { Webhooks } from './events/webhooks.js';
+import { fail } from './fail.js';
+import { withApp } from './with-app.js';
+
+const USAGE = `Usage: npm run webhooks -- COMMAND
+
+  list [--limit N]   the latest events: state, attempts, receiver
+  show ID            an event, the body that is sent, and how its deliveries went
+  resend ID          deliver an event again
+  test               send a test event to each URL of WEBHOOK_URL now`;
+
+type Command = (app: INestApplicationContext, id: string) => Promise<boolean>;
+
+/** Looks at webhooks, and sends them again. Exits 1 when what was asked for did not work. */
+export async function runWebhooks(): Promise<void> {
+  const options = { limit: { type: 'string', default: '50' } } as const;
+  const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  const [name = '', id = ''] = positionals;
+  const limit = Math.min(Math.max(Number.parseInt(values.limit, 10) || 50, 1), 10_000);
+  const commands: Readonly<Record<string, Command>> = { list: (app) => list(app, limit), test };
+  const withId: Readonly<Record<string, Command>> = { show, resend };
+  const command = Object.hasOwn(commands, name)
+    ? commands[name]
+    : id && Object.hasOwn(withId, name) && withId[name];
+  if (!command) return fail(new StartError(USAGE));
+  const works = await withApp((app) => command(app, id)).catch(fail);
+  process.exitCode = works ? 0 : 1;
+}
+
+async function list(app: INestApplicationContext, limit: number): Promise<boolean> {
+  const deliveries = await app.get(Outbox).list(limit);
+  for (const delivery of deliveries) console.log(line(app, delivery));
+  if (deliveries.length === 0) console.log('There are no events');
+  return true;
+}
+
+async function show(app: INestApplicationContext, id: string): Promise<boolean> {
+  const deliveries = await app.get(Outbox).show(id);
+  const [event] = deliveries;
+  if (!event) return unknown(id);
+  console.log(JSON.stringify(app.get(EventBodies).of(event), null, 2));
+  for (const delivery of deliveries) console.log(line(app, delivery));
+  return true;
+}
+
+async function resend(app: INestApplicationContext, id: string): Promise<boolean> {
+  const receivers = await app.get(Outbox).resend(id);
+  if (receivers === 0) return unknown(id);
+  console.log(`${id} is sent again by the server`);
+  return true;
+}
+
+async function test(app: INestApplicationContext): Promise<boolean> {
+  const { receivers } = app.get(Config).webhooks;
+  if (receivers.length === 0) throw new StartError('WEBHOOK_URL: is not set');
+  let works = true;
+  for (const receiver of receivers) {
+    const error = await app.get(Webhooks).send(receiver, testEvent());
+    console.log(`${place(receiver.url)}: ${error ?? 'delivered'}`);
+    works &&= error === undefined;
+  }
+  return works;
+}
+
+function testEvent(): RecordedEvent {
+  const id = `evt_${randomUUID().replaceAll('-', '')}`;
+  return { id, type: 'webhook.test', upload_id: '', owner_id: '', created_at: new Date(), subject: {} };
+}
+
+function unknown(id: string): boolean {
+  console.error(`There is no event ${id}`);
+  return false;
+}
+
+function line(app: INestApplicationContext, delivery: Delivery): string {
+  const { id, type, created_at, attempts, webhook, error } = delivery;
+  const receiver = app.get(Config).webhooks.receivers.find(({ id }) => id === webhook);
+  const where = receiver ? place(receiver.url) : `a receiver that is no longer set (${webhook})`;
+  const words = [created_at.toISOString(), id, type, state(delivery), `${attempts} tries`, where, error];
+  return words.filter((word) => word !== null).join('  ');
+}
+
+function state({ due, delivered_at }: Delivery): string {
+  if (delivered_at) return 'delivered';
+  return due ? 'waiting' : 'failed';
+}
+
+/** Without what may be a secret. */
+function place({ origin, pathname }: URL): string {
+  return `${origin}${pathname}`;
+}

@@ -1,0 +1,28 @@
+import 'reflect-metadata';
+import type { INestApplicationContext } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { DataSource } from 'typeorm';
+import { AppModule } from './app.module.js';
+import { loadConfig } from './config/config.js';
+import { EmbeddedPostgres } from './database/embedded-postgres.js';
+import { prepareDatabase } from './database/prepare.js';
+import { pair } from './media/upkeep/pairing.js';
+import { BlobStorage } from './storage/blob-storage.js';
+
+/** Runs a command on the database and the files of this server, which may be working meanwhile. */
+export async function withApp<T>(command: (app: INestApplicationContext) => Promise<T>): Promise<T> {
+  const config = loadConfig();
+  const { url } = config.database;
+  const postgres = url === undefined ? await EmbeddedPostgres.start({ dataDir: config.dataDir }) : undefined;
+  const connection = postgres?.connection ?? { url: url ?? '' };
+  const place = await prepareDatabase(connection, { unsafe: true, warn: console.warn });
+  const app = await NestFactory.createApplicationContext(AppModule.with(config, place), {
+    logger: false,
+    abortOnError: false,
+  });
+  await pair(app.get(DataSource), app.get(BlobStorage));
+  const result = await command(app);
+  await app.close();
+  await postgres?.stop();
+  return result;
+}
