@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { adoption } from './layers/adoption.js';
 import { cancel } from './layers/cancel.js';
+import { events } from './layers/events.js';
 import { failover } from './layers/failover.js';
 import { freeze } from './layers/freeze.js';
 import { both, kill, postgres } from './layers/kill.js';
@@ -47,6 +48,7 @@ const LAYERS = {
   failover,
   store,
   s3,
+  events,
 };
 
 const { positionals, values } = parseArgs({

@@ -1,10 +1,16 @@
+import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
+import { promisify } from 'node:util';
 import { Webhook } from 'standardwebhooks';
+import { Audit } from '../src/audit/audit.js';
 import { Sweeper } from '../src/media/upkeep/sweeper.js';
+import { deliveredEvents } from '../src/metrics/metrics.js';
 import { Client, md5 } from './setup/client.js';
+import { seen } from './setup/hold.js';
 import { Receiver } from './setup/receiver.js';
 import { jpeg, pdf } from './setup/samples.js';
-import { TestApp } from './setup/test-app.js';
+import { JWT_SECRET, TestApp } from './setup/test-app.js';
+import { urlOf } from './setup/test-server.js';
 import { until } from './setup/until.js';
 
 const SECRET = `whsec_${Buffer.from('a secret of webhooks, 32 bytes..').toString('base64')}`;
@@ -246,16 +252,134 @@ describe('a delivery', () => {
   });
 
   it('is not made to private addresses, by whatever name, unless that is allowed', async () => {
-    const { port } = new URL((receiver = await Receiver.start()).url);
+    const target = await Receiver.start();
+    const { port } = new URL(target.url);
     for (const host of ['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]', '0.0.0.0']) {
       await start({ WEBHOOK_ALLOW_PRIVATE: 'false', WEBHOOK_URL: `http://${host}:${port}/hook` });
       await first();
       const [one] = await until(deliveries, ([one]) => one!.attempts === 1);
       expect(one!.error).toMatch(/private network/);
-      expect(receiver.received).toEqual([]);
+      expect(target.requests).toEqual([]);
       await app.stop();
       await receiver.stop();
     }
+    await target.stop();
     await start();
+  });
+});
+
+describe('a receiver that says nothing', () => {
+  it('has ten seconds, holds up no upload and no other receiver', async () => {
+    const second = await Receiver.start();
+    await start();
+    await app.close();
+    app = await TestApp.on(app.database, app.config.dataDir, {
+      WEBHOOK_URL: `${receiver.url},${second.url}`,
+      WEBHOOK_SECRET: SECRET,
+      WEBHOOK_ALLOW_PRIVATE: 'true',
+    });
+    client = await Client.of(app);
+    const held = receiver.hold();
+    for (let i = 0; i < 20; i++) await finish(file);
+    expect(await second.events(40)).toHaveLength(40);
+    const failed = (await until(deliveries, (all) => all.some(({ error }) => error))).filter(
+      ({ error }) => error,
+    );
+    expect(failed[0]).toMatchObject({ attempts: 1, error: 'no answer in 10 s' });
+    held.release();
+    await second.stop();
+  });
+});
+
+describe('what an operator sees', () => {
+  const run = promisify(execFile);
+
+  async function webhooks(...args: string[]): Promise<{ code: number; printed: string }> {
+    const env = {
+      PATH: process.env['PATH'],
+      DATA_DIR: app.config.dataDir,
+      DATABASE_URL: urlOf(app.database),
+      JWT_SECRET,
+      WEBHOOK_URL: `${receiver.url}?token=hidden`,
+      WEBHOOK_SECRET: SECRET,
+      WEBHOOK_ALLOW_PRIVATE: 'true',
+    };
+    const ended = await run(process.execPath, ['dist/src/webhooks.js', ...args], { env }).then(
+      ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
+      (error: { code: number; stdout: string; stderr: string }) => error,
+    );
+    return { code: ended.code, printed: `${ended.stdout}${ended.stderr}` };
+  }
+
+  it('are the events with what became of them, each to be shown and sent again', async () => {
+    await start();
+    await app.close();
+    app = await TestApp.on(app.database, app.config.dataDir, {
+      WEBHOOK_URL: `${receiver.url}?token=hidden`,
+      WEBHOOK_SECRET: SECRET,
+      WEBHOOK_ALLOW_PRIVATE: 'true',
+    });
+    client = await Client.of(app);
+    receiver.answer = () => ({ status: 418, body: 'a teapot' });
+    const upload = await first();
+    const [event] = await receiver.events(1);
+    await until(deliveries, ([one]) => one!.attempts === 1);
+    const list = await webhooks('list');
+    expect(list.printed).toMatch(
+      new RegExp(`^\\S+Z  ${event!.id}  upload.created  waiting  1 tries  ${receiver.url}  418 a teapot\n$`),
+    );
+    const shown = await webhooks('show', event!.id);
+    expect(JSON.parse(shown.printed.split('\n').slice(0, -2).join('\n'))).toEqual(event);
+    receiver.answer = () => ({ status: 200 });
+    expect((await webhooks('resend', event!.id)).code).toBe(0);
+    expect((await receiver.events(2))[1]).toEqual(event);
+    await until(deliveries, ([one]) => one!.wait === null);
+    expect((await webhooks('list', '--limit', '1')).printed).toContain('  delivered  1 tries  ');
+    expect(event!.data.upload_id).toBe(upload);
+    expect(`${list.printed}${shown.printed}`).not.toContain('hidden');
+  });
+
+  it('is whether a receiver takes a test event', async () => {
+    await start();
+    expect(await webhooks('test')).toEqual({ code: 0, printed: `${receiver.url}: delivered\n` });
+    expect(receiver.received[0]).toMatchObject({ type: 'webhook.test', data: {} });
+    receiver.answer = () => ({ status: 401, body: 'who are you?' });
+    expect(await webhooks('test')).toEqual({ code: 1, printed: `${receiver.url}: 401 who are you?\n` });
+  });
+
+  it('is how to ask, and that there is no such event', async () => {
+    await start();
+    for (const args of [[], ['constructor'], ['show']])
+      expect(await webhooks(...args)).toEqual({
+        code: 1,
+        printed: expect.stringMatching(/^Usage: npm run webhooks/),
+      });
+    expect(await webhooks('show', 'evt_x')).toEqual({ code: 1, printed: 'There is no event evt_x\n' });
+  });
+
+  it('is a line in the audit trail for each delivery, and numbers', async () => {
+    await start();
+    const audited = seen(app.app.get(Audit), 'record', (event: string, by: object, facts: object) => ({
+      event,
+      by,
+      ...facts,
+    }));
+    await first();
+    const [event] = await receiver.events(1);
+    await until(deliveries, ([one]) => one!.wait === null);
+    await until(
+      () => Promise.resolve(audited),
+      ({ length }) => length === 2,
+    );
+    expect(audited[1]).toEqual({
+      event: 'webhook.delivered',
+      by: { id: '7' },
+      delivered: event!.id,
+      type: 'upload.created',
+      webhook: app.config.webhooks.receivers[0]!.id,
+      attempts: 1,
+    });
+    const [{ value } = { value: 0 }] = (await deliveredEvents.get()).values;
+    expect(value).toBeGreaterThan(0);
   });
 });

@@ -131,6 +131,16 @@ describe('loadConfig', () => {
     rmSync(dataDir, { recursive: true });
   });
 
+  it('takes webhooks only with a secret, or two while it is rotated', () => {
+    const WEBHOOK_URL = 'https://one.example/hook,https://two.example/hook';
+    const [one, two, short] = ['a secret for webhooks no. 1', 'another secret for webhooks', 'short'];
+    expect(problems({ WEBHOOK_URL })).toEqual([expect.stringMatching(/^WEBHOOK_SECRET: must be set/)]);
+    expect(problems({ WEBHOOK_URL, WEBHOOK_SECRET: `${one},${two}` })).toEqual([]);
+    expect(problems({ WEBHOOK_URL, WEBHOOK_SECRET: `${one},${short}` })).toHaveLength(1);
+    expect(problems({ WEBHOOK_URL, WEBHOOK_SECRET: `${one},${two},${one}` })).toHaveLength(1);
+    expect(problems({ WEBHOOK_URL: 'ftp://one.example', WEBHOOK_SECRET: one })).toHaveLength(1);
+  });
+
   it('keeps files without a row for longer than a commit may take, in production', () => {
     expect(problems({ ...PRODUCTION, ORPHAN_AGE_SECONDS: '299' })).toEqual([
       'ORPHAN_AGE_SECONDS: must be at least 300 in production',

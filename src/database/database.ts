@@ -60,7 +60,7 @@ export class Database implements Queryable {
 
   /** A connection beside the pool, to listen on. */
   listener(): pg.Client {
-    const { Client = pg.Client } = this.pool.options as { readonly Client?: typeof pg.Client };
+    const { Client = pg.Client } = this.pool.options as unknown as { readonly Client?: typeof pg.Client };
     return new Client(this.pool.options);
   }
 
