@@ -2,9 +2,12 @@ import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Webhook } from 'standardwebhooks';
+import { DataSource } from 'typeorm';
 import { Audit } from '../src/audit/audit.js';
+import { pair } from '../src/media/upkeep/pairing.js';
 import { Sweeper } from '../src/media/upkeep/sweeper.js';
 import { deliveredEvents } from '../src/metrics/metrics.js';
+import { BlobStorage } from '../src/storage/blob-storage.js';
 import { Client, md5 } from './setup/client.js';
 import { seen } from './setup/hold.js';
 import { Receiver } from './setup/receiver.js';
@@ -295,6 +298,7 @@ describe('what an operator sees', () => {
   const run = promisify(execFile);
 
   async function webhooks(...args: string[]): Promise<{ code: number; printed: string }> {
+    await pair(app.app.get(DataSource), app.app.get(BlobStorage));
     const env = {
       PATH: process.env['PATH'],
       DATA_DIR: app.config.dataDir,
@@ -308,7 +312,8 @@ describe('what an operator sees', () => {
       ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
       (error: { code: number; stdout: string; stderr: string }) => error,
     );
-    return { code: ended.code, printed: `${ended.stdout}${ended.stderr}` };
+    const printed = `${ended.stdout}${ended.stderr}`;
+    return { code: ended.code, printed: printed.replace(/^Postgres has fsync=off.*\n/m, '') };
   }
 
   it('are the events with what became of them, each to be shown and sent again', async () => {
@@ -320,6 +325,7 @@ describe('what an operator sees', () => {
       WEBHOOK_ALLOW_PRIVATE: 'true',
     });
     client = await Client.of(app);
+    await pair(app.app.get(DataSource), app.app.get(BlobStorage));
     receiver.answer = () => ({ status: 418, body: 'a teapot' });
     const upload = await first();
     const [event] = await receiver.events(1);
