@@ -194,12 +194,7 @@ export class Config {
       thumbnailMaxSide: env.THUMBNAIL_MAX_SIDE,
     };
     this.limits = limits(env);
-    this.rates = {
-      userUploadsPerHour: env.USER_UPLOADS_PER_HOUR,
-      addressUploadsPerHour: env.ADDRESS_UPLOADS_PER_HOUR,
-      userBytesPerSecond: env.USER_BYTES_PER_SECOND,
-      addressBytesPerSecond: env.ADDRESS_BYTES_PER_SECOND,
-    };
+    this.rates = rates(env);
     this.signedUrls =
       env.MEDIA_URLS === 'signed'
         ? { key: urlKey(env, this.tokens.keys), ttlSeconds: env.MEDIA_URL_TTL_SECONDS }
@@ -354,6 +349,15 @@ function handOver(env: Environment, dataDir: string): Config['handOver'] {
   return path
     ? { header: 'X-Accel-Redirect', base: withoutLastSlash(path) }
     : { header: 'X-Sendfile', base: dataDir };
+}
+
+function rates(env: Environment): Config['rates'] {
+  return {
+    userUploadsPerHour: env.USER_UPLOADS_PER_HOUR,
+    addressUploadsPerHour: env.ADDRESS_UPLOADS_PER_HOUR,
+    userBytesPerSecond: env.USER_BYTES_PER_SECOND,
+    addressBytesPerSecond: env.ADDRESS_BYTES_PER_SECOND,
+  };
 }
 
 function s3Settings(env: Environment): S3Settings {
