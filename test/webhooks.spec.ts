@@ -332,7 +332,9 @@ describe('what an operator sees', () => {
     await until(deliveries, ([one]) => one!.attempts === 1);
     const list = await webhooks('list');
     expect(list.printed).toMatch(
-      new RegExp(`^\\S+Z  ${event!.id}  upload.created  waiting  1 tries  ${receiver.url}  418 a teapot\n$`),
+      new RegExp(
+        `^\\S+Z  ${event!.id}  upload.created  waiting  \\d tries  ${receiver.url}  418 a teapot\n$`,
+      ),
     );
     const shown = await webhooks('show', event!.id);
     expect(JSON.parse(shown.printed.split('\n').slice(0, -2).join('\n'))).toEqual(event);
@@ -340,7 +342,7 @@ describe('what an operator sees', () => {
     expect((await webhooks('resend', event!.id)).code).toBe(0);
     expect((await receiver.events(2))[1]).toEqual(event);
     await until(deliveries, ([one]) => one!.wait === null);
-    expect((await webhooks('list', '--limit', '1')).printed).toContain('  delivered  1 tries  ');
+    expect((await webhooks('list', '--limit', '1')).printed).toMatch(/  delivered  \d tries  /);
     expect(event!.data.upload_id).toBe(upload);
     expect(`${list.printed}${shown.printed}`).not.toContain('hidden');
   });
