@@ -90,21 +90,6 @@ export default async () => {
           },
         ],
         [
-          import('./health/health.dto.js'),
-          {
-            HealthDto: {
-              status: { required: true, enum: ['ok'] },
-              details: {
-                required: true,
-                type: 'object',
-                additionalProperties: true,
-                description: 'The checks, by name.',
-              },
-            },
-            NotReady: {},
-          },
-        ],
-        [
           import('./media/page.dto.js'),
           {
             PageQueryDto: {
@@ -341,6 +326,21 @@ export default async () => {
           },
         ],
         [
+          import('./health/health.dto.js'),
+          {
+            HealthDto: {
+              status: { required: true, enum: ['ok'] },
+              details: {
+                required: true,
+                type: 'object',
+                additionalProperties: true,
+                description: 'The checks, by name.',
+              },
+            },
+            NotReady: {},
+          },
+        ],
+        [
           import('./media/single-request/single-request.dto.js'),
           {
             WholeFileDto: {
@@ -371,15 +371,6 @@ export default async () => {
             },
           },
         ],
-        [
-          import('./health/health.controller.js'),
-          {
-            HealthController: {
-              live: { type: t['./health/health.dto.js'].HealthDto },
-              ready: { type: t['./health/health.dto.js'].HealthDto },
-            },
-          },
-        ],
         [import('./media/library/files/file.controller.js'), { FileController: { get: {} } }],
         [import('./media/library/files/thumbnail.controller.js'), { ThumbnailController: { get: {} } }],
         [
@@ -392,6 +383,15 @@ export default async () => {
               change: { type: t['./media/library/media.dto.js'].MediaDto },
               delete: {},
               click: {},
+            },
+          },
+        ],
+        [
+          import('./health/health.controller.js'),
+          {
+            HealthController: {
+              live: { type: t['./health/health.dto.js'].HealthDto },
+              ready: { type: t['./health/health.dto.js'].HealthDto },
             },
           },
         ],
