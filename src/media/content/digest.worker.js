@@ -6,7 +6,7 @@ import { CharsetDetector } from './charset.js';
 const BLOCK_BYTES = 1024 * 1024;
 
 // On Linux a thread has a priority of its own. Chunks go first: whoever completes waits anyway.
-if (process.platform === 'linux') setPriority(10);
+if (process.platform === 'linux') setPriority(5);
 
 /**
  * One pass over the first `size` bytes of an open file, in a worker thread, where synchronous calls stand in nobody's

@@ -6,6 +6,7 @@ import { ImageTooCostly, UnreadableImage } from '../content/content.errors.js';
 import { FairSemaphore } from '../../concurrency/fair-semaphore.js';
 import { isLosslessWebp, memoryFor, type Purpose } from './image-memory.js';
 import { dissect, type Anatomy } from './image-parts.js';
+import { lowerImageThreads } from './image-threads.js';
 import { jpegScans } from './jpeg-scans.js';
 import { orientationOf, TURNS, type Orientation } from './orientation.js';
 
@@ -26,11 +27,14 @@ export interface Picture {
   readonly color: string;
 }
 
-/** An answer to complete has ten seconds; for a thumbnail nobody waits. */
-const TIMEOUT_SECONDS: Readonly<Record<Purpose, number>> = { turn: 8, check: 8, shrink: 60 };
+/** The largest image takes some three seconds, more where chunks go first; for a thumbnail nobody waits. */
+const TIMEOUT_SECONDS: Readonly<Record<Purpose, number>> = { turn: 20, check: 20, shrink: 60 };
 
 /** The thread pool has four threads by default; one is left for files. */
 const MOST_AT_A_TIME = 3;
+
+/** By then libvips has started its threads. */
+const THREADS_START_MS = 10;
 
 /** Of a JPEG, each of which goes over all pixels. Some ten are usual, and nothing stops a decoder within them. */
 const MOST_SCANS = 100;
@@ -163,7 +167,10 @@ export class ImageCodec {
       const metadata = await reading.decoder.metadata();
       const bytes = memoryFor(purpose, reading.anatomy.picture, metadata);
       if (bytes > this.config.images.memoryBytes) throw new ImageTooCostly(`It takes ${bytes} bytes`);
-      return await this.gate.run(ownerId, bytes, () => work(reading, metadata));
+      return await this.gate.run(ownerId, bytes, async () => {
+        setTimeout(lowerImageThreads, THREADS_START_MS).unref();
+        return await work(reading, metadata);
+      });
     });
   }
 
