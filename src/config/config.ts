@@ -26,8 +26,10 @@ export interface S3Settings {
   /** What every key starts with: empty, or with a last slash. */
   readonly prefix: string;
   readonly forcePathStyle: boolean;
-  /** Whether clients get finished files from the store itself, at URLs that are signed for minutes. */
-  readonly redirectsDownloads: boolean;
+  /** Set: clients get finished files from the store itself, at URLs that are signed for minutes. */
+  readonly downloads: 'redirect' | undefined;
+  /** Absolute path of the data directory whose files are being moved to the bucket. */
+  readonly migrateFrom: string | undefined;
   /** Unset: what the SDK finds by itself. */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
 }
@@ -372,7 +374,8 @@ function s3Settings(env: Environment): S3Settings {
     region: env.S3_REGION,
     prefix: prefix ? `${withoutLastSlash(prefix)}/` : '',
     forcePathStyle: env.S3_FORCE_PATH_STYLE === 'true',
-    redirectsDownloads: env.S3_DOWNLOADS === 'redirect',
+    migrateFrom: env.S3_MIGRATE_FROM && resolve(env.S3_MIGRATE_FROM),
+    downloads: env.S3_DOWNLOADS === 'redirect' ? 'redirect' : undefined,
     credentials: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
   };
 }

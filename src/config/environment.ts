@@ -79,6 +79,10 @@ export class Environment {
   @IsString()
   S3_SECRET_ACCESS_KEY?: string;
 
+  @IsOptional()
+  @IsString()
+  S3_MIGRATE_FROM?: string;
+
   @IsIn(['stream', 'redirect'])
   S3_DOWNLOADS: 'stream' | 'redirect' = 'stream';
 

@@ -4,12 +4,13 @@ import { LibraryModule } from './library/library.module.js';
 import { SingleRequestModule } from './single-request/single-request.module.js';
 import { Fsck } from './upkeep/fsck.js';
 import { Orphans } from './upkeep/orphans.js';
+import { StorageMigration } from './upkeep/storage-migration.js';
 import { Sweeper } from './upkeep/sweeper.js';
 import { UploadsModule } from './uploads/uploads.module.js';
 
 @Module({
   // In this order: `media/upload` must not be taken for a media id.
   imports: [UploadsModule, SingleRequestModule, LibraryModule, ContentModule],
-  providers: [Fsck, Orphans, Sweeper],
+  providers: [Fsck, Orphans, StorageMigration, Sweeper],
 })
 export class MediaModule {}

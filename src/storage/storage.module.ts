@@ -14,6 +14,10 @@ export class StorageModule {}
 async function driver(config: Config): Promise<BlobStorage> {
   const { storage } = config;
   if (storage.driver === 'local') return new LocalStorage(config);
+  if (storage.migrateFrom !== undefined) {
+    const { MovingStorage } = await import('./s3/moving-storage.js');
+    return new MovingStorage(storage, config.dataDir, storage.migrateFrom);
+  }
   const { S3Storage } = await import('./s3/s3-storage.js');
   return new S3Storage(storage, config.dataDir);
 }

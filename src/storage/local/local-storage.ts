@@ -7,7 +7,7 @@ import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@ne
 import { allAfterSettled } from '../../concurrency/all-after-settled.js';
 import { Batcher } from '../../concurrency/batcher.js';
 import { FairSemaphore } from '../../concurrency/fair-semaphore.js';
-import { Config } from '../../config/config.js';
+import type { Config } from '../../config/config.js';
 import { BlobStorage, type Area, type PartRange, type ScratchFile } from '../blob-storage.js';
 import { storing } from '../storage.errors.js';
 import { makeWritable } from './data-directory.js';
@@ -55,7 +55,7 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     return names;
   });
 
-  constructor(private readonly config: Config) {
+  constructor(private readonly config: Pick<Config, 'dataDir'>) {
     super();
   }
 

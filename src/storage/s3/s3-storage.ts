@@ -13,7 +13,7 @@ import {
   type PartRange,
   type ScratchFile,
 } from '../blob-storage.js';
-import { writeAt } from '../local/files.js';
+import { withFile, writeAt } from '../local/files.js';
 import { Bucket } from './bucket.js';
 import { createClient } from './client.js';
 import { abortForgotten, putFile } from './multipart.js';
@@ -54,7 +54,7 @@ export class S3Storage extends BlobStorage implements OnModuleInit, OnModuleDest
     await abortForgotten(this.bucket).catch(() => undefined); // Tidiness: some stores do not know the call.
   }
 
-  onModuleDestroy(): void {
+  onModuleDestroy(): void | Promise<void> {
     this.bucket.client.destroy();
   }
 
@@ -108,9 +108,7 @@ export class S3Storage extends BlobStorage implements OnModuleInit, OnModuleDest
   }
 
   override async directUrl(area: Area, name: string, response: DirectResponse): Promise<string | undefined> {
-    return this.settings.redirectsDownloads
-      ? await presigned(this.bucket, `${area}/${name}`, response)
-      : undefined;
+    return this.settings.downloads ? await presigned(this.bucket, `${area}/${name}`, response) : undefined;
   }
 
   async size(area: Area, name: string): Promise<number | undefined> {
@@ -160,6 +158,11 @@ export class S3Storage extends BlobStorage implements OnModuleInit, OnModuleDest
 
   async writeDatabaseId(id: string): Promise<void> {
     await this.bucket.put(DATABASE_ID, Buffer.from(`${id}\n`));
+  }
+
+  /** Puts a local file under a new name. */
+  protected async copy(area: Area, name: string, path: string): Promise<void> {
+    await this.writing(() => withFile(path, 'r', (file) => putFile(this.bucket, `${area}/${name}`, file)));
   }
 
   private async writing(write: () => Promise<void>): Promise<void> {

@@ -1,0 +1,80 @@
+import { Injectable } from '@nestjs/common';
+import { atOnce } from '../../concurrency/at-once.js';
+import { Database } from '../../database/database.js';
+import { BlobStorage } from '../../storage/blob-storage.js';
+import type { MovingStorage } from '../../storage/s3/moving-storage.js';
+
+const BATCH = 500;
+const AT_ONCE = 8;
+
+interface Row {
+  readonly id: number;
+  readonly key: string;
+  readonly sha256: string;
+  readonly thumbnail_key: string | null;
+}
+
+/** What was done, and what is left in the directory. */
+export interface Migrated {
+  moved: number;
+  /** Keys of files whose bytes are not what was uploaded; they stay where they are. */
+  readonly damaged: string[];
+  /** Parts that uploads still need, and when the last of these uploads ends unless it goes on. */
+  parts: number;
+  lastUntil: Date | undefined;
+}
+
+/**
+ * Moves finished files and thumbnails from a local directory to the bucket, beside working servers. Parts of uploads stay: they
+ * end with their uploads, and until then a process of old may add to them (decisions/014).
+ */
+@Injectable()
+export class StorageMigration {
+  constructor(
+    private readonly db: Database,
+    private readonly storage: BlobStorage,
+  ) {}
+
+  /** Can be stopped and started again at any time. @param onProgress is told how many were moved */
+  async run(onProgress: (moved: number) => void): Promise<Migrated> {
+    const result: Migrated = { moved: 0, damaged: [], parts: 0, lastUntil: undefined };
+    const storage = this.storage as MovingStorage;
+    for await (const rows of this.rows()) {
+      await atOnce(AT_ONCE, rows, (row) => this.move(storage, row, result));
+      onProgress(result.moved);
+    }
+    for await (const names of storage.localNames('uploads', -86_400, BATCH)) await this.count(names, result);
+    return result;
+  }
+
+  private async move(storage: MovingStorage, row: Row, result: Migrated): Promise<void> {
+    const file = await storage.migrate('files', row.key, row.sha256);
+    const thumbnail = row.thumbnail_key ? await storage.migrate('thumbnails', row.thumbnail_key) : 'absent';
+    result.moved += [file, thumbnail].filter((outcome) => outcome === 'moved').length;
+    if (file === 'damaged') result.damaged.push(row.key);
+  }
+
+  private async count(names: readonly string[], result: Migrated): Promise<void> {
+    const { rows } = await this.db.query<{ parts: number; until: Date | null }>(
+      `SELECT count(*)::integer AS parts, max(expires_at) AS until
+       FROM upload_part JOIN upload_session ON id = upload_id WHERE name = ANY ($1)`,
+      [names],
+    );
+    const [{ parts = 0, until = null } = {}] = rows;
+    result.parts += parts;
+    if (until && until > (result.lastUntil ?? new Date(0))) result.lastUntil = until;
+  }
+
+  private async *rows(): AsyncGenerator<Row[]> {
+    for (let after = 0; ;) {
+      const { rows } = await this.db.query<Row>(
+        `SELECT id, key, sha256, thumbnail_key FROM media WHERE id > $1 ORDER BY id LIMIT ${BATCH}`,
+        [after],
+      );
+      if (rows.length > 0) yield rows;
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < BATCH) return;
+      after = last.id;
+    }
+  }
+}

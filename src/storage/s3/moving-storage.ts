@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto';
+import { mkdir, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { S3Settings } from '../../config/config.js';
+import { StartError } from '../../config/start-error.js';
+import type { Area } from '../blob-storage.js';
+import { unlessAbsent } from '../local/files.js';
+import { LocalStorage } from '../local/local-storage.js';
+import { S3Storage } from './s3-storage.js';
+
+/** What became of a blob that was to be moved. `damaged`: its local bytes are not those that were expected. */
+export type Moved = 'moved' | 'absent' | 'damaged';
+
+/**
+ * A bucket that takes the place of a local directory, beside working servers (decisions/014): new blobs go to the bucket, and
+ * old ones are read where they lie. A blob is copied before its local file goes, so it is looked for there first.
+ */
+export class MovingStorage extends S3Storage {
+  private readonly local: LocalStorage;
+
+  constructor(
+    settings: S3Settings,
+    dataDir: string,
+    private readonly from: string,
+  ) {
+    super(settings, dataDir);
+    this.local = new LocalStorage({ dataDir: from });
+  }
+
+  override async onModuleInit(): Promise<void> {
+    const id = await this.local.readDatabaseId();
+    if (id === undefined) throw new StartError(`S3_MIGRATE_FROM: ${this.from} is no data directory.`);
+    await this.local.onModuleInit();
+    await super.onModuleInit();
+    const known = await this.readDatabaseId();
+    if (known === undefined) await this.writeDatabaseId(id);
+    else if (known !== id)
+      throw new StartError(
+        `S3_MIGRATE_FROM, S3_BUCKET: ${this.from} and the bucket have different databases.`,
+      );
+  }
+
+  override async onModuleDestroy(): Promise<void> {
+    await super.onModuleDestroy();
+    await this.local.onModuleDestroy();
+  }
+
+  /** Of a local part, for chunks that were announced before the move began. */
+  path(area: Area, name: string): string {
+    return this.local.path(area, name);
+  }
+
+  override async read(area: Area, name: string, position: number, length: number) {
+    return (
+      (await this.local.read(area, name, position, length)) ??
+      (await super.read(area, name, position, length))
+    );
+  }
+
+  override async stream(area: Area, name: string, start: number, end: number) {
+    return (await this.local.stream(area, name, start, end)) ?? (await super.stream(area, name, start, end));
+  }
+
+  override async size(area: Area, name: string): Promise<number | undefined> {
+    return (await this.local.size(area, name)) ?? (await super.size(area, name));
+  }
+
+  override async directUrl(...[area, name, response]: Parameters<S3Storage['directUrl']>) {
+    const isLocal = (await this.local.size(area, name)) !== undefined;
+    return isLocal ? undefined : await super.directUrl(area, name, response);
+  }
+
+  override async remove(area: Area, name: string): Promise<void> {
+    await this.local.remove(area, name);
+    await super.remove(area, name);
+  }
+
+  override async move(area: Area, name: string, target: Area, newName: string): Promise<void> {
+    await this.local.move(area, name, target, newName);
+    await super.move(area, name, target, newName);
+  }
+
+  override async *listOld(area: Area, ageSeconds: number, batchSize: number): AsyncGenerator<string[]> {
+    yield* this.localNames(area, ageSeconds, batchSize);
+    yield* super.listOld(area, ageSeconds, batchSize);
+  }
+
+  override async isHealthy(): Promise<boolean> {
+    return (await super.isHealthy()) && (await this.local.isHealthy());
+  }
+
+  /** Lists what is not in the bucket yet. */
+  localNames(area: Area, ageSeconds: number, batchSize: number): AsyncIterable<string[]> {
+    return this.local.listOld(area, ageSeconds, batchSize);
+  }
+
+  /**
+   * Copies a blob that never changes to the bucket, reads the copy back, and only then takes the local file aside, to `moved/`.
+   * Can be repeated, and done by several processes at once.
+   * @param sha256 of its bytes, if it is known
+   */
+  async migrate(area: 'files' | 'thumbnails', name: string, sha256?: string): Promise<Moved> {
+    const size = await this.local.size(area, name);
+    if (size === undefined) return 'absent';
+    const local = await sha256Of(await this.local.stream(area, name, 0, size - 1));
+    if (local === undefined) return 'absent';
+    if (sha256 !== undefined && local !== sha256) return 'damaged';
+    await this.copy(area, name, this.path(area, name));
+    const copied = await sha256Of(await super.stream(area, name, 0, size - 1));
+    if (copied !== local) throw new Error(`The bucket has other bytes of ${area}/${name} than were put`);
+    const aside = join(this.from, 'moved', area, name);
+    await mkdir(dirname(aside), { recursive: true });
+    await unlessAbsent(rename(this.path(area, name), aside));
+    return 'moved';
+  }
+}
+
+async function sha256Of(bytes: Readable | undefined): Promise<string | undefined> {
+  if (!bytes) return undefined;
+  const hash = createHash('sha256');
+  await pipeline(bytes, hash);
+  return hash.digest('hex');
+}
