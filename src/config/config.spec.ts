@@ -82,13 +82,27 @@ describe('loadConfig', () => {
       region: 'us-east-1',
       prefix: 'a/b/',
       forcePathStyle: false,
-      redirectsDownloads: false,
       credentials: undefined,
     });
     expect(problems({ STORAGE: 's3' })).toEqual(['S3_BUCKET: must be set with STORAGE=s3']);
     expect(problems({ ...s3, S3_ACCESS_KEY_ID: 'x' })).toEqual([
       expect.stringMatching(/^S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY: /),
     ]);
+  });
+
+  it('hands local files to one proxy, in one way', () => {
+    const handOver = (settings: Record<string, string>) =>
+      loadConfig({ JWT_SECRET: SECRET, DATA_DIR: '/data', ...settings }).handOver;
+    expect(handOver({})).toBeUndefined();
+    expect(handOver({ X_ACCEL_REDIRECT: '/away/' })).toEqual({ header: 'X-Accel-Redirect', base: '/away' });
+    expect(handOver({ X_SENDFILE: 'true' })).toEqual({ header: 'X-Sendfile', base: '/data' });
+    expect(problems({ X_ACCEL_REDIRECT: '/away', X_SENDFILE: 'true' })).toEqual([
+      'X_ACCEL_REDIRECT, X_SENDFILE: only one of them can be set',
+    ]);
+    expect(problems({ X_ACCEL_REDIRECT: '/away', STORAGE: 's3', S3_BUCKET: 'media' })).toEqual([
+      expect.stringMatching(/^X_ACCEL_REDIRECT, X_SENDFILE: need STORAGE=local/),
+    ]);
+    expect(problems({ X_ACCEL_REDIRECT: 'away' })).toEqual([expect.stringMatching(/^X_ACCEL_REDIRECT: /)]);
   });
 
   it('names the media types that it does not know', () => {
