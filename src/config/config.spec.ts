@@ -92,7 +92,7 @@ describe('loadConfig', () => {
 
   it('hands local files to one proxy, in one way', () => {
     const handOver = (settings: Record<string, string>) =>
-      loadConfig({ JWT_SECRET: SECRET, DATA_DIR: '/data', ...settings }).handOver;
+      loadConfig({ JWT_SECRET: SECRET, DATA_DIR: '/data', ...settings }).downloads.handOver;
     expect(handOver({})).toBeUndefined();
     expect(handOver({ X_ACCEL_REDIRECT: '/away/' })).toEqual({ header: 'X-Accel-Redirect', base: '/away' });
     expect(handOver({ X_SENDFILE: 'true' })).toEqual({ header: 'X-Sendfile', base: '/data' });

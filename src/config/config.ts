@@ -72,8 +72,12 @@ export class Config {
   readonly dataDir: string;
   /** Where the bytes are: in `dataDir`, or in a bucket, with only scratch files in `dataDir`. */
   readonly storage: { readonly driver: 'local' } | S3Settings;
-  /** Whom finished files are handed to: the proxy, by a header that has this in front of their path in `dataDir`. */
-  readonly handOver: { readonly header: string; readonly base: string } | undefined;
+  readonly downloads: {
+    /** To the proxy, by a header that has this base in front of the path in `dataDir`; undefined: files are sent. */
+    readonly handOver: { readonly header: string; readonly base: string } | undefined;
+    /** After which proxies and CDNs ask again for a file; undefined: as late as browsers. */
+    readonly sharedCacheSeconds: number | undefined;
+  };
   readonly database: {
     readonly url: string | undefined;
     readonly poolSize: number;
@@ -135,8 +139,6 @@ export class Config {
   };
   /** Unset: the URLs of files are public and last as long as the file. */
   readonly signedUrls: { readonly key: KeyObject; readonly ttlSeconds: number } | undefined;
-  /** After which proxies and CDNs ask again for a file; undefined: as late as browsers. */
-  readonly sharedCacheSeconds: number | undefined;
   /** Who is told of what happens to uploads and media. */
   readonly webhooks: {
     readonly receivers: readonly Receiver[];
@@ -162,7 +164,7 @@ export class Config {
     this.workers = env.WORKERS === 'auto' ? availableParallelism() : Number(env.WORKERS);
     this.dataDir = resolve(env.DATA_DIR);
     this.storage = env.STORAGE === 's3' ? s3Settings(env) : { driver: 'local' };
-    this.handOver = handOver(env, this.dataDir);
+    this.downloads = { handOver: handOver(env, this.dataDir), sharedCacheSeconds: env.SHARED_CACHE_SECONDS };
     this.database = {
       url: env.DATABASE_URL,
       poolSize: env.DATABASE_POOL_SIZE,
@@ -201,7 +203,6 @@ export class Config {
       env.MEDIA_URLS === 'signed'
         ? { key: urlKey(env, this.tokens.keys), ttlSeconds: env.MEDIA_URL_TTL_SECONDS }
         : undefined;
-    this.sharedCacheSeconds = env.SHARED_CACHE_SECONDS;
     this.webhooks = webhooks(env);
     this.sweep = { intervalSeconds: env.SWEEP_INTERVAL_SECONDS, orphanAgeSeconds: env.ORPHAN_AGE_SECONDS };
     this.cors = { origins: env.CORS_ORIGINS, allowedHeaders: env.CORS_ALLOWED_HEADERS ?? [] };
@@ -340,7 +341,7 @@ function limits(env: Environment): Config['limits'] {
   };
 }
 
-function handOver(env: Environment, dataDir: string): Config['handOver'] {
+function handOver(env: Environment, dataDir: string): Config['downloads']['handOver'] {
   const { X_ACCEL_REDIRECT: path } = env;
   const hasSendfile = env.X_SENDFILE === 'true';
   if (!path && !hasSendfile) return undefined;

@@ -58,7 +58,7 @@ export class Downloads {
     const selection = select(asked, file);
     const headers = {
       ...file.headers,
-      'Cache-Control': cacheControl(secondsLeft, this.config.sharedCacheSeconds),
+      'Cache-Control': cacheControl(secondsLeft, this.config.downloads.sharedCacheSeconds),
     };
     if (selection.status === 304) return void notModified(response, headers);
     const head = { ...headers, ...extentOf(selection, file.size) };
@@ -88,7 +88,7 @@ export class Downloads {
 
   /** To the proxy in front, which sees to ranges. It would judge conditions by what it knows of the file itself. */
   private handOver({ area, key }: PublicFile, headers: Headers, response: Answer): boolean {
-    const { handOver } = this.config;
+    const { handOver } = this.config.downloads;
     if (!handOver || isConditional(response.req.headers)) return false;
     response
       .writeHead(200, {
