@@ -387,15 +387,6 @@ export default async () => {
           },
         ],
         [
-          import('./health/health.controller.js'),
-          {
-            HealthController: {
-              live: { type: t['./health/health.dto.js'].HealthDto },
-              ready: { type: t['./health/health.dto.js'].HealthDto },
-            },
-          },
-        ],
-        [
           import('./media/uploads/upload.controller.js'),
           {
             UploadController: {
@@ -408,6 +399,16 @@ export default async () => {
               list: { type: t['./media/uploads/upload.dto.js'].UploadPageDto },
               status: { type: t['./media/uploads/upload.dto.js'].UploadDto },
               cancel: {},
+            },
+          },
+        ],
+        [import('./events/progress.controller.js'), { ProgressController: { watch: { type: Object } } }],
+        [
+          import('./health/health.controller.js'),
+          {
+            HealthController: {
+              live: { type: t['./health/health.dto.js'].HealthDto },
+              ready: { type: t['./health/health.dto.js'].HealthDto },
             },
           },
         ],

@@ -147,6 +147,13 @@ export class Config {
     /** Whether receivers may be at addresses of private networks. */
     readonly allowPrivate: boolean;
   };
+  /** Who has a say before a file becomes a Media. */
+  readonly admission: {
+    readonly url: URL | undefined;
+    /** Whether a file is taken if nobody answers at that URL. */
+    readonly isOpen: boolean;
+    readonly clamd: { readonly path: string } | { readonly host: string; readonly port: number } | undefined;
+  };
   /** An interval of 0: another process sweeps. */
   readonly sweep: { readonly intervalSeconds: number; readonly orphanAgeSeconds: number };
   readonly cors: { readonly origins: readonly string[]; readonly allowedHeaders: readonly string[] };
@@ -204,6 +211,7 @@ export class Config {
         ? { key: urlKey(env, this.tokens.keys), ttlSeconds: env.MEDIA_URL_TTL_SECONDS }
         : undefined;
     this.webhooks = webhooks(env);
+    this.admission = admission(env);
     this.sweep = { intervalSeconds: env.SWEEP_INTERVAL_SECONDS, orphanAgeSeconds: env.ORPHAN_AGE_SECONDS };
     this.cors = { origins: env.CORS_ORIGINS, allowedHeaders: env.CORS_ALLOWED_HEADERS ?? [] };
     this.logLevel = env.LOG_LEVEL;
@@ -383,12 +391,22 @@ function s3Settings(env: Environment): S3Settings {
 
 function webhooks(env: Environment): Config['webhooks'] {
   const { WEBHOOK_URL: urls = [], WEBHOOK_SECRET: secrets = [] } = env;
-  if (urls.length > 0 && secrets.length === 0)
+  if ((urls.length > 0 || env.WEBHOOK_BEFORE_COMPLETE) && secrets.length === 0)
     throw new ConfigError([
-      'WEBHOOK_SECRET: must be set with WEBHOOK_URL, or receivers could not tell who sends',
+      'WEBHOOK_SECRET: must be set with WEBHOOK_URL and WEBHOOK_BEFORE_COMPLETE, or receivers could not tell who sends',
     ]);
   const receivers = [...new Set(urls)].map((url) => ({ id: receiverId(url), url: new URL(url) }));
   return { receivers, secrets, allowPrivate: env.WEBHOOK_ALLOW_PRIVATE === 'true' };
+}
+
+function admission(env: Environment): Config['admission'] {
+  const { WEBHOOK_BEFORE_COMPLETE: url, CLAMD: clamd = '' } = env;
+  const [, host = '', port] = /^\[?([^/]+?)\]?:(\d+)$/.exec(clamd) ?? [];
+  return {
+    url: url ? new URL(url) : undefined,
+    isOpen: env.WEBHOOK_BEFORE_COMPLETE_FAILURE === 'open',
+    clamd: clamd === '' ? undefined : port ? { host, port: Number(port) } : { path: clamd },
+  };
 }
 
 /** The database needs to know receivers apart, not the secrets that a URL may have. */

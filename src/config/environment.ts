@@ -231,6 +231,19 @@ export class Environment {
   @ArrayMaxSize(2, { message: 'must be one secret, or two while it is rotated' })
   WEBHOOK_SECRET?: string[];
 
+  @IsOptional()
+  @HttpUrl()
+  WEBHOOK_BEFORE_COMPLETE?: string;
+
+  @IsIn(['open', 'closed'])
+  WEBHOOK_BEFORE_COMPLETE_FAILURE: 'open' | 'closed' = 'closed';
+
+  @IsOptional()
+  @Matches(/^(\/.+|(\[[\da-fA-F:.]+\]|[\w.-]+):\d{1,5})$/, {
+    message: 'must be host:port, or the path of a socket',
+  })
+  CLAMD?: string;
+
   @IsIn(['true', 'false'])
   WEBHOOK_ALLOW_PRIVATE: 'true' | 'false' = 'false';
 

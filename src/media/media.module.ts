@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { ContentModule } from './content/content.module.js';
 import { LibraryModule } from './library/library.module.js';
 import { SingleRequestModule } from './single-request/single-request.module.js';
+import { Erasure } from './upkeep/erasure.js';
 import { Fsck } from './upkeep/fsck.js';
 import { Orphans } from './upkeep/orphans.js';
 import { StorageMigration } from './upkeep/storage-migration.js';
@@ -11,6 +12,6 @@ import { UploadsModule } from './uploads/uploads.module.js';
 @Module({
   // In this order: `media/upload` must not be taken for a media id.
   imports: [UploadsModule, SingleRequestModule, LibraryModule, ContentModule],
-  providers: [Fsck, Orphans, StorageMigration, Sweeper],
+  providers: [Erasure, Fsck, Orphans, StorageMigration, Sweeper],
 })
 export class MediaModule {}

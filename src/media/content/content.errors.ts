@@ -66,6 +66,20 @@ export class ImageTooCostly extends AppError {
   }
 }
 
+/** The virus scanner has found something. */
+export class InfectedContent extends AppError {
+  constructor(found: string) {
+    super('infected', 415, `The file is infected: ${found}`, { action: 'give-up', members: { found } });
+  }
+}
+
+/** The operator's backend does not want the file. */
+export class NotAdmitted extends AppError {
+  constructor(words = 'The file is not accepted') {
+    super('not-admitted', 422, words, { action: 'give-up' });
+  }
+}
+
 export class NotAnImage extends AppError {
   constructor(detected: string) {
     super('not-an-image', 400, 'The type is image, but the content is not an image', {
@@ -76,9 +90,14 @@ export class NotAnImage extends AppError {
   }
 }
 
-/** All that ends an upload for what its bytes are: no request could still make a Media of it. */
+/** All that ends an upload for what it is: no request could still make a Media of it. */
 export function isRefusal(error: unknown): error is AppError {
-  return [UnsupportedContent, UnreadableImage, UploadTooLarge, ImageTooCostly].some(
-    (refusal) => error instanceof refusal,
-  );
+  return [
+    UnsupportedContent,
+    UnreadableImage,
+    UploadTooLarge,
+    ImageTooCostly,
+    InfectedContent,
+    NotAdmitted,
+  ].some((refusal) => error instanceof refusal);
 }

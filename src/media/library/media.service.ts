@@ -173,7 +173,7 @@ export class MediaService {
   }
 
   /** Row first, then files: a crash in between leaves files that nobody can reach, for the sweeper. */
-  async delete(caller: Caller, id: number): Promise<void> {
+  async delete(caller: Pick<Caller, 'id'> & Partial<Caller>, id: number): Promise<void> {
     // The session goes along, at the end of the statement. It may have been forgotten long before.
     const { rows } = await this.db.query<DeletedRow>(
       `DELETE FROM media WHERE id = $1 AND owner_id = $2

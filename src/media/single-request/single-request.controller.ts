@@ -18,7 +18,12 @@ import { ApiProblems } from '../../errors/api-problems.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
 import { ClientSignal } from '../../http/client-signal.js';
 import { StorageFull } from '../../storage/storage.errors.js';
-import { UnsupportedContent, UploadTooLarge } from '../content/content.errors.js';
+import {
+  InfectedContent,
+  NotAdmitted,
+  UnsupportedContent,
+  UploadTooLarge,
+} from '../content/content.errors.js';
 import { FileUrl } from '../library/file-url.pipe.js';
 import type { FileUrlOf } from '../library/file-urls.js';
 import { MediaDto, toMediaDto } from '../library/media.dto.js';
@@ -59,6 +64,8 @@ export class SingleRequestController {
     refused.chunkTooLarge(5_242_880, 'Upload a larger file in chunks'),
     new UploadTooLarge('image', 5_242_880),
     new UnsupportedContent('image/svg+xml', { declared: 'image/png' }),
+    new InfectedContent('Eicar-Signature'),
+    new NotAdmitted(),
     refused.tooManyUploads(100),
     refused.rateExceeded('uploads-per-hour', 60),
     refused.storedQuotaExceeded(10_737_418_240),

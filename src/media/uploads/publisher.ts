@@ -1,6 +1,7 @@
 import { randomBytes, webcrypto } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { BlobStorage, type ScratchFile } from '../../storage/blob-storage.js';
+import { Admission, type Candidate } from '../admission/admission.js';
 import { Digester, type Digest } from '../content/digester.js';
 import { ContentInspector, type Content } from '../content/content-inspector.js';
 import { NotAnImage } from '../content/content.errors.js';
@@ -33,13 +34,14 @@ export class Publisher {
     private readonly digester: Digester,
     private readonly content: ContentInspector,
     private readonly images: PublicImages,
+    private readonly admission: Admission,
   ) {}
 
   /**
    * Takes no lock: the bytes of an upload never change, and slow work must hold no connection. Each attempt has a file of its
    * own, so none can replace what another one has committed.
    * @param abandoned aborted when nobody waits for the Media any more
-   * @throws checksumMismatch, NotAnImage, UnsupportedContent, UnreadableImage, UploadTooLarge
+   * @throws checksumMismatch, NotAnImage, what `isRefusal` knows
    */
   async publish(
     session: UploadSession,
@@ -51,6 +53,7 @@ export class Publisher {
       const { digest, content } = await this.examine(session, scratch, request);
       abandoned.throwIfAborted();
       const type = mediaType(request.claim, content);
+      await this.admission.admit(candidateOf(session, type, digest, content), scratch.file);
       const key = randomBytes(16).toString('hex');
       const { image, bytes } = content;
       const visible = image && bytes ? await this.images.of(bytes, image, session.ownerId) : undefined;
@@ -84,6 +87,16 @@ export class Publisher {
 async function sha256(bytes: Buffer): Promise<string> {
   return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes)).toString('hex');
 }
+
+const candidateOf = (
+  { id, ownerId, fileName }: UploadSession,
+  type: MediaType,
+  { size, md5, sha256 }: Digest,
+  content: Content,
+): Candidate => ({
+  ...{ user: ownerId, upload_id: id, title: fileName, type, mimetype: content.type.mime },
+  ...{ size, md5, sha256 },
+});
 
 function mediaType(claim: MediaType | undefined, { type }: Content): MediaType {
   if (claim === undefined) return type.kind === 'image' ? 'image' : 'doc';

@@ -24,7 +24,13 @@ import { TooManyRequests } from '../../errors/too-many-requests.js';
 import { ClientSignal } from '../../http/client-signal.js';
 import { validation } from '../../http/validation.js';
 import { StorageFull } from '../../storage/storage.errors.js';
-import { NotAnImage, UnsupportedContent, UploadTooLarge } from '../content/content.errors.js';
+import {
+  InfectedContent,
+  NotAdmitted,
+  NotAnImage,
+  UnsupportedContent,
+  UploadTooLarge,
+} from '../content/content.errors.js';
 import { FileUrl } from '../library/file-url.pipe.js';
 import type { FileUrlOf } from '../library/file-urls.js';
 import { MediaDto, toMediaDto } from '../library/media.dto.js';
@@ -125,6 +131,8 @@ export class UploadController {
     ...ENDED,
     new UploadTooLarge('image', 5_242_880),
     new UnsupportedContent('application/zip', { declared: 'report.pdf' }, 'An archive is hidden in the file'),
+    new InfectedContent('Eicar-Signature'),
+    new NotAdmitted(),
   )
   async complete(
     @CurrentCaller() caller: Caller,

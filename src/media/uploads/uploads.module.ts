@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { BufferPool } from '../../body/buffer-pool.js';
 import { Config } from '../../config/config.js';
+import { OutgoingModule } from '../../outgoing/outgoing.module.js';
+import { Admission } from '../admission/admission.js';
 import { ContentModule } from '../content/content.module.js';
 import { LibraryModule } from '../library/library.module.js';
 import { ChunkPipe } from './chunks/chunk.pipe.js';
@@ -19,9 +21,15 @@ import { UploadService } from './upload.service.js';
 import { UploadWriter } from './upload-writer.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([UploadSession, UploadPart]), ContentModule, LibraryModule],
+  imports: [
+    TypeOrmModule.forFeature([UploadSession, UploadPart]),
+    ContentModule,
+    LibraryModule,
+    OutgoingModule,
+  ],
   controllers: [UploadController],
   providers: [
+    Admission,
     {
       provide: BufferPool,
       inject: [Config],

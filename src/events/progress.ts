@@ -1,0 +1,97 @@
+import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Observable, type Subscriber } from 'rxjs';
+import { Database } from '../database/database.js';
+import { TooManyRequests } from '../errors/too-many-requests.js';
+
+const POLL_MS = 500;
+const MOST_PER_USER = 20;
+
+/** How an upload stands, and its Media, once there is one. */
+export interface Standing {
+  readonly id: string;
+  readonly state: 'open' | 'complete' | 'cancelled' | 'expired' | 'rejected';
+  /** With an announced chunk, which counts only if it arrives: good for a progress bar. */
+  readonly offset: number;
+  readonly total: number;
+  readonly mediaId: number | null;
+  readonly rejection: { readonly code: string; readonly detail: string } | null;
+  /** Whether it has a thumbnail, or is to get one. */
+  readonly thumbnail: 'made' | 'ordered' | null;
+}
+
+interface Watcher {
+  readonly upload: string;
+  readonly owner: string;
+  readonly subscriber: Subscriber<Standing>;
+  last: string;
+}
+
+/**
+ * Tells how uploads stand, as all servers see it: asks Postgres twice a second about all that are watched here, and not at
+ * all while nobody watches. A notification for every chunk would make their commits wait for each other.
+ */
+@Injectable()
+export class Progress implements OnModuleDestroy {
+  private readonly logger = new Logger('Progress');
+  private readonly watchers = new Set<Watcher>();
+  private timer: NodeJS.Timeout | undefined;
+  private isAsking = false;
+
+  constructor(private readonly db: Database) {}
+
+  /** All streams end when the server stops; clients go on with another one. */
+  onModuleDestroy(): void {
+    for (const { subscriber } of this.watchers) subscriber.complete();
+  }
+
+  /** Tells how an upload of the owner stands, now and whenever that changes. @throws TooManyRequests */
+  watch(owner: string, upload: string): Observable<Standing> {
+    const theirs = [...this.watchers].filter((watcher) => watcher.owner === owner);
+    if (theirs.length >= MOST_PER_USER) throw new TooManyRequests();
+    return new Observable((subscriber) => {
+      const watcher = { owner, upload, subscriber, last: '' };
+      this.watchers.add(watcher);
+      this.timer ??= setInterval(() => void this.ask(), POLL_MS).unref();
+      void this.ask();
+      return () => this.leave(watcher);
+    });
+  }
+
+  private leave(watcher: Watcher): void {
+    this.watchers.delete(watcher);
+    if (this.watchers.size > 0) return;
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  private async ask(): Promise<void> {
+    if (this.isAsking) return;
+    this.isAsking = true;
+    try {
+      // Those who come while it is asked are told the next time.
+      const watchers = [...this.watchers];
+      const { rows } = await this.db.query<Standing>(STANDINGS, [watchers.map(({ upload }) => upload)]);
+      const standings = new Map(rows.map((row) => [row.id, row]));
+      for (const watcher of watchers) tell(watcher, standings.get(watcher.upload));
+    } catch (err) {
+      this.logger.warn({ err }, 'Nobody can be told of progress at the moment');
+    } finally {
+      this.isAsking = false;
+    }
+  }
+}
+
+const STANDINGS = `
+  SELECT s.id, CASE WHEN state = 'open' AND expires_at <= now() THEN 'expired' ELSE state END AS state,
+    coalesce(tail_end, "offset")::float8 AS "offset", total::float8 AS total, media_id AS "mediaId", rejection,
+    CASE WHEN thumbnail_key IS NOT NULL THEN 'made' WHEN thumbnail_turn IS NOT NULL THEN 'ordered' END AS thumbnail
+  FROM upload_session s LEFT JOIN media ON media.id = media_id WHERE s.id = ANY ($1::text[])`;
+
+/** An upload that is gone was deleted with its Media. */
+function tell(watcher: Watcher, standing: Standing | undefined): void {
+  if (!standing) return watcher.subscriber.complete();
+  const now = JSON.stringify(standing);
+  if (now === watcher.last) return;
+  watcher.last = now;
+  watcher.subscriber.next(standing);
+}

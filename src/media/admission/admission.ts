@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import { Injectable, Logger } from '@nestjs/common';
+import { Config } from '../../config/config.js';
+import { ServiceUnavailable } from '../../errors/app-error.js';
+import { SignedPost, type Answer } from '../../outgoing/signed-post.js';
+import { InfectedContent, NotAdmitted } from '../content/content.errors.js';
+import { scan } from './clamd.js';
+
+const ASK_MS = 5000;
+const SCAN_MS = 30_000;
+const MOST_WORDS = 300;
+
+/** What is about to become a Media. */
+export interface Candidate {
+  readonly user: string;
+  readonly upload_id: string;
+  readonly title: string | null;
+  readonly type: string;
+  readonly mimetype: string;
+  /** Of the file as it was uploaded. */
+  readonly size: number;
+  readonly md5: string;
+  readonly sha256: string;
+}
+
+/** Has files scanned by clamd, and asks the operator's backend, before they become media. */
+@Injectable()
+export class Admission {
+  private readonly logger = new Logger('Admission');
+
+  constructor(
+    private readonly config: Config,
+    private readonly post: SignedPost,
+  ) {}
+
+  /** @throws InfectedContent, NotAdmitted; ServiceUnavailable if nobody says */
+  async admit(candidate: Candidate, file: FileHandle): Promise<void> {
+    const { clamd, url } = this.config.admission;
+    if (clamd) await this.scan(file, candidate.size);
+    if (url) await this.ask(url, candidate);
+  }
+
+  private async scan(file: FileHandle, size: number): Promise<void> {
+    const { clamd } = this.config.admission;
+    if (!clamd) return;
+    const found = await scan(clamd, file, size, AbortSignal.timeout(SCAN_MS)).catch((cause: unknown) => {
+      throw new ServiceUnavailable('The virus scanner is not available', cause);
+    });
+    if (found !== undefined) throw new InfectedContent(found);
+  }
+
+  private async ask(url: URL, candidate: Candidate): Promise<void> {
+    const id = `evt_${randomUUID().replaceAll('-', '')}`;
+    const event = {
+      ...{ id, type: 'upload.before_complete', created_at: new Date().toISOString() },
+      data: candidate,
+    };
+    const answer = await this.post
+      .send(url, id, event, AbortSignal.timeout(ASK_MS))
+      .catch((cause: unknown) => this.withoutAnswer(cause));
+    if (!answer || (answer.status >= 200 && answer.status < 300)) return;
+    if (answer.status >= 400 && answer.status < 500) throw new NotAdmitted(wordsOf(answer));
+    this.withoutAnswer(new Error(`It answered ${answer.status}`));
+  }
+
+  private withoutAnswer(err: unknown): undefined {
+    if (!this.config.admission.isOpen)
+      throw new ServiceUnavailable('Whether the file is accepted cannot be found out at the moment', err);
+    this.logger.warn({ err }, 'A file is accepted without an answer of WEBHOOK_BEFORE_COMPLETE');
+  }
+}
+
+/** For the client: plain text, or the `detail` of a problem. */
+function wordsOf({ text }: Answer): string | undefined {
+  const words = detailOf(text) ?? text;
+  return (
+    words
+      .replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
+      .trim()
+      .slice(0, MOST_WORDS) || undefined
+  );
+}
+
+function detailOf(text: string): string | undefined {
+  try {
+    const { detail } = JSON.parse(text) as { detail?: unknown };
+    return typeof detail === 'string' ? detail : undefined;
+  } catch {
+    return undefined;
+  }
+}

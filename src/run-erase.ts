@@ -1,0 +1,35 @@
+import { parseArgs } from 'node:util';
+import { StartError } from './config/start-error.js';
+import { fail } from './fail.js';
+import { Erasure, isNothing, type Holdings } from './media/upkeep/erasure.js';
+import { withApp } from './with-app.js';
+
+const USAGE = `Usage: npm run erase -- --user ID [--yes]
+
+Says what there is of a user; with --yes, removes all of it.`;
+
+/** Erases a user. Exits 1 when something is left that should not be. */
+export async function runErase(): Promise<void> {
+  const options = { user: { type: 'string' }, yes: { type: 'boolean', default: false } } as const;
+  const { user, yes } = parseArgs({ options }).values;
+  if (!user) return fail(new StartError(USAGE));
+  const isDone = await withApp(async (app) => {
+    const erasure = app.get(Erasure);
+    const before = await erasure.holdings(user);
+    console.log(`User ${user} has ${words(before)}`);
+    if (!yes) console.log('Nothing was changed. To erase all of it, add --yes');
+    if (!yes) return true;
+    const left = await erasure.erase(user);
+    console.log(
+      isNothing(left) ? 'All of it is erased' : `Still there, since it was added meanwhile: ${words(left)}`,
+    );
+    return isNothing(left);
+  }).catch(fail);
+  process.exitCode = isDone ? 0 : 1;
+}
+
+function words(holdings: Holdings): string {
+  const { uploads, media, bytes, thumbnails, clicks, events } = holdings;
+  const stored = `${media} media items with ${thumbnails} thumbnails (${bytes} bytes)`;
+  return `${stored}, ${uploads} uploads, clicks on ${clicks} media items, ${events} events`;
+}

@@ -1,0 +1,115 @@
+import { execFile } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { DataSource } from 'typeorm';
+import { Fsck } from '../src/media/upkeep/fsck.js';
+import { pair } from '../src/media/upkeep/pairing.js';
+import { BlobStorage } from '../src/storage/blob-storage.js';
+import { Client, md5 } from './setup/client.js';
+import { jpeg, pdf } from './setup/samples.js';
+import { JWT_SECRET, TestApp } from './setup/test-app.js';
+import { urlOf } from './setup/test-server.js';
+import { until } from './setup/until.js';
+
+const USER = 'user-that-wants-to-go';
+const OTHER = 'user-that-stays';
+const WEBHOOK = {
+  WEBHOOK_URL: 'http://127.0.0.1:9/',
+  WEBHOOK_SECRET: 'a secret of webhooks that nobody gets',
+};
+
+let app: TestApp;
+
+beforeEach(async () => {
+  app = await TestApp.start(WEBHOOK);
+  await pair(app.app.get(DataSource), app.app.get(BlobStorage));
+});
+afterEach(() => app.stop());
+
+async function finish(by: Client, file: Buffer): Promise<number> {
+  return (await by.complete(await by.upload(file), md5(file))).body.id;
+}
+
+/** An image with a thumbnail, a document, one upload of each state, and a click on what somebody else has. */
+async function fill(by: Client, clicked: number): Promise<void> {
+  const image = await finish(by, await jpeg(60, 40, 6));
+  await finish(by, pdf(3000));
+  await by.slice(pdf(2000), 0, 1000);
+  const { body } = await by.slice(pdf(2000), 0, 1000);
+  await by.send('DELETE', `/api/v2/media/upload/${body.upload_id}/`);
+  await by.send('POST', `/api/v2/media/${clicked}/click/`);
+  await until(
+    async () => (await by.send('GET', `/api/v2/media/${image}/`)).body.image_thumbnail,
+    (thumbnail) => thumbnail,
+  );
+}
+
+async function erase(...args: string[]): Promise<{ code: number; printed: string }> {
+  const env = {
+    PATH: process.env['PATH'],
+    DATA_DIR: app.config.dataDir,
+    DATABASE_URL: urlOf(app.database),
+    JWT_SECRET,
+    ...WEBHOOK,
+  };
+  const program = ['dist/src/erase.js', ...args];
+  return await promisify(execFile)(process.execPath, program, { env }).then(
+    ({ stdout }) => ({ code: 0, printed: stdout }),
+    ({ code, stderr }: { code: number; stderr: string }) => ({ code, printed: stderr }),
+  );
+}
+
+/** Tables that mention a word in any column. */
+async function mentions(word: string): Promise<string[]> {
+  const tables = await app.sql<{ name: string }>(
+    `SELECT format('%I.%I', table_schema, table_name) AS name FROM information_schema.tables
+     WHERE table_schema IN ('public', 'mediadock_jobs') AND table_type = 'BASE TABLE'`,
+  );
+  const found: string[] = [];
+  for (const { name } of tables)
+    if ((await app.sql(`SELECT 1 FROM ${name} AS t WHERE t::text LIKE '%${word}%'`)).length > 0)
+      found.push(name);
+  return found.sort();
+}
+
+const files = async () =>
+  (
+    await Promise.all(
+      ['uploads', 'files', 'thumbnails'].map((name) => readdir(join(app.config.dataDir, name))),
+    )
+  ).flat();
+
+it('erases all of a user and nothing of others, after it has said what there is', async () => {
+  const [user, other] = [await Client.of(app, USER), await Client.of(app, OTHER)];
+  const kept = await finish(other, pdf(4000));
+  await fill(other, kept);
+  const keptFiles = (await files()).sort();
+  await fill(user, kept);
+  const before = await app.state();
+  expect(await erase('--user', USER)).toEqual({
+    code: 0,
+    printed: expect.stringMatching(
+      /^User \S+ has 2 media items with 1 thumbnails \(\d+ bytes\), 4 uploads, clicks on 1 media items, 8 events\nNothing was changed/,
+    ),
+  });
+  expect(await app.state()).toEqual(before);
+  expect(await mentions(USER)).not.toEqual([]);
+  expect(await erase('--user', USER, '--yes')).toMatchObject({
+    code: 0,
+    printed: expect.stringContaining('All of it is erased'),
+  });
+  expect(await mentions(USER)).toEqual([]);
+  expect((await files()).sort()).toEqual(keptFiles);
+  expect((await other.send('GET', `/api/v2/media/${kept}/`)).status).toBe(200);
+  const findings: unknown[] = [];
+  for await (const finding of app.app.get(Fsck).check()) findings.push(finding);
+  expect(findings).toEqual([]);
+});
+
+it('says how to ask', async () => {
+  expect(await erase()).toEqual({
+    code: 1,
+    printed: expect.stringMatching(/^Usage: npm run erase -- --user ID/),
+  });
+});
