@@ -3,6 +3,7 @@ import pg, { type ClientBase } from 'pg';
 import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import { UploadsAndMedia1764288000000 } from '../../migrations/1764288000000-uploads-and-media.js';
 import { Events1764374400000 } from '../../migrations/1764374400000-events.js';
+import { Sweeping1764460800000 } from '../../migrations/1764460800000-sweeping.js';
 import { ConfigError } from '../config/config.js';
 import { urlsOf } from './hosts.js';
 import { migrateJobs } from './job-schema.js';
@@ -19,7 +20,7 @@ export type Connection = (
 };
 
 const MIGRATION_LOCK = 7_326_118;
-const MIGRATIONS = [UploadsAndMedia1764288000000, Events1764374400000];
+const MIGRATIONS = [UploadsAndMedia1764288000000, Events1764374400000, Sweeping1764460800000];
 
 /** When Postgres says nothing at all, frozen or cut off: past every limit of its own. */
 const SILENCE_MS = 9000;
