@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { median, table } from './figures.js';
-import { cpuMs, mediadock, postgresCpuMs, postgresOf } from './servers.js';
+import { cpuMs, mediadock, postgresCpuMs, postgresOf, tokenOf } from './servers.js';
 
 /** @typedef {import('./servers.js').Target} Target */
 /** @typedef {import('pg').Client} Postgres */
@@ -38,7 +38,7 @@ const MEDIA = `
          CASE WHEN i % 2 = 0 THEN md5('n' || i) END, CASE WHEN i % 2 = 0 THEN 13000 END
   FROM generate_series($1::integer, $2::integer) i`;
 
-/** Of a week: nine of ten complete, the others open or ended; those that have expired are cleaned. */
+/** Of a week: nine of ten complete, the others open or ended; those that have expired are cleaned, and none is about to. */
 const SESSIONS = `
   INSERT INTO upload_session (id, owner_id, state, total, "offset", part, expiry_slides, created_at, expires_at, media_id, cleaned_at)
   SELECT md5('u' || i), CASE WHEN i < 1000 THEN '1' ELSE 'user-' || i % 100000 END, state, 100000, 100000, 'none', true,
@@ -46,7 +46,9 @@ const SESSIONS = `
          CASE WHEN state <> 'open' AND expires_at < now() THEN expires_at END
   FROM generate_series($1::integer, $2::integer) i
     CROSS JOIN LATERAL (SELECT now() - interval '6.5 days' * (i::bigint * 7919 % 1000) / 1000 AS created_at) AS c
-    CROSS JOIN LATERAL (SELECT created_at + interval '1 day' AS expires_at) AS e
+    CROSS JOIN LATERAL (SELECT created_at + interval '1 day' AS day_later) AS d
+    CROSS JOIN LATERAL (SELECT CASE WHEN day_later BETWEEN now() AND now() + interval '3 hours' THEN day_later + interval '3 hours'
+                                    ELSE day_later END AS expires_at) AS e
     CROSS JOIN LATERAL (SELECT CASE WHEN i % 10 <> 0 THEN 'complete' WHEN expires_at > now() AND i >= 1000 THEN 'open'
                                     WHEN i % 20 = 0 THEN 'expired' ELSE 'cancelled' END AS state) AS s`;
 
@@ -200,7 +202,9 @@ async function costOf(target, load) {
     return [await cpuMs(target.pid), await postgresCpuMs(target), Number(wal.rows[0].bytes)];
   };
   const before = await used();
-  const { name, url, token } = target;
+  const { name, url } = target;
+  // Its uploads stay open, and are not to be in the list of the other user.
+  const token = await tokenOf('2');
   const spec = JSON.stringify({ ...load, target: { name, url, token } });
   const script = join(import.meta.dirname, 'load.js');
   const { stdout } = await run(process.execPath, [script, spec], { maxBuffer: 1e9 });
