@@ -103,6 +103,8 @@ export class Cluster {
       DATABASE_URL: databaseUrl,
       TRUST_PROXY: 'loopback',
       LOG_LEVEL: 'error',
+      // It would say in each process which versions of Node.js it will support.
+      AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
       ...settings,
     };
     const program = join(checkout, 'dist/src/main.js');
