@@ -32,14 +32,12 @@ export async function* s3({ checkout, seed, runs = 4, seconds, short }) {
   yield* inPlace(
     checkout,
     async function* (place) {
-      for (const victim of ceph ? VICTIMS : VICTIMS.slice(0, 1))
+      for (const [name, plan] of plansOf(ceph !== undefined, short))
         for (let run = 0; run < runs; run++) {
-          const name = `${seed}-s3-${victim}-${run}`;
+          const line = { layer: 's3', victim: name, run };
           yield {
-            layer: 's3',
-            victim,
-            run,
-            ...(await round(place, ceph?.ceph, victim, name, seconds, short)),
+            ...line,
+            ...(await round(place, ceph?.ceph, plan, `${seed}-s3-${name}-${run}`, seconds, short)),
           };
         }
       yield* frozen(place, `${seed}-s3-frozen`, seconds, short);
@@ -51,42 +49,39 @@ export async function* s3({ checkout, seed, runs = 4, seconds, short }) {
   );
 }
 
-/** @param {import('../place.js').Place} place @param {Ceph | undefined} ceph @param {Victim} victim @param {string} seed @param {number} seconds @param {boolean} short */
-async function round(place, ceph, victim, seed, seconds, short) {
+/** Whom the strikes of a round are for; a short run has one round for all. @param {boolean} isReal @param {boolean} short @returns {[string, readonly Victim[]][]} */
+function plansOf(isReal, short) {
+  const victims = isReal ? VICTIMS : VICTIMS.slice(0, 1);
+  if (short) return [['each', victims]];
+  return victims.map((victim) => [victim, Array(victim === 'server' ? 11 : 2).fill(victim)]);
+}
+
+/** @param {import('../place.js').Place} place @param {Ceph | undefined} ceph @param {readonly Victim[]} plan @param {string} seed @param {number} seconds @param {boolean} short */
+async function round(place, ceph, plan, seed, seconds, short) {
   const start = performance.now();
   const random = new Random(seed);
-  const wanted = victim === 'server' ? (short ? 3 : 16) : short ? 1 : 2;
+  const count = short ? 6 : plan.length > 2 ? 40 : 10;
   const uploads = [];
   const violations = [];
+  const left = [...plan];
   let kills = 0;
   await twoServers(place);
   do {
-    const more = someUploads(
-      `${seed}-${uploads.length}`,
-      countOf(victim, short),
-      random,
-      short ? 300_000 : Infinity,
-    );
+    const more = someUploads(`${seed}-${uploads.length}`, count, random, short ? 300_000 : Infinity);
     if (!short && uploads.length === 0) more.push(large(`${seed}-large.txt`, random));
     uploads.push(...more);
     const load = new Load(more, place.inTurn, { concurrency: 8, seconds });
-    while (kills < wanted && violations.length === 0) {
+    while (left.length > 0 && violations.length === 0) {
       await load.afterAcks(random.between(1, 10));
       if (load.finished) break;
-      kills += await strike(place, ceph, victim, random);
+      kills += await strike(place, ceph, /** @type {Victim} */ (left.shift()), random);
       violations.push(...(await wholeAgain(place)), ...(await inspect(place, uploads)));
     }
     await load.done;
-  } while (kills < wanted && violations.length === 0);
+  } while (left.length > 0 && violations.length === 0);
   violations.push(...(await lastLook(place, uploads)));
   const lasted = Math.round((performance.now() - start) / 100) / 10;
   return { seed, kills, ...figures(uploads, violations), seconds: lasted };
-}
-
-/** @param {Victim} victim @param {boolean} short */
-function countOf(victim, short) {
-  if (short) return 6;
-  return victim === 'server' ? 40 : 10;
 }
 
 /** @param {string} name @param {Random} random */
@@ -134,6 +129,6 @@ async function* frozen(place, seed, seconds, short) {
   for (const moment of short ? BEFORE_COMMIT.slice(0, 1) : BEFORE_COMMIT)
     for (const isSame of short ? [false] : [true, false])
       yield { ...line, ...(await frozenCommit(place, `${seed}-${moment}-${isSame}`, moment, isSame)) };
-  for (const moment of short ? UNDER_LOAD.slice(0, 1) : UNDER_LOAD)
+  for (const moment of short ? [] : UNDER_LOAD)
     yield { ...line, ...(await frozenUnderLoad(place, `${seed}-${moment}`, moment, seconds)) };
 }
