@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Ceph } from './ceph.js';
 import { Cluster } from './cluster.js';
+import { installMissing } from './install.js';
 import { Nginx } from './nginx.js';
 
 /** `npm run cluster`: servers behind nginx, over one Postgres and one store, until Ctrl-C. For trying out. */
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     servers: { type: 'string', default: '2' },
   },
 });
+await installMissing();
 if (Nginx.missing) fail(`A cluster needs nginx: ${Nginx.missing}.`);
 
 /** Ended in the reverse order. @type {(() => Promise<void>)[]} */

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-const PROGRAM = ['/usr/sbin/nginx', '/usr/local/bin/nginx', '/opt/homebrew/bin/nginx'].find(existsSync);
+const PLACES = ['/usr/sbin/nginx', '/usr/local/bin/nginx', '/opt/homebrew/bin/nginx'];
 
 /** An nginx that hands the requests to some servers in turn, set up as docs/deploying.md says but for TLS. */
 export class Nginx {
@@ -17,16 +17,17 @@ export class Nginx {
 
   /** Why there can be none here; undefined if there can. */
   static get missing() {
-    return PROGRAM ? undefined : 'there is no nginx (apt-get install nginx)';
+    return PLACES.some((path) => existsSync(path)) ? undefined : 'there is no nginx (apt-get install nginx)';
   }
 
   /** @param {string} directory for its files @param {number} port @param {readonly number[]} servers ports */
   static async start(directory, port, servers) {
     const file = join(directory, 'nginx.conf');
     await writeFile(file, configOf(directory, port, servers));
+    const program = PLACES.find((path) => existsSync(path)) ?? 'nginx';
     const command = /** @type {const} */ (['-c', file, '-e', 'stderr']);
     // In a group of its own, where no Ctrl-C stops it before the servers have answered.
-    const child = spawn(PROGRAM ?? 'nginx', command, {
+    const child = spawn(program, command, {
       stdio: ['ignore', 'ignore', 'inherit'],
       detached: true,
     });

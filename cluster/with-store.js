@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Ceph } from './ceph.js';
+import { installMissing } from './install.js';
 import { Nginx } from './nginx.js';
 
 /**
@@ -9,6 +10,7 @@ import { Nginx } from './nginx.js';
  * had. An object store that is named already stays.
  */
 const [program = '', ...args] = process.argv.slice(2);
+await installMissing();
 const given = process.env['TEST_S3_ENDPOINT'] !== undefined;
 if (!given && Ceph.missing) console.error(`Without a real object store: ${Ceph.missing}`);
 const ceph = given || Ceph.missing ? undefined : await Ceph.start();
