@@ -5,6 +5,8 @@ import { complete, download } from './scenarios/files.js';
 import { readers } from './scenarios/readers.js';
 import { slowSockets, soak, start, status, workers } from './scenarios/server.js';
 
+import { webhooks } from './scenarios/webhooks.js';
+
 /** @typedef {import('./servers.js').Target} Target */
 /** @typedef {Record<string, string | number>} Row */
 /** @typedef {import('./main.js').Compared} Compared */
@@ -35,5 +37,6 @@ export const SCENARIOS = {
   costs,
   fairness,
   thumbnails,
+  webhooks,
   soak,
 };

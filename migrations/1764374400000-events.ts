@@ -50,7 +50,9 @@ const EVENTS = [
         PRIMARY KEY (event, webhook),
         CHECK (num_nonnulls(due, delivered_at, failed_at) = 1)
       )`,
-  `CREATE INDEX delivery_waiting ON delivery (webhook, upload_id, event) WHERE due IS NOT NULL`,
+  // Uploads are in sixteen partitions, by the first digit of their ids.
+  `CREATE INDEX delivery_waiting ON delivery (webhook, left(upload_id, 1), event) WHERE due IS NOT NULL`,
+  `CREATE INDEX delivery_waiting_upload ON delivery (webhook, upload_id, event) WHERE due IS NOT NULL`,
   `CREATE INDEX delivery_waiting_longest ON delivery (event) WHERE due IS NOT NULL`,
 ];
 
@@ -73,8 +75,8 @@ const RECORDING = (jobs: string) => [
                 subject - '{search,part,tail_part,tail_end,tail_crc,digest,idempotency_key}'::text[])
         RETURNING position INTO place;
         INSERT INTO delivery (event, webhook, upload_id) SELECT place, id, upload FROM webhook;
-        -- The jobs of a queue run one after another, so no two run for one upload.
-        PERFORM ${jobs}.add_job('webhook ' || id, json_build_object('upload', upload), id || ' ' || left(upload, 1),
+        -- The jobs of a queue run one after another, so no two deliver the events of one upload.
+        PERFORM ${jobs}.add_job('webhook ' || id, json_build_object('partition', left(upload, 1)), id || ' ' || left(upload, 1),
           flags => ARRAY['webhook ' || id]) FROM webhook;
         RETURN NULL;
       END $$`,

@@ -12,12 +12,16 @@ const library = new Library();
 const uploads = new Uploads({
   fetch: faulty.fetch,
   isKnown: (file) => library.has(file),
-  finished: (media) => {
-    library.add(media);
+  finished: (media, id) => {
+    library.add(media, id);
     void unfinished();
   },
 });
-const unfinished = () => showUnfinished(() => uploads.ids);
+const unfinished = () =>
+  showUnfinished(
+    () => uploads.ids,
+    (media, id) => library.add(media, id),
+  );
 
 // What is for trying out exists only on servers that are.
 element('demo-token').hidden = element('break').hidden =

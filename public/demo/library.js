@@ -1,12 +1,13 @@
 // @ts-check
 import { authorized } from './account.js';
 import { announce, element, nameButtons, outcome, removeRow, rowOf } from './page.js';
+import { watch } from './watch.js';
 import { size } from './words.js';
 
 /** @typedef {{ id: number, title: string | null, image: string | null, url: string | null, mimetype: string, size: number, image_width: number | null, image_height: number | null, image_thumbnail: { url: string } | null }} Media */
 
 const PAGE = 20;
-/** A thumbnail is made in the background, and there within a second or so. */
+/** A thumbnail is made in the background. Where the upload is not known, the page has to ask again. */
 const THUMBNAIL_MS = 1500;
 const THUMBNAIL_TRIES = 5;
 const CONFIRM_MS = 5000;
@@ -34,10 +35,10 @@ export class Library {
     await this.#load();
   }
 
-  /** Shows what has just been uploaded, first. @param {Media} media */
-  add(media) {
+  /** Shows what has just been uploaded, first. @param {Media} media @param {string} [uploadId] */
+  add(media, uploadId) {
     if (this.#shown.has(media.id)) return;
-    this.#list.prepend(this.#rowOf(media));
+    this.#list.prepend(this.#rowOf(media, uploadId));
     this.#empty.hidden = true;
   }
 
@@ -63,8 +64,8 @@ export class Library {
     this.#empty.hidden = Boolean(error) || this.#shown.size > 0;
   }
 
-  /** @param {Media} media */
-  #rowOf(media) {
+  /** @param {Media} media @param {string} [uploadId] */
+  #rowOf(media, uploadId) {
     const { row, part } = rowOf('media-row');
     const name = media.title ?? `${media.mimetype} ${media.id}`;
     const url = media.url ?? media.image ?? '';
@@ -76,7 +77,7 @@ export class Library {
     part('.link').value = url;
     part('.detail').textContent = factsOf(media);
     nameButtons(row, name);
-    void showPicture(part('img'), media);
+    void showPicture(part('img'), media, uploadId);
     part('.copy').onclick = () => void copy(part('.link'), part('.copy'), name);
     part('.delete').onclick = confirmed(part('.delete'), name, async () => {
       const { error, status } = await outcome(authorized(`media/${media.id}/`, { method: 'DELETE' }));
@@ -133,18 +134,26 @@ function confirmed(button, name, work) {
   };
 }
 
-/** @param {HTMLImageElement} image @param {Media} media */
-async function showPicture(image, media) {
+/** @param {HTMLImageElement} image @param {Media} media @param {string} [uploadId] */
+async function showPicture(image, media, uploadId) {
   if (media.image === null) {
     // What a PDF looks like is for its viewer.
     return image.replaceWith(media.url?.split('?')[0]?.split('.').pop()?.toUpperCase() ?? '');
   }
   image.src = media.image_thumbnail?.url ?? media.image;
-  for (let tries = 0; tries < THUMBNAIL_TRIES && !media.image_thumbnail; tries++) {
+  if (!media.image_thumbnail) await showThumbnail(image, media, uploadId);
+}
+
+/** @param {HTMLImageElement} image @param {Media} media @param {string} [uploadId] */
+async function showThumbnail(image, media, uploadId) {
+  const show = (/** @type {Media} */ { image_thumbnail: thumbnail }) => {
+    if (thumbnail) image.src = thumbnail.url;
+    return thumbnail;
+  };
+  if (uploadId !== undefined) return await watch(uploadId, (_, data) => void show(data));
+  for (let tries = 0; tries < THUMBNAIL_TRIES; tries++) {
     await new Promise((resolve) => setTimeout(resolve, THUMBNAIL_MS));
-    if (!image.isConnected) return;
-    media = await again(media);
-    if (media.image_thumbnail) image.src = media.image_thumbnail.url;
+    if (!image.isConnected || show(await again(media))) return;
   }
 }
 

@@ -1,22 +1,45 @@
 // @ts-check
 import { authorized } from './account.js';
 import { element, nameButtons, outcome, removeRow, rowOf } from './page.js';
+import { watch } from './watch.js';
 import { percent, size } from './words.js';
 
 const section = element('unfinished');
 const list = section.querySelector('ul');
+/** Browsers open six connections to a server, and uploads need some. */
+const MOST_WATCHED = 3;
 let asked = 0;
+let watching = new AbortController();
 
-/** Uploads that a reload, or another device, has left open. @param {() => string[]} ownIds those this page is at */
-export async function showUnfinished(ownIds) {
+/**
+ * Uploads that a reload has left open, or that another tab or device is at.
+ * @param {() => string[]} ownIds those this page is at @param {(media: any, id: string) => void} finished
+ */
+export async function showUnfinished(ownIds, finished) {
   const turn = ++asked;
   const { answer } = await outcome(authorized('media/upload/'));
   if (turn !== asked) return;
   const results = (answer?.results ?? []).filter(
     (/** @type {any} */ { upload_id: id }) => !ownIds().includes(id),
   );
-  list.replaceChildren(...results.map(unfinishedRow));
+  const rows = results.map(unfinishedRow);
+  list.replaceChildren(...rows.map((/** @type {any} */ { row }) => row));
   section.hidden = results.length === 0;
+  watching.abort();
+  watching = new AbortController();
+  for (const [index, { row, showOffset }] of rows.slice(0, MOST_WATCHED).entries()) {
+    const { upload_id: id } = results[index];
+    void watch(
+      id,
+      (type, data) => {
+        if (type === 'offset' || type === 'completing') return showOffset(data);
+        if (type === 'complete') finished(data, id);
+        if (row.isConnected) removeRow(row, element('upload-title'));
+        section.hidden = list.children.length === 0;
+      },
+      watching.signal,
+    );
+  }
 }
 
 /** @param {any} upload */
@@ -24,8 +47,12 @@ function unfinishedRow({ upload_id: id, title, offset, total }) {
   const { row, part } = rowOf('unfinished-row');
   const name = title ?? 'A file without a name';
   part('.name').textContent = name;
-  const where = `${percent(Number(offset) / Number(total))} of ${size(Number(total))}`;
-  part('.detail').textContent = where;
+  let where = '';
+  const showOffset = (/** @type {{ offset: string }} */ { offset: now }) => {
+    where = `${percent(Number(now) / Number(total))} of ${size(Number(total))}`;
+    part('.detail').textContent = where;
+  };
+  showOffset({ offset });
   nameButtons(row, name);
   part('.cancel').onclick = async () => {
     const { error, status } = await outcome(authorized(`media/upload/${id}/`, { method: 'DELETE' }));
@@ -36,5 +63,5 @@ function unfinishedRow({ upload_id: id, title, offset, total }) {
     removeRow(row, element('upload-title'));
     section.hidden = list.children.length === 0;
   };
-  return row;
+  return { row, showOffset };
 }

@@ -17,7 +17,7 @@ export class Uploads {
   #isKnown;
 
   /**
-   * @param {{ fetch: typeof fetch, finished: (media: any) => void, isKnown: (file: File) => boolean }} options
+   * @param {{ fetch: typeof fetch, finished: (media: any, id?: string) => void, isKnown: (file: File) => boolean }} options
    *   `isKnown` says whether a file seems to be there already
    */
   constructor({ fetch, finished, isKnown }) {
@@ -95,7 +95,7 @@ export class Uploads {
   /** @param {UploadRow} changed @param {any} [media] */
   #changed(changed, media) {
     this.#rows = this.#rows.filter((row) => row.isShown);
-    if (media) this.#finished(media);
+    if (media) this.#finished(media, changed.upload?.uploadId);
     this.#summarize();
     if (changed.state === 'failed' && changed.isShown) announce(`${changed.file.name} failed`, true);
   }

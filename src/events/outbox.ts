@@ -23,9 +23,9 @@ export interface Delivery extends RecordedEvent {
   readonly error: string | null;
 }
 
-/** What a delivery job is about: the events of one upload. */
+/** What a delivery job is about: the events of all uploads whose ids begin with this digit. */
 export interface DeliveryJob {
-  readonly upload: string;
+  readonly partition: string;
 }
 
 const DELIVERIES = `
@@ -33,12 +33,22 @@ const DELIVERIES = `
     failed_at, error
   FROM delivery JOIN event ON position = event`;
 
+/** The first ones that their uploads have for a receiver: later ones wait for them. */
+const DUE = `${DELIVERIES}
+  WHERE webhook = $1 AND left(delivery.upload_id, 1) = $2 AND due <= now() AND NOT EXISTS (
+    SELECT FROM delivery earlier WHERE earlier.webhook = $1 AND earlier.upload_id = delivery.upload_id
+      AND earlier.due IS NOT NULL AND earlier.event < delivery.event)
+  ORDER BY event LIMIT 50`;
+
 /** A name for the jobs of a receiver. */
 export const jobOf = (webhook: string): string => `webhook ${webhook}`;
 
+/** As in the trigger. */
+const queueOf = (webhook: string, partition: string): string => `${webhook} ${partition}`;
+
 /**
  * The events that are to be delivered, or were. Triggers record them in the transactions of what they tell (migrations/), and
- * add a job for the upload of each.
+ * add a job for the partition of each.
  */
 @Injectable()
 export class Outbox {
@@ -56,14 +66,19 @@ export class Outbox {
     );
   }
 
-  /** The first event of an upload that a receiver does not have, if it is due: later ones wait for it. */
-  async first(webhook: string, upload: string): Promise<Delivery | undefined> {
-    const { rows } = await this.db.query<Delivery & { is_due: boolean }>(
-      `SELECT *, due <= now() AS is_due FROM (${DELIVERIES}
-         WHERE webhook = $1 AND delivery.upload_id = $2 AND due IS NOT NULL ORDER BY event LIMIT 1) AS first`,
-      [webhook, upload],
-    );
-    return rows[0]?.is_due ? rows[0] : undefined;
+  /** Deliveries to a receiver that are due, none of them of the same upload. */
+  async due(webhook: string, partition: string): Promise<Delivery[]> {
+    return await this.rows(DUE, [webhook, partition]);
+  }
+
+  /** Makes the other jobs of a partition unnecessary: one is enough for all that is due. */
+  async takeOver(webhook: string, partition: string, job: string): Promise<void> {
+    await this.jobs.takeOver(queueOf(webhook, partition), job);
+  }
+
+  /** Has the rest of a partition delivered by another job. */
+  async handOn(webhook: string, partition: string): Promise<void> {
+    await this.addJob(this.db, webhook, partition);
   }
 
   async delivered({ position, webhook }: Delivery): Promise<void> {
@@ -85,7 +100,7 @@ export class Outbox {
         [position, webhook, error, seconds],
       );
       const due = rows[0]?.due;
-      if (due) await this.addJob(db, webhook, upload_id, due);
+      if (due) await this.addJob(db, webhook, upload_id.slice(0, 1), due);
     });
     return seconds === null;
   }
@@ -108,7 +123,7 @@ export class Outbox {
          FROM event WHERE event.id = $1 AND position = delivery.event RETURNING webhook, event.upload_id`,
         [id],
       );
-      for (const { webhook, upload_id } of rows) await this.addJob(db, webhook, upload_id);
+      for (const { webhook, upload_id } of rows) await this.addJob(db, webhook, upload_id.slice(0, 1));
       return rows.length;
     });
   }
@@ -134,9 +149,9 @@ export class Outbox {
     return rowCount ?? 0;
   }
 
-  private async addJob(db: Queryable, webhook: string, upload: string, runAt?: Date): Promise<void> {
-    const queue = `${webhook} ${upload.slice(0, 1)}`;
-    await this.jobs.add(db, jobOf(webhook), { upload } satisfies DeliveryJob, {
+  private async addJob(db: Queryable, webhook: string, partition: string, runAt?: Date): Promise<void> {
+    const queue = queueOf(webhook, partition);
+    await this.jobs.add(db, jobOf(webhook), { partition } satisfies DeliveryJob, {
       queue,
       ...(runAt && { runAt }),
     });

@@ -8,6 +8,8 @@ import { EventBodies, type RecordedEvent } from './event-body.js';
 import { jobOf, Outbox, type Delivery, type DeliveryJob } from './outbox.js';
 
 const TIMEOUT_MS = 10_000;
+/** After which other partitions come first. */
+const TURN_MS = 5000;
 const UPKEEP_MS = 15_000;
 /** To one receiver, from one process. */
 const AT_ONCE = 8;
@@ -28,8 +30,8 @@ export class Webhooks implements OnModuleDestroy {
     jobs: Jobs,
   ) {
     for (const receiver of config.webhooks.receivers)
-      jobs.define<DeliveryJob>(jobOf(receiver.id), AT_ONCE, ({ upload }, attempt) =>
-        this.deliverAll(receiver, upload, attempt),
+      jobs.define<DeliveryJob>(jobOf(receiver.id), AT_ONCE, ({ partition }, attempt) =>
+        this.deliverAll(receiver, partition, attempt),
       );
   }
 
@@ -68,13 +70,18 @@ export class Webhooks implements OnModuleDestroy {
     }
   }
 
-  private async deliverAll(receiver: Receiver, upload: string, { signal }: Attempt): Promise<void> {
+  private async deliverAll(receiver: Receiver, partition: string, attempt: Attempt): Promise<void> {
+    const end = Date.now() + TURN_MS;
+    await this.outbox.takeOver(receiver.id, partition, attempt.job);
     for (;;) {
-      const delivery = await this.outbox.first(receiver.id, upload);
-      if (!delivery) return;
-      const error = await this.send(receiver, delivery, signal);
-      if (error === undefined) await this.succeed(delivery);
-      else await this.fail(delivery, error);
+      const due = await this.outbox.due(receiver.id, partition);
+      if (due.length === 0) return;
+      for (const delivery of due) {
+        const error = await this.send(receiver, delivery, attempt.signal);
+        if (error === undefined) await this.succeed(delivery);
+        else await this.fail(delivery, error);
+        if (Date.now() > end) return await this.outbox.handOn(receiver.id, partition);
+      }
     }
   }
 

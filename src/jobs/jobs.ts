@@ -12,10 +12,13 @@ import { jobSchema, poolOf } from '../database/job-schema.js';
 
 /** For retries, and for jobs of processes that have ended. Others are told of at once. */
 const POLL_MS = 5000;
+/** Jobs that one takes over at a time. */
+const MOST_TAKEN_OVER = 1000;
 /** Of the advisory locks that say which processes are alive; tells them from those of anybody else in the database. */
 const LOCK_SPACE = 7_326_120;
 
 export interface Attempt {
+  readonly job: string;
   readonly isLast: boolean;
   /** Aborted when the process is to stop. */
   readonly signal: AbortSignal;
@@ -62,6 +65,16 @@ export class Jobs implements OnModuleDestroy {
       `SELECT 1 FROM ${await this.quotedSchema()}.add_job($1::text, $2::json, $3::text, $4::timestamptz, $5::integer,
          priority => $6::integer, flags => ARRAY[$1::text])`,
       [name, payload, queue, runAt, maxAttempts, Math.min(priority, 32_767)],
+    );
+  }
+
+  /** Takes over the work of all other jobs of a queue that are waiting and due: they are gone, and all they were for is there. */
+  async takeOver(queue: string, job: string): Promise<void> {
+    const schema = await this.quotedSchema();
+    await this.db.query(
+      `SELECT count(*) FROM ${schema}.complete_jobs(array(SELECT id FROM ${schema}.jobs
+         WHERE queue_name = $1 AND id <> $2 AND run_at <= now() AND locked_at IS NULL LIMIT ${MOST_TAKEN_OVER}))`,
+      [queue, job],
     );
   }
 
@@ -168,12 +181,12 @@ type Listen = (error: Error | undefined, client?: PoolClient, release?: () => vo
 async function attempt(
   definition: Definition,
   payload: unknown,
-  { attempts, max_attempts }: Job,
+  { id, attempts, max_attempts }: Job,
   signal: AbortSignal,
 ): Promise<void> {
   definition.running++;
   try {
-    await definition.task(payload as never, { isLast: attempts >= max_attempts, signal });
+    await definition.task(payload as never, { job: id, isLast: attempts >= max_attempts, signal });
   } finally {
     definition.running--;
   }

@@ -331,6 +331,27 @@ it('says why something can’t be done: delete offline, copy without a clipboard
   expect(await link.evaluate((field: HTMLInputElement) => field.selectionEnd)).toBeGreaterThan(10);
 });
 
+it('shows how far another tab is, and its file once it is there', async () => {
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  await other.getByLabel('Slow network').check();
+  await other.locator('#files').setInputFiles(paper('elsewhere.pdf', 2_000_000));
+  await other.waitForFunction(() =>
+    [...document.querySelectorAll('progress')].some(({ value }) => value > 0),
+  );
+  await page.reload();
+  const detail = unfinished('elsewhere.pdf').locator('.detail');
+  const before = await detail.textContent();
+  await page.waitForFunction(
+    (then) => document.querySelector('#unfinished .detail')?.textContent !== then,
+    before,
+  );
+  await other.getByLabel('Slow network').uncheck();
+  await media('elsewhere.pdf').waitFor();
+  await unfinished('elsewhere.pdf').waitFor({ state: 'detached' });
+  await other.close();
+});
+
 it('cancels an upload that an earlier visit left unfinished', async () => {
   await page.getByLabel('Slow network').check();
   await pick(paper('left.pdf', 2_000_000));
