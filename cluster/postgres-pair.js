@@ -81,10 +81,16 @@ export class PostgresPair {
 
   /** A machine that still holds its connections, and answers nothing. */
   freezePrimary() {
-    const { pid } = this.primary;
-    if (pid === undefined) return;
-    signal(pid, 'SIGSTOP');
-    for (const one of familyOf(pid)) signal(one, 'SIGSTOP');
+    signalFamily(this.primary, 'SIGSTOP');
+  }
+
+  /** It receives nothing more; commits wait for it. */
+  freezeStandby() {
+    signalFamily(this.standby, 'SIGSTOP');
+  }
+
+  thawStandby() {
+    signalFamily(this.standby, 'SIGCONT');
   }
 
   /** The standby takes writes; it waits for no standby of its own until `rejoin`. The caller has ended the primary. */
@@ -199,4 +205,11 @@ export class PostgresPair {
 /** @param {string} root @param {string} name @returns {Promise<Member>} */
 async function memberOf(root, name) {
   return { name, port: await freePort(), directory: join(root, name), pid: undefined };
+}
+
+/** The postmaster comes first: a frozen one has no more children. @param {Member} member @param {NodeJS.Signals} name */
+function signalFamily({ pid }, name) {
+  if (pid === undefined) return;
+  signal(pid, name);
+  for (const one of familyOf(pid)) signal(one, name);
 }

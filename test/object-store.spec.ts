@@ -27,7 +27,7 @@ afterEach(async () => {
 
 async function begin(settings: Record<string, string>): Promise<void> {
   const prefix = `test/${randomBytes(8).toString('hex')}`;
-  app = await TestApp.start({ ORPHAN_AGE_SECONDS: '1', ...settings, S3_PREFIX: prefix });
+  app = await TestApp.start({ ...settings, S3_PREFIX: prefix });
   client = await Client.of(app);
 }
 

@@ -16,6 +16,8 @@ import { reaching, statusOf, unlessMissing } from './s3.errors.js';
 
 /** For a call with all its attempts. */
 const PATIENCE_MS = 15_000;
+/** After that patience, for the look whether an object is there after all: together less than that of a proxy. */
+const LOOK_MS = 3000;
 
 /**
  * The objects of a bucket below a prefix. Relies on nothing that stores differ in: no conditional writes, no ETags, no
@@ -43,7 +45,7 @@ export class Bucket {
     try {
       await write();
     } catch (error) {
-      if ((await this.size(key).catch(() => undefined)) !== size) throw error;
+      if ((await this.size(key, LOOK_MS).catch(() => undefined)) !== size) throw error;
     }
   }
 
