@@ -193,6 +193,8 @@ const NOT_RUN = [
   'docs/deploying.md: sudo systemctl enable --now mediadock (needs systemd)',
   'docs/deploying.md: curl -i https://media.example.org/health/ready (your address, your token)',
   'docs/operations.md: pg_dump --format=custom --file=/backup/mediadock.dump "$DATABASE_URL" (your database, your backup disk)',
+  'docs/operations.md: pg_dump --format=custom --file=/backup/mediadock.dump "$DATABASE_URL" (your database, your bucket, your backup disk)',
+  'docs/operations.md: pg_restore --clean --if-exists --dbname="$DATABASE_URL" /backup/mediadock.dump (your database, your bucket, your backup disk)',
   'docs/operations.md: pg_restore --clean --if-exists --dbname="$DATABASE_URL" /backup/mediadock.dump (your database, your backup disk)',
   'docs/webhooks.md: npm run webhooks -- list               # the latest events, and what became of them (needs a server with webhooks)',
 ];
