@@ -40,13 +40,13 @@ it('has what was built, the license, the recipes and the types, and nothing else
   const paths = packed.files.map(({ path }) => path);
   expect(paths).toEqual(
     expect.arrayContaining([
-      ...['LICENSE', 'README.md', 'package.json', 'recipes/uppy.md'],
+      ...['LICENSE', 'README.md', 'package.json', 'recipes/uppy.md', 'recipes/react.ts'],
       ...['dist/browser.js', 'dist/browser.d.ts', 'dist/node.js', 'dist/node.d.ts', 'dist/cli.js'],
       'dist/md5-worker.js',
     ]),
   );
   expect(
-    paths.filter((path) => !/^(dist\/[\w-]+(\.d\.ts|\.js)|recipes\/[\w-]+\.(md|js)|[\w.]+)$/.test(path)),
+    paths.filter((path) => !/^(dist\/[\w-]+(\.d\.ts|\.js)|recipes\/[\w-]+\.(md|js|ts)|[\w.]+)$/.test(path)),
   ).toEqual([]);
 });
 

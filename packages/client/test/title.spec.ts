@@ -49,3 +49,28 @@ describe('an upload from another device is found again by its name', () => {
     expect(running.uploadId).toBe(body.upload_id);
   });
 });
+
+describe('a text from a Buffer keeps its name as its title', () => {
+  it.each([
+    'notes.txt',
+    'notes',
+    'NOTES.TXT',
+    'notes.md',
+    'Größe 写真.txt',
+    'table.csv',
+    'photo.jpg',
+    'page.html',
+    'a.json',
+  ])('%j', async (name) => {
+    const media = await upload(Buffer.from('a,b\n1,2\n'), { ...stage.options, name }).media;
+    const [listed] = (await (await stage.client()).send('GET', '/api/v2/media/')).body.results;
+    expect([media.title, listed.title]).toEqual([name, name]);
+  });
+
+  it('that is longer than a chunk, too', async () => {
+    const text = Buffer.from('All of it.\n'.repeat(30_000));
+    const media = await upload(text, { ...stage.options, name: 'notes.txt' }).media;
+    expect(media).toMatchObject({ title: 'notes.txt', mimetype: 'text/plain', size: text.length });
+    await stage.expectOnly(media, text);
+  });
+});

@@ -1,8 +1,11 @@
 import { recipe } from '../setup/recipe.js';
 
-it.each(['fetch', 'blueimp', 'chunked-uploady', 'uppy'])(
-  'the page of %s shows its code as it is',
-  async (name) => {
-    await expect(recipe(name)).resolves.toBeDefined();
-  },
-);
+it.each([
+  ['fetch', 'js'],
+  ['blueimp', 'js'],
+  ['chunked-uploady', 'js'],
+  ['uppy', 'js'],
+  ['react', 'ts'],
+] as const)('the page of %s shows its code as it is', async (name, language) => {
+  await expect(recipe(name, language)).resolves.toBeDefined();
+});
