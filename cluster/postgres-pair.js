@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { freePort } from '../scripts/free-port.js';
 import { familyOf, killFamily, signal } from './processes.js';
+import { Relay } from './relay.js';
 
 const READY_MS = 60_000;
 const USER = 'mediadock';
@@ -32,8 +33,8 @@ const NOT_COPIED = ['postmaster.pid', 'postmaster.opts', 'pg_wal', 'pg_replslot'
  * client hears of it. The binaries are those of the embedded Postgres; needs a built checkout.
  */
 export class PostgresPair {
-  /** @param {string} root @param {any} user that Postgres runs as @param {string} program @param {readonly [Member, Member]} members */
-  constructor(root, user, program, members) {
+  /** @param {string} root @param {any} user that Postgres runs as @param {string} program @param {readonly [Member, Member]} members @param {Relay} relay between the two */
+  constructor(root, user, program, members, relay) {
     this.root = root;
     this.user = user;
     this.program = program;
@@ -41,6 +42,7 @@ export class PostgresPair {
     this.primary = members[0];
     this.standby = members[1];
     this.closed = false;
+    this.relay = relay;
   }
 
   /** @param {string} checkout */
@@ -56,7 +58,7 @@ export class PostgresPair {
     await chmod(root, 0o755);
     const user = await (await PostgresUser.of(join(root, 'a'))).ableToRun(postgres, root);
     const [a, b] = [await memberOf(root, 'a'), await memberOf(root, 'b')];
-    const pair = new PostgresPair(root, user, postgres, [a, b]);
+    const pair = new PostgresPair(root, user, postgres, [a, b], await Relay.start());
     try {
       await new PostgresCluster(a.directory).initialize(initdb, user, true);
       await pair.launch(a);
@@ -84,13 +86,9 @@ export class PostgresPair {
     signalFamily(this.primary, 'SIGSTOP');
   }
 
-  /** It receives nothing more; commits wait for it. */
-  freezeStandby() {
-    signalFamily(this.standby, 'SIGSTOP');
-  }
-
-  thawStandby() {
-    signalFamily(this.standby, 'SIGCONT');
+  /** The standby receives nothing more; commits wait for it. */
+  cutReplication() {
+    this.relay.cut();
   }
 
   /** The standby takes writes; it waits for no standby of its own until `rejoin`. The caller has ended the primary. */
@@ -104,8 +102,9 @@ export class PostgresPair {
     const { primary, standby } = this;
     await this.kill(standby);
     await this.copy(primary, standby);
+    this.relay.mend(primary.port);
     await this.launch(standby, {
-      primary_conninfo: `host=127.0.0.1 port=${primary.port} user=${USER} application_name=${standby.name}`,
+      primary_conninfo: `host=127.0.0.1 port=${this.relay.port} user=${USER} application_name=${standby.name}`,
     });
     await this.waitFor(primary, `SELECT FROM pg_stat_replication WHERE state = 'streaming'`);
     await this.askMember(primary, `ALTER SYSTEM SET synchronous_standby_names = '${standby.name}'`);
@@ -121,6 +120,7 @@ export class PostgresPair {
   /** Ends both and removes all they had. */
   async stop() {
     this.closed = true;
+    this.relay.stop();
     await Promise.all(this.members.map((member) => this.kill(member)));
     await rm(this.root, { recursive: true, force: true, maxRetries: 3 });
   }

@@ -209,6 +209,11 @@ export const MUTANTS = [
     layers: ['settings', POSTGRES],
   },
   {
+    name: 'commits do not wait for the standby',
+    patches: [{ from: "synchronous_commit: 'on'", to: "synchronous_commit: 'local'" }],
+    layers: ['failover'],
+  },
+  {
     name: 'settings are not pinned',
     patches: [
       { from: 'onConnect: (client: ClientBase) => pin(client, settings, connection.schema),', to: '' },
