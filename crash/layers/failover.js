@@ -11,8 +11,8 @@ import { wholeAgain } from '../whole-again.js';
 import { lastLook } from './kill.js';
 
 /**
- * The primary is lost under load, killed or frozen, just after its synchronous standby was cut off, which is promoted; two servers in turn, which know
- * both by DATABASE_URL. Then the lost one comes back as the standby.
+ * The primary is lost under load, killed or frozen, just after its synchronous standby was cut off, and the standby is promoted.
+ * Two servers in turn know both by DATABASE_URL. Then the lost one comes back as the standby.
  * @param {import('../report.js').Options} options
  */
 export async function* failover({ checkout, seed, runs = 12, seconds, short }) {
