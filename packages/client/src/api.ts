@@ -20,7 +20,7 @@ interface Request {
   readonly method: string;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: BodyInit;
+  readonly body?: NonNullable<RequestInit['body']>;
 }
 
 /** The requests of an upload, each sent once; again only when a fresh token is all that it lacked. */

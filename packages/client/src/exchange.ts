@@ -8,7 +8,7 @@ export interface OutgoingRequest {
   readonly url: string;
   readonly method: string;
   readonly headers: Readonly<Record<string, string | undefined>>;
-  readonly body?: BodyInit | undefined;
+  readonly body?: RequestInit['body'] | undefined;
 }
 
 export interface ExchangeOptions {

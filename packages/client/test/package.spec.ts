@@ -62,6 +62,14 @@ it('says where it comes from, and is published for everybody, with provenance', 
   );
 });
 
+it('has the same name, version and license on npm and on JSR', async () => {
+  const [npm, jsr] = await Promise.all(
+    ['package.json', 'jsr.json'].map(async (path) => JSON.parse(await readFile(join(PACKAGE, path), 'utf8'))),
+  );
+  expect([jsr.name, jsr.version, jsr.license]).toEqual([npm.name, npm.version, npm.license]);
+  expect(Object.keys(jsr.exports)).toEqual(Object.keys(npm.exports));
+});
+
 it('uploads by npx and its name', async () => {
   const app = await TestApp.start();
   const path = join(directory, 'a.pdf');
@@ -78,12 +86,16 @@ it('is imported by Node, and has types for Node and for browsers', async () => {
     console.log(typeof upload, typeof uploadAll, await md5(Buffer.from('a')), typeof JsonFileStore);`;
   const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { cwd: project });
   expect(stdout).toBe('function function 0cc175b9c0f1b6a831c399e269772661 function\n');
-  const use = (input: string) => `import { upload, type Media, type UploadError } from '@mediadock/client';
+  const use = (
+    input: string,
+    entry = '',
+  ) => `import { upload, type Media, type UploadError } from '@mediadock/client${entry}';
     const running = upload(${input}, { url: 'http://localhost:3000', token: () => 'a' });
     running.on('progress', ({ bytes }) => bytes.toFixed()).on('retry', ({ error }: { error: UploadError }) => error.code);
     export const media: Promise<Media> = running.media;`;
   await writeFile(join(project, 'node.ts'), use(`'a.pdf'`));
   await writeFile(join(project, 'page.ts'), use(`new File([], 'a')`));
+  await writeFile(join(project, 'server.ts'), use(`'a.pdf'`, '/node'));
   const tsc = async (file: string, module: string, moduleResolution: string) => {
     const compilerOptions = {
       ...{ module, moduleResolution, noEmit: true, strict: true, target: 'es2022', types: [] },
@@ -95,4 +107,6 @@ it('is imported by Node, and has types for Node and for browsers', async () => {
   };
   expect(await tsc('node.ts', 'nodenext', 'nodenext')).toMatchObject({ stdout: '' });
   expect(await tsc('page.ts', 'esnext', 'bundler')).toMatchObject({ stdout: '' });
+  // Bundlers that build for a server resolve types as for a page.
+  expect(await tsc('server.ts', 'esnext', 'bundler')).toMatchObject({ stdout: '' });
 });
