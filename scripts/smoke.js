@@ -1,31 +1,20 @@
 // Starts the built server as a person would, uploads a file, opens it, stops the server, and looks for what is left.
 // `npm run smoke`; exits 1 when anything is not as it should be. Runs on any Node that the server supports.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startServer } from './start-server.js';
 
 const CHUNK_BYTES = 204_800;
 const dataDir = await mkdtemp(join(tmpdir(), 'mediadock-smoke-'));
 
 async function start() {
   const startedAt = performance.now();
-  const server = spawn(process.execPath, ['dist/src/main.js'], {
-    env: { PATH: process.env['PATH'], DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'warn' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let printed = '';
-  for await (const text of server.stdout) {
-    printed += text;
-    const [, url] = /(http:\/\/\S+?)\/api\/docs/.exec(printed) ?? [];
-    const [, token] = /(eyJ\S+)\s/.exec(printed) ?? [];
-    if (url && token) return { server, url, token, startedAt };
-  }
-  throw new Error(`The server ended before it was ready: ${printed}`);
+  return { ...(await startServer(dataDir)), startedAt };
 }
 
 async function call({ url, token }, method, path, headers = {}, body = undefined) {

@@ -1,0 +1,5 @@
+import { Uploader } from './Uploader';
+
+export default function Page() {
+  return <Uploader />;
+}
