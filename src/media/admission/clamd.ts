@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { pipeline } from 'node:stream/promises';
+import { addAbortSignal, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Config } from '../../config/config.js';
 
@@ -16,23 +16,27 @@ export async function scan(
   size: number,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const socket = connect({ ...address });
-  const [sent, answered] = await Promise.allSettled([
-    pipeline(request(file, size), socket, { end: false, signal }),
-    text(socket),
-  ]);
-  socket.destroy();
-  // It answers before it has read everything if that is too much.
-  const answer = answered.status === 'fulfilled' ? answered.value.replace(/\0$/, '') : '';
+  const socket = addAbortSignal(signal, connect({ ...address }));
+  // Not `pipeline`: it never settles when the other side ends the connection while it waits for room.
+  const request = Readable.from(requestOf(file, size)).on('error', (error) => socket.destroy(error));
+  request.pipe(socket, { end: false });
+  let answer: string;
+  try {
+    answer = (await text(socket)).replace(/\0$/, '');
+  } catch (cause) {
+    throw new Error('clamd gives no answer', { cause });
+  } finally {
+    request.destroy();
+    socket.destroy();
+  }
   if (answer === 'stream: OK') return undefined;
   const [, found] = /^stream: (.+) FOUND$/.exec(answer) ?? [];
   if (found !== undefined) return found;
-  const cause: unknown = sent.status === 'rejected' ? sent.reason : undefined;
-  throw new Error(`clamd: ${answer || 'no answer'}`, { cause });
+  throw new Error(`clamd: ${answer || 'an empty answer'}`);
 }
 
 /** Pieces with their lengths before them; one of no bytes ends them. */
-async function* request(file: FileHandle, size: number): AsyncGenerator<Buffer> {
+async function* requestOf(file: FileHandle, size: number): AsyncGenerator<Buffer> {
   yield Buffer.from('zINSTREAM\0');
   for await (const piece of file.createReadStream({ start: 0, end: size - 1, autoClose: false })) {
     yield lengthOf(piece as Buffer);
