@@ -342,7 +342,7 @@ describe('what an operator sees', () => {
     expect((await webhooks('resend', event!.id)).code).toBe(0);
     expect((await receiver.events(2))[1]).toEqual(event);
     await until(deliveries, ([one]) => one!.wait === null);
-    expect((await webhooks('list', '--limit', '1')).printed).toMatch(/  delivered  \d tries  /);
+    expect((await webhooks('list', '--limit', '1')).printed).toMatch(/ {2}delivered {2}\d tries {2}/);
     expect(event!.data.upload_id).toBe(upload);
     expect(`${list.printed}${shown.printed}`).not.toContain('hidden');
   });
