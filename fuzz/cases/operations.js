@@ -84,6 +84,8 @@ async function call(client, random, operation, world) {
   if (method !== 'DELETE' && id !== 'getThumbnail') {
     const good = await client.send({ method, ...valid(client, random, operation, world) });
     client.expect(good, (status) => status < 400, `a valid ${id}`);
+    // The only one that opens an upload and does not name it.
+    if (id === 'uploadFile' && good.status === 201) client.ledger.sessions++;
   }
   const { what, request } = broken(client, random, operation, world);
   if (!request) return;
@@ -100,8 +102,20 @@ function valid(client, random, operation, world, query = new URLSearchParams(), 
   const text = String(query);
   return {
     target: `${target}${slash}${text && '?'}${text}`,
-    ...(operation.id === 'uploadChunk' ? question(world) : bodyOf(client, operation, world)),
+    ...bodyFor(client, random, operation, world),
   };
+}
+
+/** @param {Client} client @param {Random} random @param {Operation} operation @param {World} world */
+function bodyFor(client, random, operation, world) {
+  if (operation.id === 'uploadChunk') return question(world);
+  if (operation.id === 'uploadFile') return wholeFile(client, random);
+  return bodyOf(client, operation, world);
+}
+
+/** @param {Client} client @param {Random} random */
+function wholeFile(client, random) {
+  return { headers: [FORM], body: form([part('file', textOf(client, random.between(60, 600)))]) };
 }
 
 /** @param {World} world */

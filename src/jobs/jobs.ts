@@ -35,6 +35,20 @@ export interface JobOptions {
   readonly queue?: string;
 }
 
+/**
+ * A worker ends when it cannot say that a job is done. By default all others of its process end with it, and while Postgres is
+ * away that may take for ever.
+ */
+const REPLACING: GraphileConfig.Plugin = {
+  name: 'ReplaceWorkers',
+  version: '1',
+  worker: {
+    middleware: {
+      poolWorkerPrematureExit: (_next, { replaceWithNewWorker }) => replaceWithNewWorker(),
+    },
+  },
+};
+
 interface Definition {
   readonly task: Task<never>;
   readonly atOnce: number;
@@ -109,6 +123,7 @@ export class Jobs implements OnModuleDestroy {
       // Without batches, a job that cannot be marked as done would be a rejection that nobody handles.
       preset: {
         worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0, gracefulShutdownAbortTimeout: 1 },
+        plugins: [REPLACING],
       },
     };
     const tasks: TaskList = {};
@@ -145,7 +160,7 @@ export class Jobs implements OnModuleDestroy {
     });
   }
 
-  /** Gives the jobs of processes that have ended to others. The library itself waits for four hours. */
+  /** Gives the jobs and queues of processes that have ended to others. The library itself waits for four hours. */
   private async rescueJobs(): Promise<void> {
     const schema = await this.quotedSchema();
     try {
@@ -158,7 +173,14 @@ export class Jobs implements OnModuleDestroy {
          HAVING count(*) > 0`,
         [LOCK_SPACE],
       );
-      if (rows[0]) this.workers?.nudge(rows[0].jobs);
+      // A job that was done twice, since its process seemed to have ended, leaves its queue locked.
+      const { rowCount: queues } = await this.db.query(
+        `UPDATE ${schema}._private_job_queues AS queue SET locked_at = NULL, locked_by = NULL
+         WHERE locked_at < now() - interval '${POLL_MS} milliseconds' AND NOT EXISTS (
+           SELECT FROM ${schema}._private_jobs WHERE job_queue_id = queue.id AND locked_at IS NOT NULL)`,
+      );
+      const freed = (rows[0]?.jobs ?? 0) + (queues ?? 0);
+      if (freed > 0) this.workers?.nudge(freed);
     } catch (err) {
       this.logger.warn({ err }, 'Jobs of processes that have ended cannot be looked for at the moment');
     }
