@@ -1,15 +1,8 @@
 import 'reflect-metadata';
-import { NestFactory } from '@nestjs/core';
-import { DataSource } from 'typeorm';
-import { AppModule } from './app.module.js';
-import { ConfigError, loadConfig, type Config } from './config/config.js';
-import type { Connection } from './database/data-source.js';
-import { EmbeddedPostgres } from './database/embedded-postgres.js';
-import { prepareDatabase } from './database/prepare.js';
+import { ConfigError, loadConfig } from './config/config.js';
 import { fail } from './fail.js';
-import { pair } from './media/upkeep/pairing.js';
 import { StorageMigration, type Migrated } from './media/upkeep/storage-migration.js';
-import { BlobStorage } from './storage/blob-storage.js';
+import { withApp } from './with-app.js';
 
 /** Moves what is left in the directory S3_MIGRATE_FROM to the bucket. Exits 0 when nothing is left. */
 export async function runStorageMigration(): Promise<void> {
@@ -18,29 +11,17 @@ export async function runStorageMigration(): Promise<void> {
 
 async function run(): Promise<void> {
   const config = loadConfig();
-  const { storage, database, dataDir } = config;
+  const { storage } = config;
   if (storage.driver !== 's3' || storage.migrateFrom === undefined)
     throw new ConfigError([
       'S3_MIGRATE_FROM: must be set, to the directory with the files that are to be moved',
     ]);
-  const { url } = database;
-  const postgres = url === undefined ? await EmbeddedPostgres.start({ dataDir }) : undefined;
-  const migrated = await migrate(config, postgres?.connection ?? { url: url ?? '' });
-  await postgres?.stop();
+  const migrated = await withApp(
+    (app) => app.get(StorageMigration).run((moved) => console.log(`${moved} moved`)),
+    config,
+  );
   console.log(words(migrated, storage.migrateFrom));
   process.exitCode = migrated.parts + migrated.damaged.length === 0 ? 0 : 1;
-}
-
-async function migrate(config: Config, connection: Connection): Promise<Migrated> {
-  const place = await prepareDatabase(connection, { unsafe: true, warn: console.warn });
-  const app = await NestFactory.createApplicationContext(AppModule.with(config, place), {
-    logger: false,
-    abortOnError: false,
-  });
-  await pair(app.get(DataSource), app.get(BlobStorage));
-  const migrated = await app.get(StorageMigration).run((moved) => console.log(`${moved} moved`));
-  await app.close();
-  return migrated;
 }
 
 function words({ damaged, parts, lastUntil }: Migrated, from: string): string {

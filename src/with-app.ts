@@ -10,8 +10,10 @@ import { pair } from './media/upkeep/pairing.js';
 import { BlobStorage } from './storage/blob-storage.js';
 
 /** Runs a command on the database and the files of this server, which may be working meanwhile. */
-export async function withApp<T>(command: (app: INestApplicationContext) => Promise<T>): Promise<T> {
-  const config = loadConfig();
+export async function withApp<T>(
+  command: (app: INestApplicationContext) => Promise<T>,
+  config = loadConfig(),
+): Promise<T> {
   const { url } = config.database;
   const postgres = url === undefined ? await EmbeddedPostgres.start({ dataDir: config.dataDir }) : undefined;
   const connection = postgres?.connection ?? { url: url ?? '' };

@@ -26,7 +26,7 @@ export interface Migrated {
 
 /**
  * Moves finished files and thumbnails from a local directory to the bucket, beside working servers. Parts of uploads stay: they
- * end with their uploads, and until then a process of old may add to them (decisions/014).
+ * end with their uploads, and until then a process of old may add to them (decisions/015).
  */
 @Injectable()
 export class StorageMigration {

@@ -14,7 +14,7 @@ import { S3Storage } from './s3-storage.js';
 export type Moved = 'moved' | 'absent' | 'damaged';
 
 /**
- * A bucket that takes the place of a local directory, beside working servers (decisions/014): new blobs go to the bucket, and
+ * A bucket that takes the place of a local directory, beside working servers (decisions/015): new blobs go to the bucket, and
  * old ones are read where they lie. A blob is copied before its local file goes, so it is looked for there first.
  */
 export class MovingStorage extends S3Storage {
