@@ -5,6 +5,7 @@ import { Thumbnails } from '../images/thumbnails.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import type { UploadSession } from '../uploads/sessions/upload-session.entity.js';
 import { extentsOf, UploadStore } from '../uploads/sessions/upload-store.js';
+import { batches } from './batches.js';
 import { DAMAGED, Orphans, type Orphan } from './orphans.js';
 
 /** Something that is not as the promise says. */
@@ -202,12 +203,6 @@ export class Fsck {
     page: string,
     first: Row['id'],
   ): AsyncGenerator<Row> {
-    for (let after = first; ;) {
-      const { rows } = await this.db.query<Row>(page, [after]);
-      yield* rows;
-      const last = rows.at(-1);
-      if (last === undefined || rows.length < BATCH) return;
-      after = last.id;
-    }
+    for await (const rows of batches<Row>(this.db, page, first, BATCH)) yield* rows;
   }
 }

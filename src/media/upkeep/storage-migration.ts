@@ -3,9 +3,11 @@ import { atOnce } from '../../concurrency/at-once.js';
 import { Database } from '../../database/database.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import type { MovingStorage } from '../../storage/s3/moving-storage.js';
+import { batches } from './batches.js';
 
 const BATCH = 500;
 const AT_ONCE = 8;
+const PAGE = `SELECT id, key, sha256, thumbnail_key FROM media WHERE id > $1 ORDER BY id LIMIT ${BATCH}`;
 
 interface Row {
   readonly id: number;
@@ -39,7 +41,7 @@ export class StorageMigration {
   async run(onProgress: (moved: number) => void): Promise<Migrated> {
     const result: Migrated = { moved: 0, damaged: [], parts: 0, lastUntil: undefined };
     const storage = this.storage as MovingStorage;
-    for await (const rows of this.rows()) {
+    for await (const rows of batches<Row>(this.db, PAGE, 0, BATCH)) {
       await atOnce(AT_ONCE, rows, (row) => this.move(storage, row, result));
       onProgress(result.moved);
     }
@@ -63,18 +65,5 @@ export class StorageMigration {
     const [{ parts = 0, until = null } = {}] = rows;
     result.parts += parts;
     if (until && until > (result.lastUntil ?? new Date(0))) result.lastUntil = until;
-  }
-
-  private async *rows(): AsyncGenerator<Row[]> {
-    for (let after = 0; ;) {
-      const { rows } = await this.db.query<Row>(
-        `SELECT id, key, sha256, thumbnail_key FROM media WHERE id > $1 ORDER BY id LIMIT ${BATCH}`,
-        [after],
-      );
-      if (rows.length > 0) yield rows;
-      const last = rows.at(-1);
-      if (last === undefined || rows.length < BATCH) return;
-      after = last.id;
-    }
   }
 }
