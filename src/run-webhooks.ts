@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import type { INestApplicationContext } from '@nestjs/common';
 import { Config } from './config/config.js';
@@ -7,6 +6,7 @@ import { EventBodies, type RecordedEvent } from './events/event-body.js';
 import { Outbox, type Delivery } from './events/outbox.js';
 import { Webhooks } from './events/webhooks.js';
 import { fail } from './fail.js';
+import { newEventId } from './outgoing/event-id.js';
 import { withApp } from './with-app.js';
 
 const USAGE = `Usage: npm run webhooks -- COMMAND
@@ -70,8 +70,8 @@ async function test(app: INestApplicationContext): Promise<boolean> {
 }
 
 function testEvent(): RecordedEvent {
-  const id = `evt_${randomUUID().replaceAll('-', '')}`;
-  return { id, type: 'webhook.test', upload_id: '', owner_id: '', created_at: new Date(), subject: {} };
+  const nothing = { upload_id: '', owner_id: '', subject: {} };
+  return { id: newEventId(), type: 'webhook.test', created_at: new Date(), ...nothing };
 }
 
 function unknown(id: string): boolean {

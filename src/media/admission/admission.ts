@@ -1,11 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
+import { newEventId } from '../../outgoing/event-id.js';
 import { SignedPost, type Answer } from '../../outgoing/signed-post.js';
 import { InfectedContent, NotAdmitted } from '../content/content.errors.js';
-import { scan } from './clamd.js';
+import { scan, type Address } from './clamd.js';
 
 const ASK_MS = 5000;
 const SCAN_MS = 30_000;
@@ -37,13 +37,11 @@ export class Admission {
   /** @throws InfectedContent, NotAdmitted; ServiceUnavailable if nobody says */
   async admit(candidate: Candidate, file: FileHandle): Promise<void> {
     const { clamd, url } = this.config.admission;
-    if (clamd) await this.scan(file, candidate.size);
+    if (clamd) await this.scan(clamd, file, candidate.size);
     if (url) await this.ask(url, candidate);
   }
 
-  private async scan(file: FileHandle, size: number): Promise<void> {
-    const { clamd } = this.config.admission;
-    if (!clamd) return;
+  private async scan(clamd: Address, file: FileHandle, size: number): Promise<void> {
     const found = await scan(clamd, file, size, AbortSignal.timeout(SCAN_MS)).catch((cause: unknown) => {
       throw new ServiceUnavailable('The virus scanner is not available', cause);
     });
@@ -51,7 +49,7 @@ export class Admission {
   }
 
   private async ask(url: URL, candidate: Candidate): Promise<void> {
-    const id = `evt_${randomUUID().replaceAll('-', '')}`;
+    const id = newEventId();
     const event = {
       ...{ id, type: 'upload.before_complete', created_at: new Date().toISOString() },
       data: candidate,

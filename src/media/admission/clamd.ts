@@ -4,7 +4,7 @@ import { addAbortSignal, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Config } from '../../config/config.js';
 
-type Address = NonNullable<Config['admission']['clamd']>;
+export type Address = NonNullable<Config['admission']['clamd']>;
 
 /**
  * Has a file scanned by clamd, over its INSTREAM command. Returns the name of what was found; undefined: nothing.
