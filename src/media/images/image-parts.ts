@@ -39,11 +39,13 @@ const known = new WeakMap<Buffer, Anatomy>();
  * @throws RangeError for an image that is cut short or of no known format
  */
 export function dissect(image: Buffer): Anatomy {
-  const anatomy = known.get(image) ?? takeApart(image);
+  const remembered = known.get(image);
+  if (remembered) return remembered;
+  const anatomy = takeApart(image);
   const { picture } = anatomy;
   known.set(image, anatomy);
   // Nothing is left to be taken from a picture.
-  known.set(picture, { picture, exif: undefined, hasEnd: true, end: picture.length });
+  if (picture !== image) known.set(picture, { picture, exif: undefined, hasEnd: true, end: picture.length });
   return anatomy;
 }
 
