@@ -34,6 +34,20 @@ async function start(settings: Record<string, string> = {}): Promise<void> {
   client = await Client.of(app);
 }
 
+/** Starts the server, then once more with another receiver beside the first. Returns that one, which has to be stopped. */
+async function startWithSecond(): Promise<Receiver> {
+  const second = await Receiver.start();
+  await start();
+  await app.close();
+  app = await TestApp.on(app.database, app.config.dataDir, {
+    WEBHOOK_URL: `${receiver.url},${second.url}`,
+    WEBHOOK_SECRET: SECRET,
+    WEBHOOK_ALLOW_PRIVATE: 'true',
+  });
+  client = await Client.of(app);
+  return second;
+}
+
 afterEach(async () => {
   await app.stop();
   await receiver.stop();
@@ -134,15 +148,7 @@ describe('an event', () => {
   });
 
   it('goes to each of several URLs', async () => {
-    const second = await Receiver.start();
-    await start();
-    await app.close();
-    app = await TestApp.on(app.database, app.config.dataDir, {
-      WEBHOOK_URL: `${receiver.url},${second.url}`,
-      WEBHOOK_SECRET: SECRET,
-      WEBHOOK_ALLOW_PRIVATE: 'true',
-    });
-    client = await Client.of(app);
+    const second = await startWithSecond();
     await first();
     const [[one], [other]] = [await receiver.events(1), await second.events(1)];
     expect(one).toEqual(other);
@@ -273,15 +279,7 @@ describe('a delivery', () => {
 
 describe('a receiver that says nothing', () => {
   it('has ten seconds, holds up no upload and no other receiver', async () => {
-    const second = await Receiver.start();
-    await start();
-    await app.close();
-    app = await TestApp.on(app.database, app.config.dataDir, {
-      WEBHOOK_URL: `${receiver.url},${second.url}`,
-      WEBHOOK_SECRET: SECRET,
-      WEBHOOK_ALLOW_PRIVATE: 'true',
-    });
-    client = await Client.of(app);
+    const second = await startWithSecond();
     const held = receiver.hold();
     for (let i = 0; i < 20; i++) await finish(file);
     expect(await second.events(40)).toHaveLength(40);

@@ -4,7 +4,7 @@ import { Fields } from '../body/fields.pipe.js';
 import { Config } from '../config/config.js';
 import { ApiProblems } from '../errors/api-problems.js';
 import { InvalidRequest } from '../errors/app-error.js';
-import { DevTokenDto, DevTokenRequestDto } from './auth.dto.js';
+import { DevTokenDto, DevTokenRequestDto, USER_ID_RULE } from './auth.dto.js';
 import { Public } from './bearer.guard.js';
 import { signToken } from './token.js';
 
@@ -22,7 +22,7 @@ export class DevTokenController {
   })
   @ApiBody({ type: DevTokenRequestDto, required: false })
   @ApiCreatedResponse({ type: DevTokenDto })
-  @ApiProblems(new InvalidRequest('user_id', 'user_id must be 1 to 64 letters, digits or . _ @ -'))
+  @ApiProblems(new InvalidRequest('user_id', USER_ID_RULE))
   async create(@Fields() { user_id }: DevTokenRequestDto): Promise<DevTokenDto> {
     return { token: await signToken(this.config.tokens, user_id), user_id };
   }
