@@ -88,15 +88,21 @@ class Cursor {
   /** The first of the next `length` bytes, up to 64; undefined at the end. @throws BadCompoundFile */
   async take(length: number): Promise<Buffer | undefined> {
     if (++this.taken > MOST_RECORDS) throw new BadCompoundFile();
+    if (length <= this.block.length) return this.cut(length);
     const parts = [];
     for (let left = length; left > 0;) {
       if (this.block.length === 0 && !(await this.next())) return undefined;
-      const part = this.block.subarray(0, left);
-      parts.push(part.subarray(0, HELD_BYTES));
-      this.block = this.block.subarray(part.length);
-      left -= part.length;
+      const length = Math.min(left, this.block.length);
+      parts.push(this.cut(length));
+      left -= length;
     }
     return Buffer.concat(parts).subarray(0, HELD_BYTES);
+  }
+
+  private cut(length: number): Buffer {
+    const first = this.block.subarray(0, Math.min(length, HELD_BYTES));
+    this.block = this.block.subarray(length);
+    return first;
   }
 
   private async next(): Promise<boolean> {
