@@ -3,12 +3,11 @@ import { FairSemaphore } from '../concurrency/fair-semaphore.js';
 import { Config } from '../config/config.js';
 import { TooManyRequests } from '../errors/too-many-requests.js';
 
-const MOST_AT_A_TIME = 2;
 const MOST_WAITING = 100;
 
 /**
  * For queries whose time grows with what a user has, such as lists. They get half of the connections, and of these each user
- * two: the others take turns.
+ * one: the others take turns.
  */
 @Injectable()
 export class Turns {
@@ -17,7 +16,7 @@ export class Turns {
   constructor({ database }: Config) {
     this.semaphore = new FairSemaphore({
       slots: Math.floor(database.poolSize / 2),
-      slotsPerOwner: MOST_AT_A_TIME,
+      slotsPerOwner: 1,
     });
   }
 
