@@ -1,5 +1,6 @@
 import { Client, md5 } from './setup/client.js';
 import { compoundFile, type CompoundEntry } from './setup/compound.js';
+import { cpuTime } from './setup/cpu-time.js';
 import { docx, openDocument, openXml, xlsx } from './setup/office.js';
 import { noise } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';
@@ -184,18 +185,17 @@ describe('a file of an old Office program', () => {
     ],
   ])('%s is refused in a moment', async (_, damage) => {
     const file = damage(compoundFile([stream('WordDocument', 100_000)]));
-    const start = performance.now();
-    expect((await send(file, 'a.doc')).status).toBe(415);
-    expect(performance.now() - start).toBeLessThan(1000);
+    const work = async () => expect((await send(file, 'a.doc')).status).toBe(415);
+    expect(await cpuTime(work)).toBeLessThan(1000);
   });
 
   it('with hundreds of thousands of records is refused in a moment', async () => {
     const file = compoundFile([
       { name: 'Workbook', data: Buffer.alloc(1_000_000, Buffer.from([1, 0, 0, 0])) },
     ]);
-    const start = performance.now();
-    expect((await send(file, 'a.xls')).body.detail).toBe('The file is damaged or truncated');
-    expect(performance.now() - start).toBeLessThan(2000);
+    const work = async () =>
+      expect((await send(file, 'a.xls')).body.detail).toBe('The file is damaged or truncated');
+    expect(await cpuTime(work)).toBeLessThan(2000);
   });
 
   it('in many chunks is told at the end, however it is called', async () => {
