@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../scripts/free-port.js';
-import { Nginx } from './nginx.js';
+import { documentedSite, Nginx } from './nginx.js';
 
 const READY_MS = 60_000;
 
@@ -53,8 +53,8 @@ export class Cluster {
     const cluster = new Cluster(root, options, options.port ?? (await freePort()), members);
     try {
       await cluster.run();
-      const ports = members.map(({ port }) => port);
-      cluster.nginx = await Nginx.start(root, cluster.port, ports);
+      const servers = members.map(({ port }) => `127.0.0.1:${port}`);
+      cluster.nginx = await Nginx.start(cluster.port, await documentedSite(servers));
       await cluster.until(cluster.port, () => cluster.nginx?.child.exitCode === null);
     } catch (error) {
       await cluster.stop();
@@ -101,6 +101,7 @@ export class Cluster {
       PORT: String(member.port),
       DATA_DIR: member.dataDir,
       DATABASE_URL: databaseUrl,
+      PUBLIC_URL: this.url,
       TRUST_PROXY: 'loopback',
       LOG_LEVEL: 'error',
       // It would say in each process which versions of Node.js it will support.

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { request, type IncomingHttpHeaders } from 'node:http';
 import { buffer } from 'node:stream/consumers';
+import type { Files } from '../cluster/nginx.js';
 import { freePort } from '../scripts/free-port.js';
 import { Client, md5 } from './setup/client.js';
-import { missing, Proxy, type Files } from './setup/proxy.js';
+import { missing, startProxy, type Proxy } from './setup/proxy.js';
 import { S3Server } from './setup/s3-server.js';
 import { jpeg, pdf } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';
@@ -127,7 +128,7 @@ describe.each(WAYS)('a download by way of %s', (way) => {
     url = app.url;
     if (!way.startsWith('nginx')) return;
     url = `http://127.0.0.1:${await freePort()}`;
-    proxy = await Proxy.start('nginx', app.url, url, files);
+    proxy = await startProxy('nginx', app.url, url, files);
   });
   afterAll(async () => {
     await proxy?.stop();
@@ -217,7 +218,7 @@ describe('a file that was deleted', () => {
     'is gone from the cache of nginx after the time that is set, and not asked for before',
     async () => {
       const url = `http://127.0.0.1:${await freePort()}`;
-      const proxy = await Proxy.start('nginx', app.url, url, { from: 'cache' });
+      const proxy = await startProxy('nginx', app.url, url, { from: 'cache' });
       const { id, url: direct } = await complete(client, SMALL);
       const cached = url + new URL(direct).pathname;
       const first = await ask(cached);

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import { Client, md5 } from './setup/client.js';
 import { freePort } from '../scripts/free-port.js';
-import { missing, Proxy, PROXIES } from './setup/proxy.js';
+import { missing, PROXIES, startProxy, type Proxy } from './setup/proxy.js';
 import { pdf } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';
 
@@ -27,7 +27,7 @@ describe.each(PLACES)('behind %s, at "%s/"', (name, path) => {
     app = await TestApp.start({ NODE_ENV: 'production', PUBLIC_URL: url, TRUST_PROXY: 'loopback' });
     const server: Server = app.app.getHttpServer();
     server.on('connection', () => connections++);
-    proxy = await Proxy.start(name, app.url, url);
+    proxy = await startProxy(name, app.url, url);
     client = new Client(url, await app.token());
   });
   afterAll(async () => {

@@ -5,7 +5,7 @@ import { jest } from '@jest/globals';
 import type { Browser } from 'playwright-core';
 import { pdf } from '../setup/samples.js';
 import { freePort } from '../../scripts/free-port.js';
-import { missing, Proxy } from '../setup/proxy.js';
+import { missing, startProxy, type Proxy } from '../setup/proxy.js';
 import { launch } from './chromium.js';
 import { startServer, type Server } from './server.js';
 
@@ -45,7 +45,7 @@ describe('below a path, behind nginx', () => {
   beforeAll(async () => {
     url = `http://127.0.0.1:${await freePort()}/media-api`;
     below = await startServer({ PUBLIC_URL: url });
-    proxy = await Proxy.start('nginx', below.url, url);
+    proxy = await startProxy('nginx', below.url, url);
   });
   afterAll(async () => {
     await proxy.stop();
