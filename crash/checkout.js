@@ -20,15 +20,15 @@ const SOURCES = [
  * name. @typedef {{ file?: string, from: string, to: string }} Patch
  */
 
-/** Builds a copy of a checkout with some of its text replaced, and works with it. @template T @param {string} from @param {readonly Patch[]} patches @param {(checkout: string) => Promise<T>} work */
-export async function withPatched(from, patches, work) {
+/** Builds a copy of a checkout with some of its text replaced, and removes it afterwards. @template T @param {string} from @param {readonly Patch[]} patches @param {(checkout: string) => AsyncGenerator<T>} work */
+export async function* inPatched(from, patches, work) {
   const checkout = await mkdtemp(join(tmpdir(), 'mediadock-checkout-'));
   try {
     for (const source of SOURCES) await cp(join(from, source), join(checkout, source), { recursive: true });
     await symlink(join(resolve(from), 'node_modules'), join(checkout, 'node_modules'));
     for (const patch of patches) await apply(checkout, patch);
     await promisify(execFile)(process.execPath, [join(checkout, 'scripts/build.js')]);
-    return await work(checkout);
+    yield* work(checkout);
   } finally {
     await rm(checkout, { recursive: true, force: true });
   }

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { withPatched } from './checkout.js';
+import { inPatched } from './checkout.js';
 import { MUTANTS } from './mutations.js';
 
 const { values } = parseArgs({
@@ -41,14 +41,14 @@ async function judge({ name, patches, layers, harmless = false }) {
   const by = { caught: [], missed: [], skipped: [] };
   /** @type {unknown} */
   let example;
-  await withPatched(values.dir, patches, async (checkout) => {
-    for (const layer of layers) {
-      const { verdict, violation } = await run(checkout, layer);
-      by[verdict].push(layer.split(' ')[0] ?? '');
-      example ??= violation;
-      if (values.first && verdict === 'caught') break;
-    }
-  });
+  const inTurn = async function* (/** @type {string} */ checkout) {
+    for (const layer of layers) yield { layer, ...(await run(checkout, layer)) };
+  };
+  for await (const { layer, verdict, violation } of inPatched(values.dir, patches, inTurn)) {
+    by[verdict].push(layer.split(' ')[0] ?? '');
+    example ??= violation;
+    if (values.first && verdict === 'caught') break;
+  }
   const seconds = Math.round((performance.now() - start) / 1000);
   return {
     mutant: name,

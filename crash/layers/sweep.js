@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { withPatched } from '../checkout.js';
+import { inPatched } from '../checkout.js';
 import { Hold } from '../hold.js';
 import { inspect } from '../oracles.js';
 import { inPlace } from '../place.js';
@@ -21,6 +21,8 @@ const SWEEP = { ORPHAN_AGE_SECONDS: '4', SWEEP_INTERVAL_SECONDS: '1' };
 /** A sweep comes by, and the deadline does not pass. */
 const SHORT_MS = 1300;
 const SWEPT_MS = 15_000;
+/** From its beginning to its end, the freezing included. */
+const FINISHED_MS = 60_000;
 
 /** What a new file waits for; the statement is the first one of its kind. A transaction has one time, that of its BEGIN. */
 const CASES = /** @type {const} */ ([
@@ -34,28 +36,23 @@ const CASES = /** @type {const} */ ([
  * A server is frozen while a file waits for its commit, and another one sweeps: a young file stays, an old one goes, and
  * then cannot be committed. @param {import('../report.js').Options} options
  */
-export async function* sweep({ checkout, seed, runs = 2 * CASES.length, seconds }) {
-  /** @type {import('../report.js').Line[]} */
-  const lines = [];
-  await withPatched(checkout, [DEADLINE], async (patched) => {
-    for await (const line of sweepIn(patched, seed, runs, seconds)) lines.push(line);
-  });
-  yield* lines;
+export async function* sweep({ checkout, seed, runs = 2 * CASES.length }) {
+  yield* inPatched(checkout, [DEADLINE], (patched) => sweepIn(patched, seed, runs));
 }
 
-/** @param {string} checkout @param {string} seed @param {number} runs @param {number} seconds @returns {AsyncGenerator<import('../report.js').Line>} */
-async function* sweepIn(checkout, seed, runs, seconds) {
+/** @param {string} checkout @param {string} seed @param {number} runs @returns {AsyncGenerator<import('../report.js').Line>} */
+async function* sweepIn(checkout, seed, runs) {
   yield* inPlace(checkout, async function* (place) {
     for (let run = 0; run < runs; run++) {
       const which = CASES[Math.floor(run / 2) % CASES.length] ?? CASES[0];
-      const result = await sweepOnce(place, `${seed}-sweep-${run}`, which, run % 2 === 0, seconds);
+      const result = await sweepOnce(place, `${seed}-sweep-${run}`, which, run % 2 === 0);
       yield { layer: 'sweep', run, ...result };
     }
   });
 }
 
-/** @param {import('../place.js').Place} place @param {string} seed @param {(typeof CASES)[number]} which @param {boolean} long @param {number} seconds */
-async function sweepOnce(place, seed, { what, statement, before }, long, seconds) {
+/** @param {import('../place.js').Place} place @param {string} seed @param {(typeof CASES)[number]} which @param {boolean} long */
+async function sweepOnce(place, seed, { what, statement, before }, long) {
   await place.killServers();
   const wire = await Wire.open(place);
   const other = await place.startServer(SWEEP);
@@ -64,7 +61,7 @@ async function sweepOnce(place, seed, { what, statement, before }, long, seconds
   upload.chunkBytes = 10_000;
   for (let chunk = 0; chunk < before; chunk++) await upload.append(other);
   const hold = new Hold(wire, server, statement);
-  const done = upload.run({ url: server.url, token: server.token }, Date.now() + seconds * 1000);
+  const done = upload.run({ url: server.url, token: server.token }, Date.now() + FINISHED_MS);
   /** @type {import('../oracles.js').Violation[]} */
   const violations = [];
   if (await hold.reached()) {
