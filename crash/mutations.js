@@ -185,7 +185,8 @@ export const MUTANTS = [
   {
     name: 'answer before commit',
     patches: [{ from: 'await commit(client);', to: 'commit(client).catch(() => undefined);' }],
-    layers: ['order', POSTGRES],
+    // What follows waits on the same connection behind the COMMIT: only one that fails can be told from none.
+    layers: ['outcomes'],
   },
   {
     name: 'answer before the chunk counts',
@@ -214,9 +215,12 @@ export const MUTANTS = [
     layers: ['failover'],
   },
   {
-    name: 'settings are not pinned',
+    name: 'durable commits are not pinned',
     patches: [
-      { from: 'onConnect: (client: ClientBase) => pin(client, settings, connection.schema),', to: '' },
+      {
+        from: 'JSON.stringify(settings)',
+        to: 'JSON.stringify({ ...settings, synchronous_commit: undefined })',
+      },
     ],
     layers: ['settings'],
   },
@@ -225,7 +229,8 @@ export const MUTANTS = [
     patches: [
       {
         from: WRITE_BESIDE,
-        to: `const late = new Promise((go) => setTimeout(go, 20)).then(() => this.appendBytes(position, appendix));
+        to: `const kept = { ...appendix, bytes: Buffer.from(appendix.bytes) };
+    const late = new Promise((go) => setTimeout(go, 20)).then(() => this.appendBytes(position, kept));
     late.catch(() => undefined);
     const written = Promise.resolve(true);`,
       },
@@ -238,7 +243,7 @@ export const MUTANTS = [
       {
         from: ANNOUNCE,
         to: `void ${ANNOUNCE.replace('const announced = ', '').replace(';', '')}.catch(() => undefined);
-    const announced = Promise.resolve(new Date());`,
+    const announced = Promise.resolve(position);`,
       },
     ],
     layers: ['order', POSTGRES],
