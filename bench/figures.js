@@ -11,7 +11,7 @@ export function median(values) {
   return percentile(values, 0.5);
 }
 
-/** Columns as wide as their widest cell. @param {readonly Record<string, string | number>[]} rows @returns {string} */
+/** Formats rows as aligned columns. @param {readonly Record<string, string | number>[]} rows @returns {string} */
 export function table(rows) {
   const names = [...new Set(rows.flatMap(Object.keys))];
   const cells = [names, ...rows.map((row) => names.map((name) => show(row[name])))];

@@ -1,6 +1,6 @@
 // @ts-check
-// `node bench/growth.js [--media 10000000] [--sessions 1000000] [--rounds 30] [--dir …]`: what requests take with so many rows,
-// beside a server with a thousand. Needs 15 GB; the directory, if named, stays for the next run.
+// `node bench/growth.js [--media 10000000] [--sessions 1000000] [--rounds 30] [--dir …]`: compares the time of requests
+// with that many rows and with a thousand. Needs 15 GB. A directory given with --dir is kept for the next run.
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -28,7 +28,7 @@ const { values } = parseArgs({
 });
 const rounds = Number(values.rounds);
 
-/** The user of the bench, '1', has a thousand media in both; the others belong to a hundred thousand. */
+/** The user who is measured, '1', has a thousand media in both databases. The rest belong to 100,000 other users. */
 const MEDIA = `
   INSERT INTO media (upload_id, owner_id, key, type, title, mime, size, md5, sha256, thumbnail_key, thumbnail_size)
   SELECT md5('u' || i), CASE WHEN i < 1000 THEN '1' ELSE 'user-' || i % 100000 END, md5('k' || i),
@@ -38,7 +38,9 @@ const MEDIA = `
          CASE WHEN i % 2 = 0 THEN md5('n' || i) END, CASE WHEN i % 2 = 0 THEN 13000 END
   FROM generate_series($1::integer, $2::integer) i`;
 
-/** Of a week: nine of ten complete, the others open or ended; those that have expired are cleaned, and none is about to. */
+/**
+ * Created within a week. 90 % are complete, the others open or ended. Expired ones are cleaned up; none expires soon.
+ */
 const SESSIONS = `
   INSERT INTO upload_session (id, owner_id, state, total, "offset", part, expiry_slides, created_at, expires_at, media_id, cleaned_at)
   SELECT md5('u' || i), CASE WHEN i < 1000 THEN '1' ELSE 'user-' || i % 100000 END, state, 100000, 100000, 'none', true,
@@ -59,7 +61,10 @@ async function start(dir) {
   return { ...target, dir };
 }
 
-/** With the indexes and constraints as they are, built last: ten times as fast. @param {Target} target @param {typeof SMALL} sizes */
+/**
+ * Rebuilds indexes after the inserts, which is ten times as fast.
+ * @param {Target} target @param {typeof SMALL} sizes
+ */
 async function fill(target, { media, sessions }) {
   const db = await postgresOf(target);
   await db.query(`SET synchronous_commit = off`);
@@ -82,7 +87,10 @@ async function isEmpty(db, name) {
   return (await db.query(`SELECT 1 FROM ${name} LIMIT 1`)).rows.length === 0;
 }
 
-/** Drops what slows inserts; returns what brings it back. @param {Postgres} db @param {string} name @returns {Promise<string[]>} */
+/**
+ * Drops indexes and unique constraints. Returns the statements that recreate them.
+ * @param {Postgres} db @param {string} name @returns {Promise<string[]>}
+ */
 async function withoutIndexes(db, name) {
   const constraints = await db.query(
     `SELECT conname AS name, pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conrelid = $1::regclass AND contype = 'u'`,
@@ -109,7 +117,7 @@ async function inBatches(db, statement, count) {
     await db.query(statement, [first, Math.min(first + BATCH, count) - 1]);
 }
 
-/** Each resolves when the answer is there; a request does not count if it only prepares another. @param {Target} target */
+/** @param {Target} target */
 function requests({ url, token }) {
   const authorization = `Bearer ${token}`;
   /** @param {string} path @param {RequestInit} [init] */
@@ -152,7 +160,10 @@ function requests({ url, token }) {
   };
 }
 
-/** Median times in milliseconds, by request; the targets take turns. @param {Target[]} targets */
+/**
+ * Times of each request in milliseconds, by its name, for each target. The targets take turns.
+ * @param {Target[]} targets
+ */
 async function timesOf(targets) {
   const all = targets.map((target) => ({
     requests: Object.entries(requests(target)),
@@ -173,7 +184,7 @@ async function timesOf(targets) {
   return all.map(({ times }) => times);
 }
 
-/** A sweep in a process of its own, after one that has taken what there was. @param {Target} target */
+/** Time of a sweep with nothing to do, in a separate process. @param {Target} target */
 async function sweepMs({ dir }) {
   const script = join(import.meta.dirname, 'sweep.js');
   const { stdout } = await run(process.execPath, [script], {
@@ -182,7 +193,7 @@ async function sweepMs({ dir }) {
   return Number(stdout);
 }
 
-/** What a chunk costs, sent by one upload alone and by many at once. @param {Target} target */
+/** CPU time and WAL per chunk, with one upload and with many at once. @param {Target} target */
 async function costs(target) {
   const rows = [];
   for (const load of [
@@ -203,7 +214,7 @@ async function costOf(target, load) {
   };
   const before = await used();
   const { name, url } = target;
-  // Its uploads stay open, and are not to be in the list of the other user.
+  // These uploads stay open and would otherwise show up in the list of user '1'.
   const token = await tokenOf('2');
   const spec = JSON.stringify({ ...load, target: { name, url, token } });
   const script = join(import.meta.dirname, 'load.js');
@@ -234,7 +245,7 @@ const rows = Object.keys(few ?? {}).map((name) => {
 console.log(`\n${table(rows)}\n\n${table(await costs(large))}`);
 const db = await postgresOf(large);
 const { rows: sizes } = await db.query(
-  `SELECT relname AS of, round(pg_table_size(oid) / 1e6)::float8 AS "MB", round(pg_indexes_size(oid) / 1e6)::float8 AS "MB of indexes"
+  `SELECT relname AS "table", round(pg_table_size(oid) / 1e6)::float8 AS "MB", round(pg_indexes_size(oid) / 1e6)::float8 AS "MB of indexes"
    FROM pg_class WHERE relname IN ('media', 'upload_session', 'upload_part')`,
 );
 console.log(`\n${table(sizes)}`);

@@ -1,5 +1,5 @@
 // @ts-check
-// The load, in a process of its own: `node load.js '{"target": {...}, "uploads": 8, "chunks": 64}'` prints figures as JSON.
+// Generates load in a separate process: `node load.js '{"target": {...}, "uploads": 8, "chunks": 64}'` prints JSON.
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import http from 'node:http';
 import { connect } from 'node:net';
@@ -11,7 +11,7 @@ const CHUNK_BYTES = 204_800;
 
 /**
  * @param {http.Agent} agent @param {string} url @param {string} method @param {http.OutgoingHttpHeaders} headers
- * @param {Buffer[]} pieces of the body: put together by the kernel, or copying them would count as time of the server
+ * @param {Buffer[]} pieces of the body. The kernel joins them: copying them here would count as time of the server
  * @returns {Promise<Answer>}
  */
 function request(agent, url, method, headers, ...pieces) {
@@ -40,7 +40,7 @@ function lengthOf(pieces) {
   return pieces.reduce((sum, { length }) => sum + length, 0);
 }
 
-/** How to send chunk after chunk to each kind of server. A sender resolves when the chunk is acknowledged. */
+/** Clients for each kind of server. `send` resolves when the chunk is acknowledged. */
 const SENDERS = {
   /** @param {Target} target @param {http.Agent} agent @param {number} total */
   mediadock: (target, agent, total) => {
@@ -127,7 +127,7 @@ function makeFile(chunks, complete) {
 }
 
 /**
- * One upload in series; every chunk's time in milliseconds.
+ * Uploads a file chunk by chunk. Returns the time of each chunk in milliseconds.
  * @param {Target} target @param {ReturnType<typeof makeFile>} file completed at the end if it has an md5
  */
 async function upload(target, { bytes: file, md5 }) {
@@ -146,7 +146,7 @@ async function upload(target, { bytes: file, md5 }) {
 }
 
 /**
- * So many uploads at once, and `files` times in a row. The files are made before the clock starts.
+ * Runs `uploads` uploads at once, each of `files` files in a row. The files are generated before the clock starts.
  * @param {{ target: Target, uploads: number, chunks: number, files?: number, complete?: boolean }} task
  */
 async function run({ target, uploads, chunks, files = 1, complete = false }) {
@@ -176,7 +176,7 @@ async function fetchAll(task) {
   return { seconds: (performance.now() - at) / 1000, times };
 }
 
-/** One after the other. @param {{ target: Target, url: string, headers?: Record<string, string>, requests: number }} task */
+/** In series. @param {{ target: Target, url: string, headers?: Record<string, string>, requests: number }} task */
 async function fetchMany({ target, url, headers = {}, requests }) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   const method = headers['x-method'] ?? 'GET';
@@ -193,7 +193,10 @@ async function fetchMany({ target, url, headers = {}, requests }) {
   return times;
 }
 
-/** @param {http.Agent} agent @param {string} url @param {string} method @param {Record<string, string>} headers @returns {Promise<void>} */
+/**
+ * @param {http.Agent} agent @param {string} url @param {string} method @param {Record<string, string>} headers
+ * @returns {Promise<void>}
+ */
 function drain(agent, url, method, headers) {
   return new Promise((resolve, reject) => {
     http
@@ -207,8 +210,8 @@ function drain(agent, url, method, headers) {
 }
 
 /**
- * Many who send a chunk so slowly that it takes them a minute, each again as soon as it is refused or cut off. Says when the
- * server has 16 KiB of each, and goes on until it is killed.
+ * Opens many connections that each take a minute to send a chunk, and reconnects when the server closes one. Prints
+ * "ready" when the server has 16 KiB from each, and runs until it is killed.
  * @param {{ target: Target, trickling: number }} task
  */
 function trickle({ target, trickling }) {

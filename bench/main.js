@@ -1,6 +1,6 @@
 // @ts-check
-// `npm run bench [-- --rounds 5] [--only serial,parallel,…]`: this server beside its peers, in turn, several rounds, in one run.
-// Prints a table of medians and the ratios that count, and writes both to bench/results.json.
+// `npm run bench [-- --rounds 5] [--only serial,parallel-8,…]`: compares this server with its peers, which take turns
+// for several rounds. Prints medians and ratios, and writes both to bench/results.json.
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { cpus, loadavg } from 'node:os';
@@ -22,8 +22,8 @@ const CHUNK_BYTES = 204_800;
 const WARM_UP = { uploads: 8, chunks: 256 };
 
 /**
- * Runs a load in a process of its own and adds what it cost the server. What an earlier one left in the page cache goes to
- * the disk first: it is not for this one to wait behind.
+ * Runs a load in a separate process and adds the CPU time of the server. Syncs first, so that this load does not wait
+ * for what an earlier one left in the page cache.
  * @param {Target} target @param {object} task @returns {Promise<any>}
  */
 export async function load(target, task) {
@@ -42,14 +42,14 @@ export async function load(target, task) {
 }
 
 /**
- * One scenario on every target in turn, round by round, so that a noisy minute hits all alike.
+ * Runs a task on every target in turn, round by round, so that a noisy minute affects all of them alike.
  * @param {Target[]} targets @param {number} rounds @param {object} task
  * @returns {Promise<Compared[]>}
  */
 export async function compare(targets, rounds, task) {
   /** @type {Map<Target, any[]>} */
   const results = new Map(targets.map((target) => [target, []]));
-  // Caches and compilers: after some 2,000 requests a server is as fast as it will be.
+  // After some 2,000 requests, caches are filled and code is compiled.
   for (const target of targets) await load(target, WARM_UP);
   for (let round = 0; round < rounds; round++) {
     for (const target of targets) results.get(target)?.push(await load(target, task));
@@ -90,7 +90,7 @@ async function main() {
   for (const name of wanted) {
     const scenario = SCENARIOS[name];
     if (!scenario)
-      throw new Error(`There is no scenario ${name}; there are ${Object.keys(SCENARIOS).join(', ')}`);
+      throw new Error(`Unknown scenario ${name}. Choose from ${Object.keys(SCENARIOS).join(', ')}`);
     const { rows, ratios } = await scenario({
       rounds: Number(values.rounds),
       compare,

@@ -1,9 +1,9 @@
 // @ts-check
-// nginx, as a peer and in front of this server.
+// nginx as a peer, and as a cache in front of this server.
 import { documentedSite, Nginx } from '../cluster/nginx.js';
 import { freePort } from '../scripts/free-port.js';
 
-/** nginx with the files of a directory. @param {string} root */
+/** nginx that serves a directory. @param {string} root */
 export async function staticNginx(root) {
   return await start((_directory, port) => `server { listen 127.0.0.1:${port}; root ${root}; }`);
 }

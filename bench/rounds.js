@@ -5,7 +5,10 @@ import { median } from './figures.js';
 /** @typedef {import('./scenarios.js').Row} Row */
 /** @typedef {import('./main.js').Compared} Compared */
 
-/** The median of the ratios within each round: what one minute does to both sides cancels out. @param {Compared} own @param {Compared} peer @param {string} figure */
+/**
+ * The median of the ratios within each round. Noise that affects both sides cancels out.
+ * @param {Compared} own @param {Compared} peer @param {string} figure
+ */
 export function paired(own, peer, figure) {
   return median(own.rounds.map((round, i) => ratio(round, peer.rounds[i] ?? {}, figure)));
 }

@@ -1,13 +1,16 @@
 // @ts-check
-// Files, and the shortest way to upload one.
+// Sample files, and a minimal upload client.
 import { randomBytes } from 'node:crypto';
 import sharp from 'sharp';
 
 const CHUNK_BYTES = 204_800;
 
-/** As a phone takes it: up to some megabytes. @param {number} width @param {number} height @param {number} [orientation] @returns {Promise<Buffer>} */
+/**
+ * A JPEG like those of a phone, below 5 MB.
+ * @param {number} width @param {number} height @param {number} [orientation] @returns {Promise<Buffer>}
+ */
 export async function phonePhoto(width, height, orientation = 1) {
-  // The larger, the smoother: all are to stay below five megabytes.
+  // Larger images are smoother, to stay below 5 MB.
   const grain = width > 5000 ? 20 : 8;
   const [across, down] = [Math.round(width / grain), Math.round(height / grain)];
   const raw = { width: across, height: down, channels: /** @type {const} */ (3) };
@@ -23,7 +26,10 @@ export function text(length) {
   return Buffer.alloc(length, 'All work and no play makes a dull file.\n');
 }
 
-/** In chunks, not completed. @param {{ url: string, token: string }} place @param {Buffer} bytes @returns {Promise<string>} its id */
+/**
+ * Uploads all chunks, without completing the upload.
+ * @param {{ url: string, token: string }} place @param {Buffer} bytes @returns {Promise<string>} its id
+ */
 export async function uploadFile({ url, token }, bytes) {
   let id = '';
   for (let start = 0; start < bytes.length; start += CHUNK_BYTES) {

@@ -13,11 +13,14 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const SECRET = randomBytes(32).toString('base64url');
 
 /**
- * A server under test in a process and a directory of its own.
+ * A server under test, with its own process and directory.
  * @typedef {{ name: string, url: string, token: string, pid: number, dir: string, startMs: number, stop: () => Promise<void> }} Target
  */
 
-/** This server as in production: built, token, multipart, Postgres, synced. @param {Record<string, string>} [settings] @returns {Promise<Target>} */
+/**
+ * This server as in production: built, with tokens, multipart, Postgres and syncs.
+ * @param {Record<string, string>} [settings] @returns {Promise<Target>}
+ */
 export async function mediadock(settings = {}) {
   const dir = await mkdtemp(join(tmpdir(), 'mediadock-bench-'));
   const port = await freePort();
@@ -29,7 +32,7 @@ export async function mediadock(settings = {}) {
     PORT: String(port),
     PUBLIC_URL: `http://127.0.0.1:${port}`,
     LOG_LEVEL: 'warn',
-    // One user plays all of them: limits that are judged as ever, and far away.
+    // All load comes from one user. The limits are checked as usual, but too high to be reached.
     USER_MAX_OPEN_UPLOADS: '10000000',
     USER_MAX_RESERVED_BYTES: '100000000000000',
     USER_UPLOADS_PER_HOUR: '10000000',
@@ -40,7 +43,7 @@ export async function mediadock(settings = {}) {
   return await start('mediadock', [join(HERE, '..', 'dist', 'src', 'main.js')], dir, env, token);
 }
 
-/** A token that every server under test takes. @param {string} userId @returns {Promise<string>} */
+/** A token that every server under test accepts. @param {string} userId @returns {Promise<string>} */
 export async function tokenOf(userId) {
   return await new SignJWT({ sub: userId, token_type: 'access' })
     .setProtectedHeader({ alg: 'HS256' })
@@ -48,13 +51,16 @@ export async function tokenOf(userId) {
     .sign(new TextEncoder().encode(SECRET));
 }
 
-/** `@tus/server` with its file store: no authentication, no database, no multipart, no sync. @returns {Promise<Target>} */
+/**
+ * `@tus/server` with its file store: no authentication, no database, no multipart, no sync.
+ * @returns {Promise<Target>}
+ */
 export async function tus() {
   const dir = await mkdtemp(join(tmpdir(), 'mediadock-bench-tus-'));
   return await start('@tus/server', [join(HERE, 'peers', 'tus.js'), dir], dir, {}, '');
 }
 
-/** The least that a synced server can do. @returns {Promise<Target>} */
+/** The minimum that a server which syncs must do. @returns {Promise<Target>} */
 export async function floor() {
   const dir = await mkdtemp(join(tmpdir(), 'mediadock-bench-floor-'));
   return await start('synced floor', [join(HERE, 'peers', 'floor.js'), dir], dir, {}, '');
@@ -91,7 +97,10 @@ async function addressOf(child) {
   throw new Error(`The server ended: ${printed}`);
 }
 
-/** CPU time in milliseconds of a server, its workers included, its Postgres not. @param {number} pid @returns {Promise<number>} */
+/**
+ * CPU time in milliseconds of a server and its workers, without Postgres.
+ * @param {number} pid @returns {Promise<number>}
+ */
 export async function cpuMs(pid) {
   const workers = (await childrenOf(pid))
     .filter(({ name }) => name === 'node')
@@ -114,7 +123,7 @@ async function childrenOf(pid) {
   return await Promise.all(
     pids.map(async (child) => ({
       pid: Number(child),
-      // It may have ended meanwhile, as workers of Postgres do.
+      // A worker of Postgres may have ended meanwhile.
       name: (await readFile(`/proc/${child}/comm`, 'utf8').catch(() => '')).trim(),
     })),
   );
@@ -136,7 +145,10 @@ async function memoryMb(pid, line) {
   return Math.round(Number(line.exec(status)?.[1]) / 1024);
 }
 
-/** CPU time of a server's Postgres, all of its processes, in milliseconds. @param {Target} target @returns {Promise<number>} */
+/**
+ * CPU time of all Postgres processes of a server, in milliseconds.
+ * @param {Target} target @returns {Promise<number>}
+ */
 export async function postgresCpuMs({ dir, name }) {
   if (name !== 'mediadock') return 0;
   const postmaster = Number((await readFile(join(dir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
@@ -145,7 +157,10 @@ export async function postgresCpuMs({ dir, name }) {
   return times.reduce((sum, time) => sum + time, 0);
 }
 
-/** A connection to the Postgres of a server, to be ended. @param {Target} target @returns {Promise<pg.Client>} */
+/**
+ * Connects to the Postgres of a server. The caller ends the connection.
+ * @param {Target} target @returns {Promise<pg.Client>}
+ */
 export async function postgresOf({ dir }) {
   const client = new pg.Client({
     host: join(dir, 'postgres-socket'),

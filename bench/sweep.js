@@ -1,9 +1,9 @@
 // @ts-check
-// Sweeps a data directory twice, in a process of its own; prints how many milliseconds the second sweep took.
+// Sweeps a data directory twice, and prints how many milliseconds the second sweep took.
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 
-// By name: types are not checked in what was built.
+// The variable path keeps TypeScript from looking for types in dist/.
 const built = (/** @type {string} */ path) => import(new URL(`../dist/src/${path}`, import.meta.url).href);
 const { AppModule } = await built('app.module.js');
 const { loadConfig } = await built('config/config.js');

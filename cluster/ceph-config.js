@@ -1,14 +1,17 @@
 // @ts-check
 import { join } from 'node:path';
 
-/** In-memory logs of each subsystem cost 15 % of the CPU together. */
+/** The in-memory logs of these subsystems together cost 15 % of the CPU. */
 const QUIET =
   'osd bluestore bluefs bdev rocksdb ms mon paxos auth monc objecter filer rados rgw asok crush optracker heartbeatmap ' +
   'perfcounter throttle timer tp buffer context finisher objclass memdb kstore mgrc client';
 
 /** @typedef {{ directory: string, id: string, monitorPort: number, osds: number }} Cluster */
 
-/** A Ceph that is complete, small and quick: no authentication between its daemons, no manager, loopback only. @param {Cluster} cluster */
+/**
+ * A small, fast Ceph on loopback, without a manager and without authentication between its daemons.
+ * @param {Cluster} cluster
+ */
 export function cephConfig(cluster) {
   return [everywhere(cluster), monitor(cluster), disks(cluster), GATEWAY].join('');
 }

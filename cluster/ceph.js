@@ -19,8 +19,8 @@ const KEYS = { accessKeyId: 'cluster', secretAccessKey: 'a key for this machine 
 const READY_MS = 90_000;
 
 /**
- * A Ceph of its own, with the S3 gateway (RGW): one monitor, some OSDs on sparse files, one gateway. Its daemons can be killed
- * and started again. Debian packages: radosgw ceph-mon ceph-osd.
+ * A private Ceph with its S3 gateway (RGW): one monitor, some OSDs on sparse files, one gateway. Daemons can be killed
+ * and restarted. Debian packages: radosgw ceph-mon ceph-osd.
  */
 export class Ceph {
   /** @param {string} directory @param {number} osds @param {number} port */
@@ -34,7 +34,7 @@ export class Ceph {
     this.closed = false;
   }
 
-  /** Why there can be none here; undefined if there can. */
+  /** Why Ceph cannot run here, or undefined if it can. */
   static get missing() {
     const absent = PROGRAMS.find((name) => !PLACES.some((place) => existsSync(join(place, name))));
     return (
@@ -42,7 +42,7 @@ export class Ceph {
     );
   }
 
-  /** Resolves once the store answers. With three OSDs it goes on without one of them. */
+  /** Resolves once the store responds. With three OSDs it tolerates the loss of one. */
   static async start({ osds = 1 } = {}) {
     const directory = await mkdtemp(join(tmpdir(), 'mediadock-ceph-'));
     const ceph = new Ceph(directory, osds, await freePort());
@@ -52,12 +52,12 @@ export class Ceph {
     } catch (error) {
       const words = await ceph.lastWords();
       await ceph.stop();
-      throw new Error(`Ceph does not start:\n${words}`, { cause: error });
+      throw new Error(`Ceph failed to start:\n${words}`, { cause: error });
     }
     return ceph;
   }
 
-  /** For a server that keeps its bytes here. @returns {Record<string, string>} */
+  /** Settings of a server that uses this store. @returns {Record<string, string>} */
   get settings() {
     return {
       STORAGE: 's3',
@@ -69,13 +69,13 @@ export class Ceph {
     };
   }
 
-  /** Starts what is not running, and waits until the store answers. */
+  /** Starts the daemons that are not running. Resolves once the store responds. */
   async run() {
     for (const name of ['mon', ...this.osds, 'rgw']) if (!this.daemons.has(name)) this.launch(name);
     await this.untilReady();
   }
 
-  /** kill -9 of `mon`, `rgw` or `osd.N`; of all without a name. @param {readonly string[]} names */
+  /** kill -9 of `mon`, `rgw` or `osd.N`, or of all daemons if no name is given. @param {readonly string[]} names */
   async kill(...names) {
     const doomed = names.length > 0 ? names : [...this.daemons.keys()];
     await Promise.all(
@@ -90,7 +90,7 @@ export class Ceph {
     );
   }
 
-  /** Ends it, and removes its directory. */
+  /** Kills all daemons and removes the directory. */
   async stop() {
     this.closed = true;
     await this.kill();
@@ -109,7 +109,7 @@ export class Ceph {
     this.launch('mon');
     await Promise.all(osds.map((_, index) => this.makeOsd(String(index))));
     for (const name of osds) this.launch(name);
-    // It makes the pools of the gateway too, which takes OSDs that are up.
+    // This also creates the pools of the gateway, so OSDs must be running.
     const keys = ['--access-key', KEYS.accessKeyId, '--secret-key', KEYS.secretAccessKey];
     await this.execute('radosgw-admin', 'user', 'create', '--uid=dev', '--display-name=dev', ...keys);
   }
@@ -157,7 +157,7 @@ export class Ceph {
     });
     try {
       for (const deadline = Date.now() + READY_MS; ; await sleep(50)) {
-        // Ours already: that is success, and takes an answer of the OSDs as well.
+        // Succeeds for a bucket that exists, and involves the OSDs.
         const failure = await client.send(new CreateBucketCommand({ Bucket: BUCKET })).then(
           () => undefined,
           (error) => error,

@@ -15,14 +15,14 @@ const READY_MS = 60_000;
  * @typedef {object} ClusterOptions
  * @property {string} checkout with the built server
  * @property {string} databaseUrl
- * @property {Record<string, string>} [settings] of every server; those of an object store make each hold nothing
+ * @property {Record<string, string>} [settings] of every server. Without an object store, all share one DATA_DIR
  * @property {number} [servers]
  * @property {number} [port] of the proxy
  *
  * @typedef {{ port: number, dataDir: string, child: import('node:child_process').ChildProcess | undefined }} Member
  */
 
-/** Servers behind nginx, which gives each request to the next one, over one Postgres and one store. */
+/** Servers behind a round-robin nginx, with one Postgres and one store. */
 export class Cluster {
   /** @param {string} root @param {ClusterOptions} options @param {number} port @param {readonly Member[]} members */
   constructor(root, options, port, members) {
@@ -47,7 +47,7 @@ export class Cluster {
         return { port: await freePort(), dataDir, child: undefined };
       }),
     );
-    // What one server signs, the others verify.
+    // All servers share one JWT secret.
     const secret = randomBytes(32).toString('base64url');
     for (const { dataDir } of members) await writeFile(join(dataDir, 'jwt-secret'), secret, { mode: 0o600 });
     const cluster = new Cluster(root, options, options.port ?? (await freePort()), members);
@@ -63,7 +63,7 @@ export class Cluster {
     return cluster;
   }
 
-  /** Starts the servers that do not run, and waits until they are ready. */
+  /** Starts the servers that are not running. Resolves once all are ready. */
   async run() {
     for (const member of this.members) if (!member.child) this.launch(member);
     await Promise.all(
@@ -71,7 +71,7 @@ export class Cluster {
     );
   }
 
-  /** Ends every server, by default with kill -9. @param {NodeJS.Signals} [signal] */
+  /** Signals every server, and resolves when all have ended. @param {NodeJS.Signals} [signal] */
   async kill(signal = 'SIGKILL') {
     await Promise.all(
       this.members.map(async (member) => {
@@ -104,7 +104,7 @@ export class Cluster {
       PUBLIC_URL: this.url,
       TRUST_PROXY: 'loopback',
       LOG_LEVEL: 'error',
-      // It would say in each process which versions of Node.js it will support.
+      // Otherwise the SDK warns about old versions of Node.js in each process.
       AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
       ...settings,
     };
@@ -115,7 +115,7 @@ export class Cluster {
       detached: true,
     });
     member.child = child;
-    // As a process manager does; one that we ended is no longer a member's child.
+    // Restarts a server that was killed from outside, as a process manager would.
     child.once('exit', () => {
       if (member.child !== child) return;
       member.child = undefined;
@@ -130,7 +130,7 @@ export class Cluster {
       await answer?.arrayBuffer();
       if (answer?.ok) return;
       if (!isAlive() || this.stopping || Date.now() > deadline)
-        throw new Error(`Nothing gets ready at port ${port}`);
+        throw new Error(`The server on port ${port} did not become ready`);
     }
   }
 }

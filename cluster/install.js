@@ -7,7 +7,7 @@ import { Nginx } from './nginx.js';
 
 const APT = '/usr/bin/apt-get';
 
-/** Installs nginx and Ceph where they are missing: as root, where apt is there. Elsewhere it is up to a person. */
+/** Installs nginx and Ceph if they are missing. Does nothing without root and apt. */
 export async function installMissing() {
   const nginx = Nginx.missing ? ['nginx'] : [];
   const packages = [...nginx, ...(Ceph.missing ? ['radosgw', 'ceph-mon', 'ceph-osd'] : [])];
@@ -18,6 +18,6 @@ export async function installMissing() {
     await promisify(execFile)(APT, ['update', '-q'], { env });
     await promisify(execFile)(APT, ['install', '-qy', '--no-install-recommends', ...packages], { env });
   } catch (error) {
-    console.error(`They cannot be installed: ${/** @type {Error} */ (error).message}`);
+    console.error(`Installing failed: ${/** @type {Error} */ (error).message}`);
   }
 }

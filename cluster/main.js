@@ -8,7 +8,7 @@ import { Cluster } from './cluster.js';
 import { installMissing } from './install.js';
 import { Nginx } from './nginx.js';
 
-/** `npm run cluster`: servers behind nginx, over one Postgres and one store, until Ctrl-C. For trying out. */
+/** `npm run cluster`: servers behind nginx, with one Postgres and one store, until Ctrl-C. */
 const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '8080' },
@@ -18,7 +18,7 @@ const { values } = parseArgs({
 await installMissing();
 if (Nginx.missing) fail(`A cluster needs nginx: ${Nginx.missing}.`);
 
-/** Ended in the reverse order. @type {(() => Promise<void>)[]} */
+/** What to stop, in reverse order. @type {(() => Promise<void>)[]} */
 const started = [];
 let ending = false;
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void end(0));
@@ -44,22 +44,22 @@ async function start() {
   return ending ? '' : await welcome(cluster, words);
 }
 
-/** A bucket that the environment names; else a Ceph of its own, if it is installed; else one directory. */
+/** The bucket from the environment, else a private Ceph if it is installed, else a shared directory. */
 async function startStore() {
   const given = Object.entries(process.env).filter(([name]) => name.startsWith('S3_'));
   const named = /** @type {Record<string, string>} */ (Object.fromEntries(given));
   if (named['S3_BUCKET'])
     return { settings: { ...named, STORAGE: 's3' }, words: `the bucket ${named['S3_BUCKET']}` };
-  if (Ceph.missing) return { settings: {}, words: `one directory, since ${Ceph.missing}` };
+  if (Ceph.missing) return { settings: {}, words: `one directory (${Ceph.missing})` };
   console.log('Starting Ceph …');
   const ceph = await Ceph.start();
   started.push(() => ceph.stop());
-  return { settings: ceph.settings, words: 'Ceph, by its S3 gateway' };
+  return { settings: ceph.settings, words: 'the S3 gateway of Ceph' };
 }
 
 async function startPostgres() {
   const dataDir = await mkdtemp(join(tmpdir(), 'mediadock-postgres-'));
-  // Postgres does not run as root, and its user has to pass here.
+  // Postgres runs as another user if we are root, and that user must be able to enter the directory.
   await chmod(dataDir, 0o755);
   started.push(() => rm(dataDir, { recursive: true, force: true }));
   const built = new URL('../dist/src/database/embedded-postgres.js', import.meta.url).href;
@@ -76,14 +76,14 @@ async function welcome({ url, members }, store) {
   const { token } = await answer.json();
   const servers = members.map(({ port, child }) => `http://127.0.0.1:${port} (process ${child?.pid})`);
   return `
-  ${members.length} servers behind nginx, over one Postgres and ${store}
+  ${members.length} servers behind nginx, with one Postgres and ${store}
 
   Demo page     ${url}/
   Swagger UI    ${url}/api/docs
   Servers       ${servers.join('\n                ')}
 
-  Kill a server if you like: nothing is lost, and it is started again.
-  Ctrl-C ends everything and removes all files.
+  Kill a server if you like: nothing is lost, and it restarts.
+  Ctrl-C stops everything and removes all files.
 
   A bearer token, valid for a day:
 
@@ -95,7 +95,7 @@ async function welcome({ url, members }, store) {
 async function end(code) {
   if (ending) return;
   ending = true;
-  // What is just starting is ended once it has.
+  // Something may be starting right now: stop it once it has started.
   await starting.catch(() => undefined);
   for (const stop of started.reverse()) await stop().catch((error) => console.error(error));
   process.exit(code);

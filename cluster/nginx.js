@@ -12,7 +12,7 @@ const PLACES = ['/usr/sbin/nginx', '/usr/local/bin/nginx', '/opt/homebrew/bin/ng
 const PAGE = new URL('../docs/deploying.md', import.meta.url);
 const READY_MS = 30_000;
 
-/** An nginx with files of its own. */
+/** An nginx with its own directory. */
 export class Nginx {
   /** @param {import('node:child_process').ChildProcess} child @param {string} directory */
   constructor(child, directory) {
@@ -21,7 +21,7 @@ export class Nginx {
     this.exit = once(child, 'exit');
   }
 
-  /** Why there can be none here; undefined if there can. */
+  /** Why nginx cannot run here, or undefined if it can. */
   static get missing() {
     return PLACES.some((path) => existsSync(path)) ? undefined : 'there is no nginx (apt-get install nginx)';
   }
@@ -35,7 +35,7 @@ export class Nginx {
     const file = join(directory, 'nginx.conf');
     await writeFile(file, configOf(directory, configure(directory, port)));
     const program = PLACES.find((path) => existsSync(path)) ?? 'nginx';
-    // In a group of its own, where no Ctrl-C stops it before the servers have answered.
+    // In its own process group: Ctrl-C must not stop it before the servers have responded.
     const child = spawn(program, ['-c', file, '-e', 'stderr'], {
       stdio: ['ignore', 'ignore', 'inherit'],
       detached: true,
@@ -49,7 +49,7 @@ export class Nginx {
     return nginx;
   }
 
-  /** Ends it, and removes its files. */
+  /** Stops nginx and removes its directory. */
   async stop() {
     this.child.kill('SIGTERM');
     await this.exit;
@@ -62,7 +62,7 @@ function configOf(directory, http) {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `  ${name}_temp_path ${join(directory, name)};`,
   );
-  // Started by root, it would work as a user who cannot read what whoever started it has.
+  // Without this, workers started by root run as a user who cannot read root's files.
   return `${process.getuid?.() === 0 ? 'user root;\n' : ''}daemon off;
 pid ${join(directory, 'nginx.pid')};
 error_log stderr crit;
@@ -87,14 +87,14 @@ async function listens(port) {
 }
 
 /**
- * Where files come from: the server, a cache, or the data directory, by what the server says.
+ * Where files come from: the server, a cache, or the data directory, as the server decides.
  * @typedef {{ readonly from: 'server' | 'cache' } | { readonly from: 'disk', readonly dataDir: string }} Files
  */
 
 /**
  * The site of docs/deploying.md, without TLS.
  * @param {readonly string[]} servers host and port of each
- * @param {{ files?: Files, isBelow?: boolean }} [options] `isBelow`: at `/media-api` instead of having the whole host
+ * @param {{ files?: Files, isBelow?: boolean }} [options] `isBelow`: the site is at `/media-api`
  * @returns {Promise<(directory: string, port: number) => string>}
  */
 export async function documentedSite(servers, { files = { from: 'server' }, isBelow = false } = {}) {
@@ -110,7 +110,7 @@ export async function documentedSite(servers, { files = { from: 'server' }, isBe
     );
 }
 
-/** The location below a path gets the headers of the page's first location. @param {string} site @param {readonly string[]} blocks */
+/** Replaces the locations of the site by one below a path. @param {string} site @param {readonly string[]} blocks */
 function below(site, blocks) {
   const headers = /proxy_http_version[^}]*/.exec(site)?.[0] ?? '';
   const location = having('/media-api/', blocks).replace('}', `${headers}}`);
@@ -118,7 +118,7 @@ function below(site, blocks) {
 }
 
 /**
- * The blocks for a cache take the place of the location for files; that for files on disk is one more.
+ * The blocks for a cache replace the location for files. The block for files on disk is added.
  * @param {string} site @param {string} directory @param {readonly string[]} blocks @param {Files} files
  */
 function withFiles(site, directory, blocks, files) {

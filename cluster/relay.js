@@ -2,10 +2,9 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
-/** A network of one connection or more between two servers, which can be cut: what is under way is lost. */
+/** A TCP proxy that simulates a network failure: cutting it loses what is in transit. */
 export class Relay {
   constructor() {
-    /** Where connections go. */
     this.target = 0;
     this.isCut = false;
     /** @type {Set<import('node:net').Socket>} */

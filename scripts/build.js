@@ -1,6 +1,6 @@
 // @ts-check
-// `npm run build`: compiles the server and the client, each into its dist/, unless what is there was made of the same sources.
-// Types are not checked here: `npm run types` does that.
+// `npm run build`: compiles the server and the client into their dist/, unless their sources are unchanged since the
+// last build. `npm run types` checks types.
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
@@ -13,15 +13,15 @@ const TARGETS = [
   { root: '.', folders: ['src', 'migrations'], out: 'dist' },
   { root: 'packages/client/src', folders: ['.'], out: 'packages/client/dist' },
 ];
-/** With the sources they decide what comes out; the lockfile says which compiler it is. */
+/** The build depends on these besides the sources. The lockfile has the version of the compiler. */
 const SETTINGS = ['.swcrc', 'package-lock.json', 'scripts/build.js'];
 const STAMP = '.stamp';
 
-// As in src/node-version.ts: `npm start` comes here first, and what follows needs it.
+// The same check as in src/node-version.ts: `npm start` runs this script first.
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
   console.error(
-    `Mediadock needs Node 20.19 or newer, and this is ${process.versions.node}: install a newer one.`,
+    `Mediadock needs Node.js 20.19 or newer, but this is ${process.versions.node}. Please upgrade.`,
   );
   process.exit(1);
 }
@@ -62,7 +62,7 @@ function hashOf(...all) {
 
 /** @param {Texts} sources @param {(path: string) => string} placeOf @returns {Promise<Texts>} */
 async function compile(sources, placeOf) {
-  // Loaded when it is needed: what was built also starts after `npm prune --omit=dev`.
+  // Loaded on demand, so that a built server also starts after `npm prune --omit=dev`.
   const { transform } = await import('@swc/core');
   const outputs = [...sources].map(async ([path, text]) => {
     if (!path.endsWith('.ts')) return /** @type {const} */ ([placeOf(path), text]);
@@ -72,13 +72,16 @@ async function compile(sources, placeOf) {
   return new Map(await Promise.all(outputs));
 }
 
-/** The stamp goes with what has no source any more: a build that is cut short has none. @param {string} out @param {Texts} outputs */
+/** Also removes the stamp, so an interrupted build has none. @param {string} out @param {Texts} outputs */
 async function removeOthers(out, outputs) {
   const present = await filesIn(out).catch(() => []);
   await Promise.all(present.filter((path) => !outputs.has(path)).map((path) => rm(path, { force: true })));
 }
 
-/** In place, and only what differs: a server that runs from here may still load a file. @param {string} path @param {string} text */
+/**
+ * Leaves unchanged files alone, because a running server may still load them.
+ * @param {string} path @param {string} text
+ */
 async function write(path, text) {
   if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return;
   await mkdir(dirname(path), { recursive: true });

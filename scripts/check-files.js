@@ -1,8 +1,8 @@
 // @ts-check
-// `node scripts/check-files.js DIRECTORY`: uploads every file of a directory to a running server, under its own name, and
-// prints how it is answered. MEDIADOCK_URL and MEDIADOCK_TOKEN say where. If the directory has a README.md with a table whose
-// first column names files and whose last one says what is wanted ("201 text/csv, charset utf-16le" or "415, detail says
-// macros"), answers are compared with it, and one that differs makes the script fail.
+// `node scripts/check-files.js DIRECTORY`: uploads every file in a directory to the server at MEDIADOCK_URL, with the
+// token MEDIADOCK_TOKEN, and prints the responses. If the directory has a README.md, its table says what to expect: the
+// first column has the file name, the last one the response ("201 text/csv, charset utf-16le" or "415, detail says
+// macros"). The script fails if a response differs.
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 const CHUNK_BYTES = 204_800;
 const { MEDIADOCK_URL: server = 'http://localhost:3000', MEDIADOCK_TOKEN: token = '' } = process.env;
 const [directory] = process.argv.slice(2);
-if (directory === undefined) throw new Error('Which directory?');
+if (directory === undefined) throw new Error('Usage: node scripts/check-files.js DIRECTORY');
 
 const wanted = await wishes(join(directory, 'README.md'));
 let different = 0;
@@ -22,7 +22,7 @@ for (const name of (await readdir(directory)).sort()) {
   if (!isRight) different++;
   const { status, mimetype, charset, detail } = answer;
   const words = [status, mimetype, charset, detail].filter((word) => word !== undefined).join(' ');
-  console.log(`${isRight ? 'ok ' : 'NOT'} ${name}: ${words}${isRight ? '' : ` (wanted: ${wish})`}`);
+  console.log(`${isRight ? 'ok ' : 'NOT'} ${name}: ${words}${isRight ? '' : ` (expected: ${wish})`}`);
 }
 console.log(`${different} differ`);
 process.exitCode = different > 0 ? 1 : 0;

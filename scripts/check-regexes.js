@@ -1,5 +1,5 @@
 // @ts-check
-// `npm run regexes`: whatever text a client sends, no regular expression of the app takes more than linear time for it.
+// `npm run regexes`: proves that every regular expression of the app runs in linear time, whatever the input.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { check } from 'recheck';
@@ -33,13 +33,13 @@ async function regexesOf(file) {
 const regexes = (await Promise.all((await sources()).map(regexesOf))).flat();
 /** @type {(Regex & import('recheck').Diagnostics)[]} */
 const verdicts = [];
-// One at a time: the verdict of some comes from a search that a busy machine cuts short.
+// In series: some results come from a search with a time limit, which a busy machine would exceed.
 for (const regex of regexes)
   verdicts.push({ ...regex, ...(await check(regex.source, regex.flags, { timeout: 60_000 })) });
 const bad = verdicts.filter(({ status }) => status !== 'safe');
 for (const { place, source, status, complexity } of bad)
   console.error(`${place} ${status} ${complexity?.summary ?? ''} /${source}/`);
 if (regexes.length === 0)
-  throw new Error('No regular expression was found: this check looks in the wrong place');
+  throw new Error('No regular expressions found: this check looks in the wrong place');
 console.log(`${regexes.length - bad.length} of ${regexes.length} regular expressions are safe`);
 process.exit(bad.length > 0 ? 1 : 0);

@@ -1,7 +1,7 @@
 // @ts-check
-// `npm run versions`: no copy of a package in the lockfiles is older than the version that mended a known flaw, lockfiles name
-// no registry, and install scripts run by name only. Offline: `known-fixes.json` has, for each advisory, the first good version
-// of each major line.
+// `npm run versions`, which works offline: fails if a package in a lockfile has a known vulnerability, if a lockfile
+// names a registry, or if a package has an install script that is not listed. `known-fixes.json` has the first fixed
+// version of each major version, by advisory.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -9,7 +9,9 @@ import { pathToFileURL } from 'node:url';
 const ROOT = join(import.meta.dirname, '..');
 
 /** @typedef {Record<string, Record<string, string[]>>} Fixes by package and advisory */
-/** @typedef {{ packages: Record<string, { version?: string, resolved?: string, hasInstallScript?: boolean, link?: boolean }> }} Lockfile */
+/**
+ * @typedef {{ packages: Record<string, { version?: string, resolved?: string, hasInstallScript?: boolean, link?: boolean }> }} Lockfile
+ */
 
 /** @param {Lockfile} lockfile @param {Fixes} fixes @returns {string[]} what is wrong */
 export function outdated({ packages }, fixes) {
@@ -17,11 +19,14 @@ export function outdated({ packages }, fixes) {
     const name = path.replace(/^.*node_modules\//, '');
     return Object.entries(fixes[name] ?? {})
       .filter(([, fixed]) => version !== undefined && !isMended(version, fixed))
-      .map(([advisory, fixed]) => `${path} ${version}: ${advisory} is mended in ${fixed.join(', ')}`);
+      .map(([advisory, fixed]) => `${path} ${version}: ${advisory} is fixed in ${fixed.join(', ')}`);
   });
 }
 
-/** A line without a fix of its own is good only if it is newer than all that needed one. @param {string} version @param {string[]} fixed */
+/**
+ * A major version without a fix of its own must be newer than all fixed ones.
+ * @param {string} version @param {string[]} fixed
+ */
 function isMended(version, fixed) {
   const major = (/** @type {string} */ text) => Number(text.split('.')[0]);
   const ofLine = fixed.find((first) => major(first) === major(version));
@@ -61,6 +66,6 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
     faults.push(...found.map((fault) => `${path}: ${fault}`));
   }
   for (const fault of faults) console.error(fault);
-  if (faults.length === 0) console.log('No package is older than a fix that is known');
+  if (faults.length === 0) console.log('No package has a known vulnerability');
   process.exitCode = faults.length === 0 ? 0 : 1;
 }

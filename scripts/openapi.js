@@ -1,7 +1,6 @@
 // @ts-check
-// `npm run openapi`: writes what the code says of the API, or with --check fails when that is not what stands there.
-// First src/metadata.ts, the types and comments of DTOs and controllers, which the compiler of the build does not see; then
-// openapi.json, by the server that is built of it.
+// `npm run openapi`: generates src/metadata.ts, the types and comments of DTOs and controllers that swc does not see.
+// Then builds the server, which generates openapi.json. With --check, fails if a file is out of date.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +15,7 @@ const fresh = await metadata();
 if (!process.argv.includes('--check')) {
   await writeFile(FILE, fresh);
 } else if ((await readFile(FILE, 'utf8').catch(() => '')) !== fresh) {
-  console.error(`${FILE} is stale: run "npm run openapi"`);
+  console.error(`${FILE} is out of date. Run "npm run openapi"`);
   process.exit(1);
 }
 await import('./build.js');
@@ -27,7 +26,7 @@ async function metadata() {
   try {
     new PluginMetadataGenerator().generate({
       visitors: [await visitor()],
-      // Given to it, since one that it makes itself it leaves when a type is wrong, as with a stale file.
+      // Its own program would give up at a type error, such as one caused by an outdated metadata.ts.
       tsProgramRef: ReadonlyVisitor.createTsProgram('tsconfig.build.json'),
       outputDir,
     });
@@ -38,7 +37,7 @@ async function metadata() {
   }
 }
 
-/** The plugin of `nest build`, reading only. */
+/** The Swagger plugin of `nest build`, configured as in nest-cli.json. */
 async function visitor() {
   const { compilerOptions } = JSON.parse(await readFile('nest-cli.json', 'utf8'));
   return new ReadonlyVisitor({

@@ -1,5 +1,5 @@
-// Starts the built server as a person would, uploads a file, opens it, stops the server, and looks for what is left.
-// `npm run smoke`; exits 1 when anything is not as it should be. Runs on any Node that the server supports.
+// `npm run smoke`: starts the built server, uploads a file with a kill -9 in between, downloads it, stops the server
+// and looks for leftovers. Exits with code 1 if anything is wrong. Runs on every supported version of Node.js.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 
 /**
- * Starts the built server as a person would, with a Postgres of its own below `dataDir`.
+ * Starts the built server with its embedded Postgres in `dataDir`.
  * @param {string} dataDir
  */
 export async function startServer(dataDir) {

@@ -1,7 +1,7 @@
 // @ts-check
-// `npm run client:try [-- vite next node bun deno]`: packs the client and tries it as a stranger would. It puts the code of the
-// README and of the recipe for React into fresh projects, checks types, builds, uploads to a real server, and compares bytes.
-// Needs the npm registry. Pages are opened in Chromium, where that is installed.
+// `npm run client:try [-- vite next node bun deno]`: packs the client and tries it as a new user would. It puts the
+// code from the README and the React recipe into new projects, checks types, builds, uploads to a real server, and
+// compares bytes. Needs the npm registry. Opens pages in Chromium, if that is installed.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -17,7 +17,7 @@ import { startServer } from './start-server.js';
 
 const CHROMIUM = '/usr/bin/chromium';
 const CLIENT = 'packages/client';
-/** What the code of the README uploads from a disk. */
+/** The file that the code in the README uploads. */
 const FILE = 'report.pdf';
 
 process.chdir(join(import.meta.dirname, '..'));
@@ -64,7 +64,7 @@ const KINDS = {
     await run(project, process.execPath, 'node_modules/deno/install.cjs');
     await run(project, 'deno', 'check', 'main.ts');
     await arrives(project, () => run(project, 'deno', 'run', '--allow-all', 'main.ts'));
-    // What JSR would check: it takes sources, whose imports it completes.
+    // The checks of JSR, which publishes sources and completes their imports.
     for (const part of ['src', 'jsr.json', 'README.md', 'LICENSE'])
       await cp(join(CLIENT, part), join(project, 'jsr', part), { recursive: true });
     const publish = ['publish', '--dry-run', '--allow-dirty', '--unstable-sloppy-imports'];
@@ -97,7 +97,7 @@ try {
   await rm(directory, { recursive: true, force: true });
 }
 
-/** The code of a page, for the server of this run. @param {string} page @param {string} language */
+/** The code blocks of a page, with the URL of our server. @param {string} page @param {string} language */
 async function blocks(page, language) {
   const text = await readFile(join(CLIENT, page), 'utf8');
   const found = [...text.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 'gs'))];
@@ -114,7 +114,7 @@ async function recipe(folder) {
   };
 }
 
-/** A project that runs what the README says for Node.js. @param {string} kind */
+/** A project with the README's code for Node.js. @param {string} kind */
 async function script(kind) {
   const [, readme] = await blocks('README.md', 'js');
   return await fresh(kind, { 'main.js': readme, 'main.ts': readme });
@@ -171,7 +171,10 @@ async function serving(cwd, [command = '', ...args], use) {
   }
 }
 
-/** Uploads a new file, and compares what the server has of it. @param {string} project @param {() => Promise<unknown>} upload */
+/**
+ * Uploads a new file, and compares the bytes that the server stored.
+ * @param {string} project @param {() => Promise<unknown>} upload
+ */
 async function arrives(project, upload) {
   const bytes = Buffer.concat([Buffer.from('%PDF-1.7\n'), randomBytes(500_000)]);
   await writeFile(join(project, FILE), bytes);
@@ -179,16 +182,16 @@ async function arrives(project, upload) {
   const headers = { authorization: `Bearer ${running.token}` };
   const { results } = await (await fetch(`${running.url}/api/v2/media/?limit=1`, { headers })).json();
   const stored = await (await fetch(results[0].url)).arrayBuffer();
-  assert.ok(Buffer.from(stored).equals(bytes), 'the newest file is not what was uploaded');
+  assert.ok(Buffer.from(stored).equals(bytes), 'the newest file differs from the upload');
   assert.equal(results[0].title, FILE);
 }
 
 /**
- * Selects a file on a page, and waits until the page shows that it is uploaded.
+ * Selects a file on a page, and waits until the page shows that it has been uploaded.
  * @param {string} project @param {string} url @param {string} input @param {string} done
  */
 async function play(project, url, input, done) {
-  if (!existsSync(CHROMIUM)) return console.log(`${url} is not opened: there is no ${CHROMIUM}`);
+  if (!existsSync(CHROMIUM)) return console.log(`Not opening ${url}: there is no ${CHROMIUM}`);
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
   try {
     const page = await browser.newPage();

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Uploads one file with curl and coreutils alone: TOKEN=… scripts/upload.sh FILE [URL]. Prints the Media.
-# Run again after an interruption with UPLOAD_ID=… to go on where the server stands.
+# Uploads a file with curl and coreutils only: TOKEN=… scripts/upload.sh FILE [URL]. Prints the media item.
+# After an interruption, run it again with UPLOAD_ID=… to resume.
 set -euo pipefail
 file=$1
 url=${2:-http://localhost:3000}/api/v2/media/upload
@@ -15,7 +15,7 @@ member() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"; }
 if [ -n "$id" ]; then start=$(api "$url/$id/" | member offset); fi
 while [ "$start" -lt "$total" ]; do
   end=$((start + chunk_bytes < total ? start + chunk_bytes : total))
-  # head stops reading before tail has written all, which is no failure
+  # head closes the pipe early, so ignore the error of tail.
   answer=$({ tail -c +$((start + 1)) "$file" || true; } 2>/dev/null | head -c $((end - start)) |
     api --header "Content-Range: bytes $start-$((end - 1))/$total" \
       --form "upload_id=$id" --form "image=@-;filename=\"$(basename "$file")\"" "$url/chunk/")

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Announcing is an optimisation of one line (ARCHITECTURE.md): runs the tests of uploads in a copy without it.
+# Runs the tests of uploads in a copy without announcing, an optimisation that one line turns off (ARCHITECTURE.md).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-# The embedded Postgres does not run as root, and its user has to read the copy.
+# As root, the embedded Postgres runs as another user, who must be able to read the copy.
 chmod 755 "$copy"
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$copy" 2>/dev/null || true
 ln -s "$PWD/node_modules" "$copy/node_modules"

@@ -3,7 +3,7 @@ import { EmbeddedPostgresError } from './database/embedded-postgres.js';
 import { wordsOf } from './errors/database-errors.js';
 import { fromDatabase } from './errors/database-errors.js';
 
-/** Ends the process: with words alone where a person can mend it, with the stack trace of a mistake of ours. */
+/** Ends the process: with a message if a person can fix the cause, with a stack trace if it is a bug. */
 export function fail(error: unknown): never {
   console.error(isForPeople(error) ? wordsOf(error) : error);
   process.exit(1);

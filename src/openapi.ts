@@ -24,6 +24,6 @@ const fresh = `${JSON.stringify(openApiDocument(app), null, 2)}\n`;
 if (!process.argv.includes('--check')) {
   await writeFile(FILE, fresh);
 } else if ((await readFile(FILE, 'utf8').catch(() => '')) !== fresh) {
-  console.error(`${FILE} is stale: run "npm run openapi"`);
+  console.error(`${FILE} is out of date. Run "npm run openapi"`);
   process.exitCode = 1;
 }

@@ -6,9 +6,9 @@ import { withApp } from './with-app.js';
 
 const USAGE = `Usage: npm run erase -- --user ID [--yes]
 
-Says what there is of a user; with --yes, removes all of it.`;
+Shows what is stored for a user. With --yes, erases it.`;
 
-/** Erases a user. Exits 1 when something is left that should not be. */
+/** Erases a user. Exits with code 1 if anything is left. */
 export async function runErase(): Promise<void> {
   const options = { user: { type: 'string' }, yes: { type: 'boolean', default: false } } as const;
   const { user, yes } = parseArgs({ options }).values;
@@ -21,7 +21,9 @@ export async function runErase(): Promise<void> {
     if (!yes) return true;
     const left = await erasure.erase(user);
     console.log(
-      isNothing(left) ? 'All of it is erased' : `Still there, since it was added meanwhile: ${words(left)}`,
+      isNothing(left)
+        ? 'Everything has been erased'
+        : `Run this again. The following was added meanwhile: ${words(left)}`,
     );
     return isNothing(left);
   }).catch(fail);

@@ -4,7 +4,7 @@ import { fail } from './fail.js';
 import { Fsck } from './media/upkeep/fsck.js';
 import { withApp } from './with-app.js';
 
-/** Compares rows and bytes; `--fix` mends. Exits 1 when anything is wrong, and with --fix when anything was. */
+/** Compares rows with bytes; `--fix` repairs. Exits with code 1 if anything is wrong, with --fix if anything was. */
 export async function runFsck(): Promise<void> {
   const { values } = parseArgs({ options: { fix: { type: 'boolean', default: false } } });
   const found = await withApp((app) => check(app, values.fix)).catch(fail);

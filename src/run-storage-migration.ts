@@ -4,7 +4,7 @@ import { fail } from './fail.js';
 import { StorageMigration, type Migrated } from './media/upkeep/storage-migration.js';
 import { withApp } from './with-app.js';
 
-/** Moves what is left in the directory S3_MIGRATE_FROM to the bucket. Exits 0 when nothing is left. */
+/** Moves what is left in the directory S3_MIGRATE_FROM to the bucket. Exits with code 0 if nothing is left. */
 export async function runStorageMigration(): Promise<void> {
   await run().catch(fail);
 }
@@ -13,9 +13,7 @@ async function run(): Promise<void> {
   const config = loadConfig();
   const { storage } = config;
   if (storage.driver !== 's3' || storage.migrateFrom === undefined)
-    throw new ConfigError([
-      'S3_MIGRATE_FROM: must be set, to the directory with the files that are to be moved',
-    ]);
+    throw new ConfigError(['S3_MIGRATE_FROM: must be set to the directory with the files to move']);
   const migrated = await withApp(
     (app) => app.get(StorageMigration).run((moved) => console.log(`${moved} moved`)),
     config,
@@ -27,11 +25,11 @@ async function run(): Promise<void> {
 function words({ damaged, parts, lastUntil }: Migrated, from: string): string {
   const lines = damaged.map(
     (key) =>
-      `damaged: files/${key} is not what was uploaded, and stays: run fsck, or restore it from a backup`,
+      `damaged: files/${key} differs from what was uploaded, so it was not moved: run fsck, or restore it from a backup`,
   );
   if (parts > 0)
     lines.push(
-      `${parts} parts are still needed by uploads, the last until ${lastUntil?.toISOString()}: run this again then`,
+      `Parts still needed by uploads: ${parts}, the last one until ${lastUntil?.toISOString()}: run this again then`,
     );
   if (lines.length === 0)
     lines.push(

@@ -11,14 +11,14 @@ import { withApp } from './with-app.js';
 
 const USAGE = `Usage: npm run webhooks -- COMMAND
 
-  list [--limit N]   the latest events: state, attempts, receiver
-  show ID            an event, the body that is sent, and how its deliveries went
+  list [--limit N]   show the latest events and their deliveries
+  show ID            show an event with its body and all attempts
   resend ID          deliver an event again
-  test               send a test event to each URL of WEBHOOK_URL now`;
+  test               send a test event to each URL in WEBHOOK_URL now`;
 
 type Command = (app: INestApplicationContext, id: string) => Promise<boolean>;
 
-/** Looks at webhooks, and sends them again. Exits 1 when what was asked for did not work. */
+/** Lists and resends webhooks. Exits with code 1 if the command failed. */
 export async function runWebhooks(): Promise<void> {
   const options = { limit: { type: 'string', default: '50' } } as const;
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
@@ -53,7 +53,7 @@ async function show(app: INestApplicationContext, id: string): Promise<boolean> 
 async function resend(app: INestApplicationContext, id: string): Promise<boolean> {
   const receivers = await app.get(Outbox).resend(id);
   if (receivers === 0) return unknown(id);
-  console.log(`${id} is sent again by the server`);
+  console.log(`The server will send ${id} again`);
   return true;
 }
 
@@ -82,8 +82,8 @@ function unknown(id: string): boolean {
 function line(app: INestApplicationContext, delivery: Delivery): string {
   const { id, type, created_at, attempts, webhook, error } = delivery;
   const receiver = app.get(Config).webhooks.receivers.find(({ id }) => id === webhook);
-  const where = receiver ? place(receiver.url) : `a receiver that is no longer set (${webhook})`;
-  const words = [created_at.toISOString(), id, type, state(delivery), `${attempts} tries`, where, error];
+  const where = receiver ? place(receiver.url) : `a receiver that WEBHOOK_URL no longer has (${webhook})`;
+  const words = [created_at.toISOString(), id, type, state(delivery), `attempts: ${attempts}`, where, error];
   return words.filter((word) => word !== null).join('  ');
 }
 
@@ -92,7 +92,7 @@ function state({ due, delivered_at }: Delivery): string {
   return due ? 'waiting' : 'failed';
 }
 
-/** Without what may be a secret. */
+/** Leaves out the query and credentials, which may be secret. */
 function place({ origin, pathname }: URL): string {
   return `${origin}${pathname}`;
 }

@@ -9,11 +9,11 @@ import { listening } from './listening.js';
 import type { Serving } from './serve.js';
 import { makeWritable } from './storage/local/data-directory.js';
 
-// V8 counts the buffers of bodies with the heap, and may set the limit of the heap so low that it marks all of it every
-// 150 ms: up to twice the CPU for a chunk. With three times the live heap as the limit it never does (decisions/005).
+// V8 counts the buffers of bodies as heap, and may limit the heap so tightly that it marks all of it every 150 ms, which
+// doubles the CPU time of a chunk. A limit of three times the live heap prevents that (decisions/005).
 setFlagsFromString('--heap-growing-percent=200');
 
-/** Starts everything, listens, and stops everything in the reverse order when asked to; ends the process if it cannot. */
+/** Starts everything, and stops it in reverse order on a signal. Ends the process if the start fails. */
 export async function start(): Promise<void> {
   await run().catch(fail);
 }
@@ -22,7 +22,7 @@ async function run(): Promise<void> {
   const config = loadConfig();
   if (cluster.isPrimary) doubts().forEach((doubt) => console.warn(doubt));
   await makeWritable([config.dataDir]);
-  // Loading the app takes as long as making a new cluster: both at once, and the first start is under three seconds.
+  // Loading the app takes as long as initializing Postgres, so do both at once: the first start takes under 3 s.
   const [postgres, serving] = await Promise.all([startPostgres(config), loadServer(config)]);
   try {
     const { port, stop } = await serving(postgres?.connection ?? { url: config.database.url ?? '' });
@@ -53,7 +53,7 @@ async function loadServer(config: Config): Promise<(connection: Connection) => P
   return (connection) => serve(config, connection);
 }
 
-/** Of all processes, hence by the first one. */
+/** The primary serves the metrics of all processes. */
 async function startMetrics(config: Config): Promise<Server | undefined> {
   if (config.metricsPort === undefined || cluster.isWorker) return undefined;
   const { serveMetrics } = await import('./metrics/metrics-server.js');
@@ -70,12 +70,12 @@ async function greet(config: Config, port: number): Promise<void> {
 function stopOnSignal(stop: () => Promise<void>): void {
   let stopping = false;
   const onSignal = () => {
-    // The second Ctrl-C is from somebody who will not wait.
+    // A second Ctrl-C ends the process at once.
     if (stopping) process.exit(1);
     stopping = true;
     stop().then(() => process.exit(0), fail);
   };
   process.on('SIGTERM', onSignal);
-  // Ctrl-C reaches all processes of a terminal; workers wait for what their primary says.
+  // Ctrl-C reaches all processes of a terminal, but the primary stops its workers.
   process.on('SIGINT', cluster.isPrimary ? onSignal : () => undefined);
 }

@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net';
 import { signToken } from './auth/token.js';
 import type { Config } from './config/config.js';
 
-/** What a person needs right after the start: addresses that work, and a token where the server gives them to everybody. */
+/** Printed after the start: the URLs of the server and, on a demo server, a token. */
 export async function welcome(config: Config, port: number): Promise<string> {
   const local = `http://${nameOf(config.host)}:${port}`;
   const url = config.publicUrl ?? local;
@@ -30,7 +30,7 @@ async function forTryingOut({ tokens }: Config): Promise<string[]> {
   ];
 }
 
-/** How this machine reaches an address that a server listens on. */
+/** The host name by which this machine reaches a server that listens on `host`. */
 function nameOf(host: string): string {
   if (['0.0.0.0', '::', '127.0.0.1', '::1'].includes(host)) return 'localhost';
   return isIPv6(host) ? `[${host}]` : host;

@@ -184,7 +184,6 @@ const LANGUAGES = [
 
 /** Every block that no test runs; whoever adds one has to defend it here. */
 const NOT_RUN = [
-  'README.md: git clone https://git.example.org/mediadock.git && cd mediadock (the address of this repository)',
   'README.md: npm ci && npm start (installs packages and stays in the foreground; npm run smoke does the same on the built server)',
   'README.md: npm ci && npm test (runs the test that would run it)',
   'docs/clients.md: npm ci && npm pack ./packages/client --pack-destination /tmp (packages/client/test/package.spec.ts does the same in a project of its own)',
@@ -196,7 +195,7 @@ const NOT_RUN = [
   'docs/operations.md: pg_dump --format=custom --file=/backup/mediadock.dump "$DATABASE_URL" (your database, your bucket, your backup disk)',
   'docs/operations.md: pg_restore --clean --if-exists --dbname="$DATABASE_URL" /backup/mediadock.dump (your database, your bucket, your backup disk)',
   'docs/operations.md: pg_restore --clean --if-exists --dbname="$DATABASE_URL" /backup/mediadock.dump (your database, your backup disk)',
-  'docs/webhooks.md: npm run webhooks -- list               # the latest events, and what became of them (needs a server with webhooks)',
+  'docs/webhooks.md: npm run webhooks -- list               # the latest events and their deliveries (needs a server with webhooks)',
 ];
 
 describe('troubleshooting', () => {

@@ -97,7 +97,7 @@ it('erases all of a user and nothing of others, after it has said what there is'
   expect(await mentions(USER)).not.toEqual([]);
   expect(await erase('--user', USER, '--yes')).toMatchObject({
     code: 0,
-    printed: expect.stringContaining('All of it is erased'),
+    printed: expect.stringContaining('Everything has been erased'),
   });
   expect(await mentions(USER)).toEqual([]);
   expect((await files()).sort()).toEqual(keptFiles);

@@ -156,7 +156,7 @@ describe('npm run migrate-storage', () => {
     const again = await run({ DATA_DIR: dataDir, ...moving() });
     expect([again.code, again.printed]).toEqual([
       1,
-      expect.stringMatching(/^0 moved\n1 parts? .* run this again then\n$/),
+      expect.stringMatching(/^0 moved\nParts still needed by uploads: 1, .* run this again then\n$/),
     ]);
   });
 

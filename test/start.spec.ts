@@ -169,7 +169,7 @@ describe('a start that cannot be is told in one line', () => {
 
   it('a Node that is too old, and which one it takes', async () => {
     const line = await refusal({}, ['--import', resolve('test/setup/faked-node.js')]);
-    expect(line).toBe('Mediadock needs Node 20.19 or newer, and this is 18.20.8: install a newer one.');
+    expect(line).toBe('Mediadock needs Node.js 20.19 or newer, but this is 18.20.8. Please upgrade.');
     const { engines } = JSON.parse(readFileSync('package.json', 'utf8')) as { engines: { node: string } };
     expect(engines.node).toBe('>=20.19');
     // `npm start` builds first, and there are other commands.

@@ -331,7 +331,7 @@ describe('what an operator sees', () => {
     const list = await webhooks('list');
     expect(list.printed).toMatch(
       new RegExp(
-        `^\\S+Z  ${event!.id}  upload.created  waiting  \\d tries  ${receiver.url}  418 a teapot\n$`,
+        `^\\S+Z  ${event!.id}  upload.created  waiting  attempts: \\d  ${receiver.url}  418 a teapot\n$`,
       ),
     );
     const shown = await webhooks('show', event!.id);
@@ -340,7 +340,7 @@ describe('what an operator sees', () => {
     expect((await webhooks('resend', event!.id)).code).toBe(0);
     expect((await receiver.events(2))[1]).toEqual(event);
     await until(deliveries, ([one]) => one!.wait === null);
-    expect((await webhooks('list', '--limit', '1')).printed).toMatch(/ {2}delivered {2}\d tries {2}/);
+    expect((await webhooks('list', '--limit', '1')).printed).toMatch(/ {2}delivered {2}attempts: \d {2}/);
     expect(event!.data.upload_id).toBe(upload);
     expect(`${list.printed}${shown.printed}`).not.toContain('hidden');
   });

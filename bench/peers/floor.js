@@ -1,5 +1,5 @@
 // @ts-check
-// The floor: what any server must do that writes a body at an offset and syncs it before it answers. Nothing else.
+// The floor: writes each body at its offset, syncs it and answers. No server that syncs can do less.
 import { open } from 'node:fs/promises';
 import http from 'node:http';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
 // @ts-check
-// What a chunk takes: side by side with peers, with a full table, in calls and syncs.
+// The cost of a chunk: compared with peers, with many rows in the table, and in system calls.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { paired, stopAll } from '../rounds.js';
@@ -22,7 +22,7 @@ export async function sideBySide({ starters, compare, rounds }, task) {
     ratios: {
       'p50 per chunk / @tus/server': paired(own, peer, 'p50 ms'),
       'p50 per chunk / synced floor': paired(own, least, 'p50 ms'),
-      // Fair: all uploads get on at one pace.
+      // Fairness: all uploads progress at the same pace.
       'p99 / time per chunk of fair sharing':
         (Number(own.row['p99 ms']) * Number(own.row['chunks/s'])) / (task.uploads * 1000),
       'chunks/s / @tus/server': paired(own, peer, 'chunks/s'),
@@ -53,7 +53,7 @@ export async function manySessions({ starters, compare, rounds }) {
 async function addSessions(target, count) {
   const client = await postgresOf(target);
   await client.query(
-    // All their bytes are there, or the disk would be too small for them.
+    // Offset equals total: open uploads with missing bytes would reserve more space than the disk has.
     `INSERT INTO upload_session (id, owner_id, total, "offset", part, expiry_slides, expires_at)
      SELECT md5(i::text), (i % 1000)::text, 1000000, 1000000, '', true, now() + interval '1 day'
      FROM generate_series((SELECT count(*) FROM upload_session), $1::bigint) i ON CONFLICT DO NOTHING`,
@@ -63,7 +63,10 @@ async function addSessions(target, count) {
   await client.end();
 }
 
-/** What one chunk asks of disk and database, counted in the system calls of the server and of its Postgres. @param {Tools} tools @returns {Promise<Outcome>} */
+/**
+ * Counts the system calls of the server and of its Postgres for one chunk.
+ * @param {Tools} tools @returns {Promise<Outcome>}
+ */
 export async function costs({ starters, load }) {
   const chunks = 100;
   const target = await starters.mediadock();
@@ -99,7 +102,7 @@ export async function costs({ starters, load }) {
   };
 }
 
-/** Backends and helpers that are there now. @param {Target} target @returns {Promise<number[]>} */
+/** @param {Target} target @returns {Promise<number[]>} */
 async function postgresProcesses(target) {
   const client = await postgresOf(target);
   const { rows } = await client.query(`SELECT pid FROM pg_stat_activity`);

@@ -1,5 +1,5 @@
 // @ts-check
-// One user's chunks beside another who asks for too much; whose thumbnail waits for whose.
+// The chunks of one user while another user overloads the server, and the order in which thumbnails are made.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ import { peakMb, postgresOf, tokenOf } from '../servers.js';
 /** @typedef {import('../scenarios.js').Tools} Tools */
 /** @typedef {import('../scenarios.js').Outcome} Outcome */
 
-/** Of `attackers.js`, each on a server of its own. */
+/** Names of attacks in `attackers.js`. Each gets a fresh server. */
 const ATTACKS = [
   'completions',
   'wrong md5',
@@ -27,7 +27,10 @@ const ATTACKS = [
 const GREEDY = 'greedy';
 const CHUNKS = { uploads: 1, chunks: 256 };
 
-/** Chunks in series, alone and beside each attacker. A single refusal is told. @param {Tools} tools @returns {Promise<Outcome>} */
+/**
+ * Chunks in series, alone and during each attack. A refused chunk ends it.
+ * @param {Tools} tools @returns {Promise<Outcome>}
+ */
 export async function fairness(tools) {
   /** @type {Row[]} */
   const rows = [];
@@ -36,7 +39,7 @@ export async function fairness(tools) {
     rows,
     ratios: Object.fromEntries(
       rows.map((row) => [
-        `p99 beside ${row['beside']} / alone`,
+        `p99 during ${row['attack']} / alone`,
         Number(row['p99 ms']) / Number(row['alone ms']),
       ]),
     ),
@@ -63,7 +66,7 @@ async function beside({ starters, load, rounds }, attack) {
       attacker.kill('SIGKILL');
     }
     return {
-      beside: attack,
+      attack,
       'alone ms': median(alone),
       'p99 ms': median(crowded),
       refusal,
@@ -81,12 +84,11 @@ async function startAttacker({ url }, attack) {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   await once(attacker.stdout, 'data');
-  // Well under way.
   await sleep(1000);
   return attacker;
 }
 
-/** With descriptions of 5,000 characters. @param {Target} target @param {number} count */
+/** Inserts media with descriptions of 5,000 characters. @param {Target} target @param {number} count */
 async function addMedia(target, count) {
   const client = await postgresOf(target);
   await client.query(
@@ -101,7 +103,7 @@ async function addMedia(target, count) {
   await client.end();
 }
 
-/** From the answer of each completion to its thumbnail. @param {Tools} tools @returns {Promise<Outcome>} */
+/** Time from the response of each completion to its thumbnail. @param {Tools} tools @returns {Promise<Outcome>} */
 export async function thumbnails({ starters }) {
   const target = await starters.mediadock();
   try {
@@ -125,11 +127,15 @@ export async function thumbnails({ starters }) {
     return {
       rows: [
         {
-          photos: '80 of a phone, completed at once',
+          photos: '80 phone photos, completed at once',
           'median s': median(eighty) / 1000,
           'last s': Math.max(...eighty) / 1000,
         },
-        { photos: 'one beside 25 large ones of another', 'median s': waited / 1000, 'last s': whole / 1000 },
+        {
+          photos: 'one, while another user completes 25 large ones',
+          'median s': waited / 1000,
+          'last s': whole / 1000,
+        },
       ],
       ratios: {},
     };
@@ -138,7 +144,10 @@ export async function thumbnails({ starters }) {
   }
 }
 
-/** @param {Target} target @param {Buffer} bytes @param {string} [uploadId] @returns {Promise<number>} the id of its Media */
+/**
+ * @param {Target} target @param {Buffer} bytes @param {string} [uploadId]
+ * @returns {Promise<number>} the id of its Media
+ */
 async function completed(target, bytes, uploadId) {
   const answer = await fetch(`${target.url}/api/v2/media/upload/complete/`, {
     method: 'POST',
@@ -153,7 +162,7 @@ async function completed(target, bytes, uploadId) {
   return id;
 }
 
-/** Until it is there. @param {Target} target @param {number} id @returns {Promise<number>} */
+/** Resolves when the thumbnail exists. @param {Target} target @param {number} id @returns {Promise<number>} */
 async function thumbnailMs({ url, token }, id) {
   const at = performance.now();
   for (;;) {

@@ -1,5 +1,5 @@
 // @ts-check
-// What becomes of a file: completion, and downloads beside nginx.
+// Completion, and downloads compared with nginx.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
@@ -71,7 +71,7 @@ export async function download({ starters, load, rounds }) {
   };
 }
 
-/** nginx serving the same directory; undefined where it is not installed. @param {string} root */
+/** nginx serving the same directory, or undefined if it is not installed. @param {string} root */
 async function startNginx(root) {
   if (!existsSync('/usr/sbin/nginx')) return undefined;
   const dir = await mkdtemp(join(tmpdir(), 'mediadock-bench-nginx-'));

@@ -1,6 +1,6 @@
 // @ts-check
-// Files as browsers get them, over 16 connections: from one process of this server, from it behind nginx with the cache of
-// docs/deploying.md, and from nginx that serves the same bytes as static files.
+// Downloads over 16 connections: from one process of this server, from the same behind nginx with the cache of
+// docs/deploying.md, and from nginx serving the same bytes as static files.
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -91,7 +91,10 @@ async function uploadSamples(own) {
   ];
 }
 
-/** The larger the grain, the fewer bytes. @param {number} width @param {number} height @param {number} grain @returns {Promise<Buffer>} */
+/**
+ * A JPEG. A larger grain makes a smaller file.
+ * @param {number} width @param {number} height @param {number} grain @returns {Promise<Buffer>}
+ */
 async function photo(width, height, grain) {
   const [across, down] = [Math.round(width / grain), Math.round(height / grain)];
   const raw = { width: across, height: down, channels: /** @type {const} */ (3) };
@@ -99,7 +102,10 @@ async function photo(width, height, grain) {
   return await noise.resize(width, height, { kernel: 'cubic' }).jpeg({ quality: 80 }).toBuffer();
 }
 
-/** Its Media, with a thumbnail if it is an image. @param {Target} own @param {Buffer} bytes @returns {Promise<any>} */
+/**
+ * Uploads a file. Images get their thumbnail first.
+ * @param {Target} own @param {Buffer} bytes @returns {Promise<any>} its Media
+ */
 async function completed(own, bytes) {
   const headers = { authorization: `Bearer ${own.token}`, 'content-type': 'application/json' };
   const body = JSON.stringify({
@@ -115,7 +121,7 @@ async function completed(own, bytes) {
   return media;
 }
 
-/** The same bytes under the same paths. @param {Target} own @param {Sample[]} samples */
+/** A directory with the same files under the same paths. @param {Target} own @param {Sample[]} samples */
 async function copies(own, samples) {
   const root = join(own.dir, 'copies');
   for (const area of ['files', 'thumbnails']) await mkdir(join(root, area), { recursive: true });

@@ -1,5 +1,5 @@
 // @ts-check
-// The server as a whole: its start, its statuses, several processes, slow clients, ten minutes.
+// The server as a whole: start, status requests, several processes, slow clients, a soak test.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -19,7 +19,10 @@ const run = promisify(execFile);
 /** @typedef {import('../scenarios.js').Outcome} Outcome */
 /** @typedef {import('../main.js').Compared} Compared */
 
-/** From the start of the process to its first answer: a fresh data directory, and one that is there. @param {Tools} tools @returns {Promise<Outcome>} */
+/**
+ * Time from the start of the process to the first 201, with a new and with an existing data directory.
+ * @param {Tools} tools @returns {Promise<Outcome>}
+ */
 export async function start({ starters, rounds }) {
   const dir = await mkdtemp(join(tmpdir(), 'mediadock-bench-start-'));
   const [fresh, again] = [/** @type {number[]} */ ([]), /** @type {number[]} */ ([])];
@@ -69,7 +72,7 @@ export async function status({ starters, load, rounds }) {
   return { rows, ratios: { 'HEAD / @tus/server': ratio(own, peer, 'p50 ms') } };
 }
 
-/** @param {Target} target @returns {Promise<string>} the address of an upload that is open */
+/** @param {Target} target @returns {Promise<string>} the URL of an open upload */
 async function openUpload({ name, url, token }) {
   if (name !== 'mediadock') {
     const created = await fetch(`${url}/files`, {
@@ -88,8 +91,9 @@ async function openUpload({ name, url, token }) {
 }
 
 /**
- * One server process and two. Chunks cost the load, the kernel and Postgres as much again, on the same processors; so do
- * statuses, but for a client that costs next to nothing: wrk, where it is installed. @param {Tools} tools @returns {Promise<Outcome>}
+ * Compares one server process with two. For chunks, the load generator, the kernel and Postgres use as much CPU time
+ * again on the same cores. Status requests are sent by wrk, if installed, which uses very little.
+ * @param {Tools} tools @returns {Promise<Outcome>}
  */
 export async function workers({ starters, compare, rounds }) {
   const targets = [await starters.mediadock(), await starters.mediadock({ WORKERS: '2' })];
@@ -116,7 +120,10 @@ export async function workers({ starters, compare, rounds }) {
 
 const WRK = '/usr/bin/wrk';
 
-/** Of each server, answers in a second: with a look at Postgres, and without. @param {Target[]} targets @param {number} rounds */
+/**
+ * Responses per second of each server: with a query to Postgres, and without.
+ * @param {Target[]} targets @param {number} rounds
+ */
 async function answersOf(targets, rounds) {
   const [statuses, small] = [
     targets.map(() => /** @type {number[]} */ ([])),
@@ -138,7 +145,7 @@ async function perSecond({ token }, url) {
 }
 
 /**
- * Eight uploads, alone and beside a thousand sockets that trickle. A single refusal of theirs ends the run.
+ * Eight uploads, alone and beside a thousand sockets that trickle. The run fails if one of the eight is refused.
  * @param {Tools} tools @returns {Promise<Outcome>}
  */
 export async function slowSockets({ starters, load, rounds }) {
@@ -160,9 +167,9 @@ export async function slowSockets({ starters, load, rounds }) {
   return {
     rows: [
       { traffic: 'alone', 'p99 ms': median(alone), 'peak MB': '' },
-      { traffic: 'beside 1,000 slow sockets', 'p99 ms': median(beside), 'peak MB': memory },
+      { traffic: 'with 1,000 slow sockets', 'p99 ms': median(beside), 'peak MB': memory },
     ],
-    ratios: { 'p99 beside / alone': median(beside) / median(alone) },
+    ratios: { 'p99 with slow sockets / alone': median(beside) / median(alone) },
   };
 }
 
@@ -176,7 +183,7 @@ async function startCrowd({ name, url, token }, trickling) {
   return crowd;
 }
 
-/** Ten minutes of finished uploads: does memory stay where it is? @param {Tools} tools @returns {Promise<Outcome>} */
+/** Memory during ten minutes of complete uploads. @param {Tools} tools @returns {Promise<Outcome>} */
 export async function soak({ starters, load }) {
   const target = await starters.mediadock();
   const end = Date.now() + 600_000;

@@ -1,5 +1,5 @@
 // @ts-check
-// A backlog of events on its way to a receiver; uploads beside receivers that do not take theirs.
+// Delivering a backlog of events, and uploads while receivers fail.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { median, percentile } from '../figures.js';
@@ -13,9 +13,9 @@ import { peakMb, postgresOf } from '../servers.js';
 const EVENTS = 10_000;
 const UPLOADS = { uploads: 8, chunks: 8 };
 
-/** What a receiver does with an event. @type {Record<string, (response: import('node:http').ServerResponse) => void>} */
+/** How receivers respond. @type {Record<string, (response: import('node:http').ServerResponse) => void>} */
 const RECEIVERS = {
-  'takes it': (response) => response.writeHead(204).end(),
+  'accepts it': (response) => response.writeHead(204).end(),
   hangs: () => undefined,
   'answers 500': (response) => response.writeHead(500).end(),
   redirects: (response) => response.writeHead(302, { location: '/elsewhere' }).end(),
@@ -36,9 +36,9 @@ export async function webhooks(tools) {
   return { rows, ratios: Object.fromEntries(ratios) };
 }
 
-/** From the commit of all events to the last one's delivery. @param {Tools} tools @returns {Promise<Row>} */
+/** Time from the commit of all events to the delivery of the last one. @param {Tools} tools @returns {Promise<Row>} */
 async function backlog({ starters }) {
-  const receiver = await startReceiver('takes it');
+  const receiver = await startReceiver('accepts it');
   const target = await starters.mediadock(receiver.settings);
   try {
     const all = receiver.taken(EVENTS);
@@ -100,7 +100,7 @@ async function startReceiver(manner) {
   return {
     settings: {
       WEBHOOK_URL: `http://127.0.0.1:${port}/`,
-      WEBHOOK_SECRET: 'the receiver of the benchmark does not look',
+      WEBHOOK_SECRET: 'the receiver of the benchmark ignores it',
       WEBHOOK_ALLOW_PRIVATE: 'true',
     },
     /** @param {number} events */

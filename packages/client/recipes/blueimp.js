@@ -6,7 +6,7 @@ export function mediadockOptions({ url, token, onMedia, onError, retries = 8 }) 
   const headers = { Authorization: `Bearer ${token}` };
   const keyOf = ({ name, size, lastModified }) => `upload ${name} ${size} ${lastModified}`;
 
-  /** Where the upload of this file stands; 0 where there is none that could go on. */
+  /** The offset of an upload of this file that can be resumed, or 0. */
   const offsetOf = async (file) => {
     const id = localStorage.getItem(keyOf(file));
     const response = id && (await fetch(`${upload}/${id}/`, { headers }));
@@ -29,7 +29,7 @@ export function mediadockOptions({ url, token, onMedia, onError, retries = 8 }) 
     const offset = await offsetOf(data.files[0]);
     if (offset === data.files[0].size) return await complete(data.files);
     data.uploadedBytes = offset;
-    data.data = null; // of the attempt before
+    data.data = null; // left from the previous attempt
     data.submit();
   };
 

@@ -4,13 +4,13 @@ import { md5 } from '@mediadock/client';
 
 const keyOf = ({ name, size, lastModified }) => `upload ${name} ${size} ${lastModified}`;
 
-/** Inside `<ChunkedUploady>`: goes on with what was begun before a reload, and makes the Media at the end. */
+/** Use inside `<ChunkedUploady>`. Resumes uploads after a reload, and completes them. */
 export function useMediadock({ url, token, onMedia, onError }) {
   const api = `${url}/api/v2/media/upload`;
   const headers = { Authorization: `Bearer ${token}` };
   const offsets = useRef(new Map());
 
-  /** Asked once an item: where an earlier upload of its file stands. */
+  /** The offset of an earlier upload of the file, or 0. Called once per item. */
   const offsetOf = async (file) => {
     const id = localStorage.getItem(keyOf(file));
     if (!id) return 0;
@@ -22,7 +22,7 @@ export function useMediadock({ url, token, onMedia, onError }) {
 
   useChunkStartListener(async ({ item, chunk }) => {
     if (!offsets.current.has(item.id)) offsets.current.set(item.id, await offsetOf(item.file));
-    // What the server has already is skipped; a chunk of which it has a part is sent whole, and it takes the rest.
+    // Skip chunks that the server has. Of a chunk that it has in part, it stores the rest.
     if (chunk.end <= offsets.current.get(item.id)) return false;
     const id = localStorage.getItem(keyOf(item.file));
     return id ? { sendOptions: { params: { upload_id: id } } } : {};

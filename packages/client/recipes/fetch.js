@@ -1,6 +1,6 @@
 const CHUNK_BYTES = 204_800;
 
-/** Uploads a File; `md5` is its digest in hex. With an `uploadId` it goes on with an upload that was interrupted. */
+/** Uploads a File; `md5` is its digest in hex. With an `uploadId` it resumes an upload that was interrupted. */
 export async function uploadFile(file, { url, token, md5, uploadId }) {
   const api = async (path, init = {}) => {
     const headers = { Authorization: `Bearer ${token}`, ...init.headers };
@@ -24,7 +24,7 @@ export async function uploadFile(file, { url, token, md5, uploadId }) {
     } catch (error) {
       if (!uploadId || error.status < 500 || ++failures > 8) throw error;
       await new Promise((resolve) => setTimeout(resolve, 2 ** failures * 100));
-      offset = undefined; // ask the server where it stands
+      offset = undefined; // ask the server for the offset
     }
   }
   return await api('complete/', { method: 'POST', body: new URLSearchParams({ upload_id: uploadId, md5 }) });

@@ -14,7 +14,7 @@ const fresh = await format(text, { ...(await resolveConfig(TARGET)), parser: 'ty
 if (!process.argv.includes('--check')) {
   await writeFile(TARGET, fresh);
 } else if ((await readFile(TARGET, 'utf8').catch(() => '')) !== fresh) {
-  console.error('packages/client/src/api-types.ts is stale: run "npm run client:types"');
+  console.error('packages/client/src/api-types.ts is out of date. Run "npm run client:types"');
   process.exitCode = 1;
 }
 

@@ -1,4 +1,4 @@
-// What the code of the README takes for granted.
+// Variables that the code in the README uses.
 declare const file: File;
 declare const bar: HTMLProgressElement;
 declare const label: HTMLElement;

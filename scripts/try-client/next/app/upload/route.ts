@@ -1,4 +1,4 @@
-/** The server uploads a file of its own. */
+/** Uploads a file from the server. */
 export async function POST() {
   await import('./readme');
   return new Response('uploaded');
