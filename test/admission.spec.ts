@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { Clamd, INFECTED } from './setup/clamd.js';
@@ -67,6 +69,8 @@ describe('WEBHOOK_BEFORE_COMPLETE', () => {
     ['{"detail":"Not \\u0007 this\\none"}', 'Not this one'],
     ['', 'The file is not accepted'],
     ['x'.repeat(5000), 'x'.repeat(300)],
+    [`${'x'.repeat(299)}\u{1f600}`, `${'x'.repeat(299)}\u{1f600}`],
+    ['{"detail":"half \\ud83d an emoji\\u0000"}', 'half an emoji'],
   ])('rejects with a 4xx and its words: %.30j', async (body, detail) => {
     await ask();
     backend.answer = () => ({ status: 403, body });
@@ -77,14 +81,17 @@ describe('WEBHOOK_BEFORE_COMPLETE', () => {
     expect(await published()).toEqual([]);
   });
 
-  it.each([500, 302])('when it answers %i: 503, and the upload can be completed later', async (status) => {
-    await ask();
-    backend.answer = () => ({ status, headers: { location: backend.url } });
-    const { id, answer } = await finish(file);
-    expect(answer).toMatchObject({ status: 503, body: { action: 'wait' } });
-    backend.answer = () => ({ status: 200 });
-    expect((await client.complete(id, md5(file))).status).toBe(201);
-  });
+  it.each([500, 302, 408, 425, 429])(
+    'when it answers %i: 503, and the upload can be completed later',
+    async (status) => {
+      await ask();
+      backend.answer = () => ({ status, headers: { location: backend.url } });
+      const { id, answer } = await finish(file);
+      expect(answer).toMatchObject({ status: 503, body: { action: 'wait' } });
+      backend.answer = () => ({ status: 200 });
+      expect((await client.complete(id, md5(file))).status).toBe(201);
+    },
+  );
 
   it('has five seconds; then it is as the setting says', async () => {
     await ask({ WEBHOOK_BEFORE_COMPLETE_FAILURE: 'open' });
@@ -101,6 +108,55 @@ describe('WEBHOOK_BEFORE_COMPLETE', () => {
     expect(backend.requests).toEqual([]);
   });
 });
+
+describe('a scanner of whatever make', () => {
+  it.each([
+    ['names a virus in control characters', 'stream: A\0b\u001b[31m FOUND\0', 'A b [31m'],
+    ['names one at length', `stream: ${'x'.repeat(1000)} FOUND\0`, 'x'.repeat(300)],
+  ])('that %s is quoted in plain text', async (_, answer, found) => {
+    const scanner = await scannerOf((socket) => void socket.end(answer));
+    await start({ CLAMD: scanner.address });
+    expect((await finish(file)).answer).toMatchObject({ status: 415, body: { code: 'infected', found } });
+    scanner.stop();
+  });
+
+  it.each(['stream: OK or not', '', 'stream: OK\0stream: OK'])(
+    'that answers %j says nothing',
+    async (answer) => {
+      const scanner = await scannerOf((socket) => void socket.end(answer));
+      await start({ CLAMD: scanner.address });
+      expect((await finish(file)).answer).toMatchObject({ status: 503, body: { action: 'wait' } });
+      scanner.stop();
+    },
+  );
+
+  it('that never stops answering is not listened to', async () => {
+    let closed!: Promise<unknown>;
+    let sent = () => 0;
+    const scanner = await scannerOf((socket) => {
+      const talk = () => {
+        while (socket.write(Buffer.alloc(65_536, 'x')));
+      };
+      socket.on('drain', talk);
+      closed = new Promise((resolve) => socket.once('close', resolve));
+      sent = () => socket.bytesWritten;
+      talk();
+    });
+    await start({ CLAMD: scanner.address });
+    expect((await finish(file)).answer.status).toBe(503);
+    await closed;
+    expect(sent()).toBeLessThan(20_000_000);
+    scanner.stop();
+  });
+});
+
+/** A scanner that answers as it is told. */
+async function scannerOf(answer: (socket: Socket) => void) {
+  const server = createServer((socket) => answer(socket.on('error', () => undefined).resume()));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { address: `127.0.0.1:${port}`, stop: () => server.close() };
+}
 
 const { missing } = Clamd;
 (missing === undefined ? describe : describe.skip)(`CLAMD${missing ? ` (${missing})` : ''}`, () => {

@@ -209,6 +209,22 @@ describe('a delivery', () => {
     expect(new Set(receiver.received.slice(0, 6).map(({ id }) => id)).size).toBe(1);
   });
 
+  it.each([
+    ['control characters', 'out\0of\u001b[31m\r\norder', '500 out of [31m order'],
+    [
+      'half an emoji at the end of what is kept',
+      `${'x'.repeat(195)}\u{1f600}`,
+      `500 ${'x'.repeat(195)}\u{1f600}`,
+    ],
+    ['bytes that are no text', Buffer.from([0xed, 0xa0, 0x80, 0xff]), '500 \ufffd\ufffd\ufffd\ufffd'],
+    ['more than is kept', 'y'.repeat(100_000), `500 ${'y'.repeat(196)}`],
+  ])('that fails with %s is tried again like any other', async (_, body, error) => {
+    await start();
+    receiver.answer = () => ({ status: 500, body });
+    await first();
+    expect(await until(deliveries, ([one]) => one!.attempts === 1)).toMatchObject([{ error }]);
+  });
+
   it('holds back the later events of its upload, and of no other', async () => {
     await start();
     const failing = await first();

@@ -3,6 +3,7 @@ import { Audit } from '../audit/audit.js';
 import { Config, type Receiver } from '../config/config.js';
 import { Jobs, type Attempt } from '../jobs/jobs.js';
 import { deliveredEvents, failedEvents, oldestWaitingEventSeconds } from '../metrics/metrics.js';
+import { plainText } from '../outgoing/answers.js';
 import { SignedPost } from '../outgoing/signed-post.js';
 import { EventBodies, type RecordedEvent } from './event-body.js';
 import { jobOf, Outbox, type Delivery, type DeliveryJob } from './outbox.js';
@@ -13,6 +14,8 @@ const TURN_MS = 5000;
 const UPKEEP_MS = 15_000;
 /** To one receiver, from one process. */
 const AT_ONCE = 8;
+/** Of what went wrong. */
+const MOST_WORDS = 200;
 
 /** Delivers events to the receivers of WEBHOOK_URL: each at least once, those of one upload in their order. */
 @Injectable()
@@ -52,12 +55,12 @@ export class Webhooks implements OnModuleDestroy {
     const signal = stop ? AbortSignal.any([timeout, stop]) : timeout;
     try {
       const { status, text } = await this.post.send(url, event.id, this.bodies.of(event), signal);
-      return status >= 200 && status < 300 ? undefined : `${status} ${text.slice(0, 200)}`.trim();
+      return status >= 200 && status < 300 ? undefined : plainText(`${status} ${text}`, MOST_WORDS);
     } catch (error) {
       stop?.throwIfAborted();
       if (timeout.aborted) return `no answer in ${TIMEOUT_MS / 1000} s`;
       const { message, code } = error as NodeJS.ErrnoException;
-      return message || code || 'failed';
+      return plainText(message || code || 'failed', MOST_WORDS);
     }
   }
 

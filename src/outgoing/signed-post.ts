@@ -2,6 +2,7 @@ import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { Config } from '../config/config.js';
+import { beginning } from './answers.js';
 import { publicLookup, refusePrivateHost } from './private-addresses.js';
 import { signatureHeaders } from './signature.js';
 
@@ -45,7 +46,9 @@ export class SignedPost implements OnModuleDestroy {
       ...signed,
     };
     const response = await this.request(url, { method: 'POST', headers, signal }, body);
-    return { status: response.statusCode ?? 0, text: await beginning(response) };
+    // The status counts, even if the body ends too early.
+    const text = await beginning(response, MOST_ANSWER_BYTES).catch(() => '');
+    return { status: response.statusCode ?? 0, text };
   }
 
   private async request(url: URL, options: http.RequestOptions, body: string): Promise<IncomingMessage> {
@@ -56,20 +59,4 @@ export class SignedPost implements OnModuleDestroy {
       request.on('error', reject).end(body);
     });
   }
-}
-
-/** A body that is longer, or ends too early, is of no interest. */
-async function beginning(response: IncomingMessage): Promise<string> {
-  const pieces: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const piece of response) {
-      pieces.push(piece as Buffer);
-      length += (piece as Buffer).length;
-      if (length > MOST_ANSWER_BYTES) break;
-    }
-  } catch {
-    // The status has been answered.
-  }
-  return Buffer.concat(pieces).toString('utf8', 0, MOST_ANSWER_BYTES);
 }

@@ -15,7 +15,7 @@ export interface ReceivedEvent {
 interface Reply {
   readonly status: number;
   readonly headers?: Record<string, string>;
-  readonly body?: string;
+  readonly body?: string | Buffer;
 }
 
 /** A backend that is told of events. */

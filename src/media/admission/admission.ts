@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
+import { plainText } from '../../outgoing/answers.js';
 import { newEventId } from '../../outgoing/event-id.js';
 import { SignedPost, type Answer } from '../../outgoing/signed-post.js';
 import { InfectedContent, NotAdmitted } from '../content/content.errors.js';
@@ -10,6 +11,8 @@ import { scan, type Address } from './clamd.js';
 const ASK_MS = 5000;
 const SCAN_MS = 30_000;
 const MOST_WORDS = 300;
+/** Of 4xx, those that say nothing of the file: it came too slowly, too early, or among too many. */
+const NOT_NOW = [408, 425, 429];
 
 /** What is about to become a Media. */
 export interface Candidate {
@@ -45,7 +48,7 @@ export class Admission {
     const found = await scan(clamd, file, size, AbortSignal.timeout(SCAN_MS)).catch((cause: unknown) => {
       throw new ServiceUnavailable('The virus scanner is not available', cause);
     });
-    if (found !== undefined) throw new InfectedContent(found);
+    if (found !== undefined) throw new InfectedContent(plainText(found, MOST_WORDS));
   }
 
   private async ask(url: URL, candidate: Candidate): Promise<void> {
@@ -58,7 +61,7 @@ export class Admission {
       .send(url, id, event, AbortSignal.timeout(ASK_MS))
       .catch((cause: unknown) => this.withoutAnswer(cause));
     if (!answer || (answer.status >= 200 && answer.status < 300)) return;
-    if (answer.status >= 400 && answer.status < 500) throw new NotAdmitted(wordsOf(answer));
+    if (isRefusal(answer)) throw new NotAdmitted(wordsOf(answer));
     this.withoutAnswer(new Error(`It answered ${answer.status}`));
   }
 
@@ -69,15 +72,13 @@ export class Admission {
   }
 }
 
+function isRefusal({ status }: Answer): boolean {
+  return status >= 400 && status < 500 && !NOT_NOW.includes(status);
+}
+
 /** For the client: plain text, or the `detail` of a problem. */
 function wordsOf({ text }: Answer): string | undefined {
-  const words = detailOf(text) ?? text;
-  return (
-    words
-      .replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
-      .trim()
-      .slice(0, MOST_WORDS) || undefined
-  );
+  return plainText(detailOf(text) ?? text, MOST_WORDS) || undefined;
 }
 
 function detailOf(text: string): string | undefined {

@@ -1,8 +1,11 @@
 import type { FileHandle } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { addAbortSignal, Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import type { Config } from '../../config/config.js';
+import { beginning } from '../../outgoing/answers.js';
+
+/** An answer is a line. */
+const MOST_ANSWER_BYTES = 4096;
 
 export type Address = NonNullable<Config['admission']['clamd']>;
 
@@ -22,7 +25,7 @@ export async function scan(
   request.pipe(socket, { end: false });
   let answer: string;
   try {
-    answer = (await text(socket)).replace(/\0$/, '');
+    answer = (await beginning(socket, MOST_ANSWER_BYTES)).replace(/\0$/, '');
   } catch (cause) {
     throw new Error('clamd gives no answer', { cause });
   } finally {
