@@ -3,10 +3,11 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import http from 'node:http';
 import { connect } from 'node:net';
+import { straight } from './straight.js';
 
 const CHUNK_BYTES = 204_800;
 
-/** @typedef {{ name: string, url: string, token: string }} Target */
+/** @typedef {{ name: string, url: string, token: string, store?: Record<string, string> }} Target `store`: settings, if it is an object store */
 /** @typedef {{ status: number, headers: http.IncomingHttpHeaders, body: string }} Answer */
 
 /**
@@ -113,6 +114,8 @@ const SENDERS = {
       finish: async () => '',
     };
   },
+  /** @param {Target} target */
+  S3: ({ store = {} }) => straight(store),
 };
 
 /** @param {Answer} answer @param {number} status */
@@ -132,7 +135,7 @@ function makeFile(chunks, complete) {
  */
 async function upload(target, { bytes: file, md5 }) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-  const sender = SENDERS[/** @type {keyof typeof SENDERS} */ (target.name)](target, agent, file.length);
+  const sender = await SENDERS[/** @type {keyof typeof SENDERS} */ (target.name)](target, agent, file.length);
   const times = [];
   for (let start = 0; start < file.length; start += CHUNK_BYTES) {
     const at = performance.now();
@@ -146,10 +149,12 @@ async function upload(target, { bytes: file, md5 }) {
 }
 
 /**
- * Runs `uploads` uploads at once, each of `files` files in a row. The files are generated before the clock starts.
- * @param {{ target: Target, uploads: number, chunks: number, files?: number, complete?: boolean }} task
+ * Runs `uploads` uploads at once, each of `files` files in a row. The files are generated before the clock starts, and
+ * as many uploads of `warmUp` chunks have ended.
+ * @param {{ target: Target, uploads: number, chunks: number, files?: number, complete?: boolean, warmUp?: number }} task
  */
-async function run({ target, uploads, chunks, files = 1, complete = false }) {
+async function run({ target, uploads, chunks, files = 1, complete = false, warmUp = 0 }) {
+  if (warmUp > 0) await run({ target, uploads, chunks: warmUp });
   const rows = Array.from({ length: uploads }, () =>
     Array.from({ length: files }, () => makeFile(chunks, complete)),
   );
@@ -169,10 +174,10 @@ async function run({ target, uploads, chunks, files = 1, complete = false }) {
   };
 }
 
-/** @param {{ target: Target, url: string, headers?: Record<string, string>, requests: number }} task */
-async function fetchAll(task) {
+/** @param {{ target: Target, url: string, headers?: Record<string, string>, requests: number, connections?: number }} task `requests` on each connection */
+async function fetchAll({ connections = 1, ...task }) {
   const at = performance.now();
-  const times = await fetchMany(task);
+  const times = (await Promise.all(Array.from({ length: connections }, () => fetchMany(task)))).flat();
   return { seconds: (performance.now() - at) / 1000, times };
 }
 

@@ -29,8 +29,8 @@ const WARM_UP = { uploads: 8, chunks: 256 };
 export async function load(target, task) {
   await run('sync');
   const [cpuBefore, postgresBefore] = [await cpuMs(target.pid), await postgresCpuMs(target)];
-  const { name, url, token } = target;
-  const spec = JSON.stringify({ ...task, target: { name, url, token } });
+  const { name, url, token, store } = target;
+  const spec = JSON.stringify({ ...task, target: { name, url, token, store } });
   const { stdout } = await run(process.execPath, [join(HERE, 'load.js'), spec], {
     maxBuffer: 256 * MEGABYTE,
   });

@@ -13,6 +13,11 @@ export async function cachingNginx(behind) {
   return await start(await documentedSite([new URL(behind).host], { files: { from: 'cache' } }));
 }
 
+/** nginx in front of servers, as docs/deploying.md sets it up. @param {string[]} behind their URLs */
+export async function forwardingNginx(...behind) {
+  return await start(await documentedSite(behind.map((url) => new URL(url).host)));
+}
+
 /** @param {(directory: string, port: number) => string} site */
 async function start(site) {
   const port = await freePort();

@@ -2,9 +2,9 @@
 import { costs, manySessions, sideBySide } from './scenarios/chunks.js';
 import { fairness, thumbnails } from './scenarios/fairness.js';
 import { complete, download } from './scenarios/files.js';
+import { objectStore } from './scenarios/object-store.js';
 import { readers } from './scenarios/readers.js';
 import { slowSockets, soak, start, status, workers } from './scenarios/server.js';
-
 import { webhooks } from './scenarios/webhooks.js';
 
 /** @typedef {import('./servers.js').Target} Target */
@@ -38,5 +38,6 @@ export const SCENARIOS = {
   fairness,
   thumbnails,
   webhooks,
+  'object-store': objectStore,
   soak,
 };

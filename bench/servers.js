@@ -13,8 +13,8 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const SECRET = randomBytes(32).toString('base64url');
 
 /**
- * A server under test, with its own process and directory.
- * @typedef {{ name: string, url: string, token: string, pid: number, dir: string, startMs: number, stop: () => Promise<void> }} Target
+ * A server under test, with its own process and directory. `store` has the settings of an object store.
+ * @typedef {{ name: string, url: string, token: string, pid: number, dir: string, startMs: number, stop: () => Promise<void>, store?: Record<string, string> }} Target
  */
 
 /**
@@ -157,16 +157,17 @@ export async function postgresCpuMs({ dir, name }) {
   return times.reduce((sum, time) => sum + time, 0);
 }
 
+/** For another server on the Postgres of this one. @param {Target} target */
+export function databaseUrlOf({ dir }) {
+  return `postgresql://mediadock@localhost/postgres?host=${encodeURIComponent(join(dir, 'postgres-socket'))}`;
+}
+
 /**
  * Connects to the Postgres of a server. The caller ends the connection.
  * @param {Target} target @returns {Promise<pg.Client>}
  */
-export async function postgresOf({ dir }) {
-  const client = new pg.Client({
-    host: join(dir, 'postgres-socket'),
-    user: 'mediadock',
-    database: 'postgres',
-  });
+export async function postgresOf(target) {
+  const client = new pg.Client(databaseUrlOf(target));
   await client.connect();
   return client;
 }

@@ -1,13 +1,11 @@
 // @ts-check
 // Completion, and downloads compared with nginx.
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Nginx } from '../../cluster/nginx.js';
 import { median } from '../figures.js';
+import { staticNginx } from '../nginx.js';
 import { ratio } from '../rounds.js';
-import { freePort } from '../../scripts/free-port.js';
 
 /** @typedef {import('../servers.js').Target} Target */
 /** @typedef {import('../scenarios.js').Row} Row */
@@ -34,7 +32,7 @@ export async function complete({ starters, load, rounds }) {
 export async function download({ starters, load, rounds }) {
   const own = await starters.mediadock();
   const [url] = (await load(own, { uploads: 1, chunks: 256, complete: true })).urls;
-  const nginx = await startNginx(join(own.dir, 'files'));
+  const nginx = Nginx.missing ? undefined : await staticNginx(join(own.dir, 'files'));
   const [name] = await readdir(join(own.dir, 'files'));
   /** @type {[string, string][]} */
   const places = [
@@ -51,7 +49,7 @@ export async function download({ starters, load, rounds }) {
       figures.get(server)?.ranges.push(200 / ranges.seconds);
     }
   }
-  nginx?.stop();
+  await nginx?.stop();
   await own.stop();
   const rows = [...figures].map(([server, { whole, ranges }]) => ({
     server,
@@ -69,20 +67,4 @@ export async function download({ starters, load, rounds }) {
           }
         : {},
   };
-}
-
-/** nginx serving the same directory, or undefined if it is not installed. @param {string} root */
-async function startNginx(root) {
-  if (!existsSync('/usr/sbin/nginx')) return undefined;
-  const dir = await mkdtemp(join(tmpdir(), 'mediadock-bench-nginx-'));
-  const port = await freePort();
-  await writeFile(
-    join(dir, 'nginx.conf'),
-    `user root; daemon off; pid ${dir}/pid; error_log ${dir}/error.log; events {}
-     http { access_log off; sendfile on; server { listen 127.0.0.1:${port}; root ${root}; } }`,
-  );
-  const child = spawn('/usr/sbin/nginx', ['-c', join(dir, 'nginx.conf')], { stdio: 'ignore' });
-  const url = `http://127.0.0.1:${port}`;
-  while (!(await fetch(url).catch(() => undefined))) await new Promise((resolve) => setTimeout(resolve, 20));
-  return { url, stop: () => child.kill() };
 }
