@@ -2,19 +2,21 @@
 // Delivering a backlog of events, and uploads while receivers fail.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { median, percentile } from '../figures.js';
+import { paired, stopAll } from '../rounds.js';
 import { peakMb, postgresOf } from '../servers.js';
 
 /** @typedef {import('../servers.js').Target} Target */
 /** @typedef {import('../scenarios.js').Row} Row */
 /** @typedef {import('../scenarios.js').Tools} Tools */
 /** @typedef {import('../scenarios.js').Outcome} Outcome */
+/** @typedef {import('../main.js').Compared} Compared */
 
 const EVENTS = 10_000;
-const UPLOADS = { uploads: 8, chunks: 8 };
+const UPLOADS = { uploads: 8, chunks: 16 };
 
 /** How receivers respond. @type {Record<string, (response: import('node:http').ServerResponse) => void>} */
 const RECEIVERS = {
+  'is gone': () => undefined,
   'accepts it': (response) => response.writeHead(204).end(),
   hangs: () => undefined,
   'answers 500': (response) => response.writeHead(500).end(),
@@ -23,17 +25,9 @@ const RECEIVERS = {
 
 /** @param {Tools} tools @returns {Promise<Outcome>} */
 export async function webhooks(tools) {
-  const rows = [await backlog(tools)];
-  const alone = await beside(tools, undefined);
-  rows.push(alone);
-  for (const manner of Object.keys(RECEIVERS)) rows.push(await beside(tools, manner));
-  const ratios = rows
-    .slice(2)
-    .map((row) => [
-      `p99 of chunks, receiver ${row['receiver']} / no receiver`,
-      Number(row['chunk p99 ms']) / Number(alone['chunk p99 ms']),
-    ]);
-  return { rows, ratios: Object.fromEntries(ratios) };
+  const waiting = await backlog(tools);
+  const { rows, ratios } = await besideReceivers(tools);
+  return { rows: [waiting, ...rows], ratios };
 }
 
 /** Time from the commit of all events to the delivery of the last one. @param {Tools} tools @returns {Promise<Row>} */
@@ -62,24 +56,25 @@ async function backlog({ starters }) {
   }
 }
 
-/** @param {Tools} tools @param {string | undefined} manner @returns {Promise<Row>} */
-async function beside({ starters, load, rounds }, manner) {
-  const receiver = manner === undefined ? undefined : await startReceiver(manner);
-  const target = await starters.mediadock(receiver?.settings);
-  const times = [];
-  try {
-    await load(target, UPLOADS);
-    for (let round = 0; round < rounds; round++)
-      times.push(percentile((await load(target, UPLOADS)).times, 0.99));
-    return {
-      receiver: manner ?? 'none',
-      'chunk p99 ms': median(times),
-      'peak MB': await peakMb(target.pid),
-    };
-  } finally {
-    await target.stop();
-    receiver?.stop();
-  }
+/** Uploads to servers with a receiver each, and to one without, in turn. @param {Tools} tools @returns {Promise<Outcome>} */
+async function besideReceivers({ starters, compare, rounds }) {
+  const manners = Object.keys(RECEIVERS);
+  const receivers = await Promise.all(manners.map(startReceiver));
+  const targets = [await starters.mediadock()];
+  for (const { settings } of receivers) targets.push(await starters.mediadock(settings));
+  const [alone, ...others] = await compare(targets, rounds, UPLOADS);
+  await stopAll(targets);
+  for (const receiver of receivers) receiver.stop();
+  const quiet = /** @type {Compared} */ (alone);
+  return {
+    rows: [quiet, ...others].map(({ row }, i) => ({ receiver: manners[i - 1] ?? 'none', ...row })),
+    ratios: Object.fromEntries(
+      others.map((other, i) => [
+        `p99 of chunks, receiver ${manners[i]} / no receiver`,
+        paired(other, quiet, 'p99 ms'),
+      ]),
+    ),
+  };
 }
 
 /** @param {string} manner */
@@ -97,6 +92,7 @@ async function startReceiver(manner) {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  if (manner === 'is gone') server.close();
   return {
     settings: {
       WEBHOOK_URL: `http://127.0.0.1:${port}/`,
