@@ -1,5 +1,9 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
+import { Publisher } from '../src/media/uploads/publisher.js';
 import { Client, CHUNK_BYTES } from './setup/client.js';
+import { Hold } from './setup/hold.js';
 import { noise, pdf } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';
 
@@ -19,11 +23,23 @@ beforeEach(async () => {
 
 afterAll(() => app.stop());
 
-const send = (bytes: Buffer, headers: Record<string, string> = {}) => {
+const form = (bytes: Buffer) => {
   const body = new FormData();
   body.append('document', new Blob([new Uint8Array(bytes)], { type: 'application/pdf' }), 'paper.pdf');
-  return client.send('POST', PATH, { body, headers });
+  return body;
 };
+
+const send = (bytes: Buffer, headers: Record<string, string> = {}) =>
+  client.send('POST', PATH, { body: form(bytes), headers });
+
+/** Sends a file to a host of that name. Returns the status. */
+async function withHost(host: string, bytes: Buffer): Promise<number | undefined> {
+  const headers = { host, authorization: `Bearer ${client.token}`, 'content-type': 'application/pdf' };
+  const sent = request(new URL(PATH, app.url), { method: 'POST', headers }).end(bytes);
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  await once(response.resume(), 'end');
+  return response.statusCode;
+}
 
 const openUploads = async () => (await client.send('GET', '/api/v2/media/upload/')).body.count as number;
 
@@ -87,9 +103,63 @@ describe('a whole file in one request', () => {
   it('waits where too many are in memory, and takes no memory for ever', async () => {
     const bytes = pdf(2 * MEBIBYTE);
     const answers = await Promise.all(Array.from({ length: 20 }, () => send(bytes)));
-    const statuses = answers.map(({ status }) => status);
-    expect(statuses.every((status) => status === 201 || status === 503)).toBe(true);
+    const codes = answers.filter(({ status }) => status !== 201).map(({ body }) => body.code as string);
+    expect(codes.filter((code) => code !== 'too-many-requests' && code !== 'service-unavailable')).toEqual(
+      [],
+    );
     for (let i = 0; i < 10; i++) expect((await send(pdf(300))).status).toBe(201);
+  });
+
+  it('takes no memory when something else is wrong with the request', async () => {
+    for (let i = 0; i < 10; i++) expect(await withHost('a/b', pdf(100_000))).toBe(400);
+    expect((await send(pdf(100_000))).status).toBe(201);
+  });
+
+  it('leaves memory to other users, however many one sends, and has none while it is looked at', async () => {
+    const publish = Hold.on(app.app.get(Publisher), 'publish', 'before');
+    const answers = Array.from({ length: 20 }, () => send(pdf(100_000)));
+    await publish.reached;
+    const other = await Client.of(app, 'somebody else');
+    const theirs = form(pdf(100_000));
+    expect(
+      (await other.send('POST', PATH, { body: theirs, headers: { 'idempotency-key': 'a b' } })).status,
+    ).toBe(400);
+    const waiting = other.send('POST', PATH, { body: theirs });
+    publish.release();
+    expect((await waiting).status).toBe(201);
+    for (const { status, body, headers } of (await Promise.all(answers)).filter(
+      ({ status }) => status !== 201,
+    ))
+      expect([status, body.code, headers.get('retry-after')]).toEqual([429, 'too-many-requests', '1']);
+  });
+
+  it('is whole although the user is over the rate by then; the next one waits', async () => {
+    const limited = await app.twin({ USER_BYTES_PER_SECOND: '100000' });
+    const slow = new Client(limited.url, client.token);
+    const sendSlowly = () => slow.send('POST', PATH, { body: form(pdf(1_000_000)) });
+    expect((await sendSlowly()).status).toBe(201);
+    const { status, body, headers } = await sendSlowly();
+    expect([status, body.code, Number(headers.get('retry-after')) > 1]).toEqual([429, 'rate-exceeded', true]);
+    expect(await openUploads()).toBe(0);
+  });
+
+  it('sent again while the first client has gone is one Media all the same', async () => {
+    const key = { 'idempotency-key': client.token.slice(-32) };
+    const publish = Hold.on(app.app.get(Publisher), 'publish', 'before');
+    const hangUp = new AbortController();
+    const bytes = pdf(CHUNK_BYTES + 5);
+    const first = client
+      .send('POST', PATH, { body: form(bytes), headers: key, signal: hangUp.signal })
+      .catch(() => 'gone');
+    await publish.reached;
+    hangUp.abort();
+    expect(await first).toBe('gone');
+    const again = send(bytes, key);
+    publish.release();
+    expect((await again).status).toBeLessThan(202);
+    expect((await send(bytes, key)).status).toBe(200);
+    expect((await client.send('GET', PATH)).body.count).toBe(1);
+    expect(await openUploads()).toBe(0);
   });
 });
 

@@ -35,7 +35,7 @@ export class Client {
   async send(
     method: string,
     path: string,
-    init: { headers?: Record<string, string>; body?: BodyInit } = {},
+    init: { headers?: Record<string, string>; body?: BodyInit; signal?: AbortSignal } = {},
   ): Promise<Answer> {
     const headers = { authorization: `Bearer ${this.token}`, ...init.headers };
     // The server may lie below a path.

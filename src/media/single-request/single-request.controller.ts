@@ -16,6 +16,7 @@ import { BodyTooLarge } from '../../body/body.errors.js';
 import { Config } from '../../config/config.js';
 import { ApiProblems } from '../../errors/api-problems.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
+import { TooManyRequests } from '../../errors/too-many-requests.js';
 import { ClientSignal } from '../../http/client-signal.js';
 import { StorageFull } from '../../storage/storage.errors.js';
 import {
@@ -27,12 +28,11 @@ import {
 import { FileUrl } from '../library/file-url.pipe.js';
 import type { FileUrlOf } from '../library/file-urls.js';
 import { MediaDto, toMediaDto } from '../library/media.dto.js';
-import type { Chunk } from '../uploads/chunks/chunk-request.js';
 import { created } from '../uploads/upload.controller.js';
 import * as refused from '../uploads/upload.errors.js';
 import { WholeFileDto } from './single-request.dto.js';
 import { SingleRequestService } from './single-request.service.js';
-import { FileBuffers, WholeFile } from './whole-file.pipe.js';
+import { WholeFile, type FileReader } from './whole-file.pipe.js';
 
 @ApiTags('Uploads')
 @ApiProblems(new Unauthorized(), new ServiceUnavailable())
@@ -40,7 +40,6 @@ import { FileBuffers, WholeFile } from './whole-file.pipe.js';
 export class SingleRequestController {
   constructor(
     private readonly service: SingleRequestService,
-    private readonly buffers: FileBuffers,
     private readonly config: Config,
   ) {}
 
@@ -66,6 +65,7 @@ export class SingleRequestController {
     new UnsupportedContent('image/svg+xml', { declared: 'image/png' }),
     new InfectedContent('Eicar-Signature'),
     new NotAdmitted(),
+    new TooManyRequests(),
     refused.tooManyUploads(100),
     refused.rateExceeded('uploads-per-hour', 60),
     refused.storedQuotaExceeded(10_737_418_240),
@@ -73,16 +73,12 @@ export class SingleRequestController {
   )
   async upload(
     @CurrentCaller() caller: Caller,
-    @WholeFile() file: Chunk,
+    @WholeFile() read: FileReader,
     @FileUrl() urlOf: FileUrlOf,
     @ClientSignal() client: AbortSignal,
     @Res({ passthrough: true }) response: Response,
   ): Promise<MediaDto> {
-    try {
-      const completion = await this.service.upload(caller, file, client);
-      return toMediaDto(created(response, completion, this.config.publicPath), urlOf);
-    } finally {
-      this.buffers.giveBack(file.bytes);
-    }
+    const completion = await this.service.upload(caller, read, client);
+    return toMediaDto(created(response, completion, this.config.publicPath), urlOf);
   }
 }

@@ -1,40 +1,75 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../../audit/audit.js';
+import { Shares } from '../../concurrency/shares.js';
 import { Config } from '../../config/config.js';
-import type { Chunk, Receipt } from '../uploads/chunks/chunk-request.js';
-import { CompletionService, type Completion } from '../uploads/completion.service.js';
+import { TooManyRequests } from '../../errors/too-many-requests.js';
+import type { Chunk } from '../uploads/chunks/chunk-request.js';
+import { CompletionService, type Completion, type CompletionRequest } from '../uploads/completion.service.js';
+import { UploadRateLimiter } from '../uploads/limits/upload-rate-limiter.js';
 import { UploadService } from '../uploads/upload.service.js';
+import { FileBuffers, type FileReader } from './whole-file.pipe.js';
+
+/** Files of one user in memory: fewer than there may be of all. */
+const MOST_PER_USER = 6;
 
 /** Uploads a file that came in one request as any other client would: in chunks, which it then completes. */
 @Injectable()
 export class SingleRequestService {
+  private readonly shares = new Shares(MOST_PER_USER, () => new TooManyRequests());
+
   constructor(
     private readonly config: Config,
+    private readonly buffers: FileBuffers,
     private readonly uploads: UploadService,
+    private readonly rates: UploadRateLimiter,
     private readonly completions: CompletionService,
   ) {}
 
   /**
    * A repeat with the same Idempotency-Key returns the same Media.
+   * @param read is called when the user has fewer files in memory than one may have
    * @param client aborted when the client has gone
    */
-  async upload(caller: Caller, file: Chunk, client: AbortSignal): Promise<Completion> {
-    let first: Receipt | undefined;
+  async upload(caller: Caller, read: FileReader, client: AbortSignal): Promise<Completion> {
+    let unknown: string | undefined;
+    const opened = (id: string) => (unknown = id);
     try {
-      const md5 = createHash('md5');
-      for (const chunk of chunksOf(file, this.config.uploads.chunkMaxBytes)) {
-        md5.update(chunk.bytes);
-        const receipt = await this.uploads.receive(caller, { ...chunk, uploadId: first?.id });
-        first ??= receipt;
-      }
-      const request = { uploadId: first?.id ?? '', md5: md5.digest('hex'), claim: undefined };
+      const request = await this.shares.run(caller.id, () => this.store(caller, read, opened));
       return await this.completions.complete(caller, request, client);
     } catch (error) {
-      // Nobody knows its id. If this fails as well, it ends when it expires.
-      if (first?.outcome === 'appended') await this.uploads.cancel(caller, first.id).catch(() => undefined);
+      // If this fails as well, it ends when it expires.
+      if (unknown !== undefined) await this.uploads.cancel(caller, unknown).catch(() => undefined);
       throw error;
     }
+  }
+
+  /**
+   * Stores a file and takes back its memory: what follows may take long. Returns how to complete its upload.
+   * @param opened is told of an upload that nobody else knows, as retries know one by its Idempotency-Key
+   */
+  private async store(
+    caller: Caller,
+    read: FileReader,
+    opened: (id: string) => void,
+  ): Promise<CompletionRequest> {
+    const file = await read();
+    const md5 = createHash('md5');
+    let uploadId: string | undefined;
+    try {
+      for (const chunk of chunksOf(file, this.config.uploads.chunkMaxBytes)) {
+        md5.update(chunk.bytes);
+        // The rate of bytes may refuse the first one: the others have come already.
+        const isFirst = uploadId === undefined;
+        const { id, outcome } = await this.uploads.take(caller, { ...chunk, uploadId }, isFirst);
+        if (isFirst && outcome === 'appended' && file.idempotencyKey === undefined) opened(id);
+        uploadId = id;
+      }
+    } finally {
+      this.buffers.giveBack(file.bytes);
+    }
+    await this.rates.throttle(caller, file.bytes.length);
+    return { uploadId: uploadId ?? '', md5: md5.digest('hex'), claim: undefined };
   }
 }
 

@@ -17,9 +17,12 @@ export class FileBuffers extends BufferPool {
   }
 }
 
-/** Reads a whole file: the one chunk of its upload. Its bytes have to be given back to `FileBuffers`. */
+/** Reads the file into memory: the one chunk of its upload. Whoever calls it gives its bytes back to `FileBuffers`. */
+export type FileReader = () => Promise<Chunk>;
+
+/** Leaves the body alone until the file is asked for: what else is wrong with a request must not leave it in memory. */
 @Injectable()
-export class WholeFilePipe implements PipeTransform<Request, Promise<Chunk>> {
+export class WholeFilePipe implements PipeTransform<Request, FileReader> {
   private readonly limits: RequestLimits;
 
   constructor(
@@ -33,12 +36,12 @@ export class WholeFilePipe implements PipeTransform<Request, Promise<Chunk>> {
     };
   }
 
-  async transform(request: Request): Promise<Chunk> {
+  transform(request: Request): FileReader {
     if (request.headers['content-range'] !== undefined)
       throw new InvalidRequest('Content-Range', 'Send chunks to /api/v2/media/upload/chunk/');
-    return (await readChunk(request, request.query, this.limits, this.buffers)) as Chunk;
+    return async () => (await readChunk(request, request.query, this.limits, this.buffers)) as Chunk;
   }
 }
 
-/** The file of the request, whole and in memory. */
+/** The file of the request. */
 export const WholeFile = () => WholeRequest(WholeFilePipe);

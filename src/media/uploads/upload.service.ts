@@ -39,15 +39,33 @@ export class UploadService {
     private readonly audit: Audit,
   ) {}
 
-  /** Answers a request and takes back its memory: the bytes of the chunk are gone afterwards. */
+  /** Answers a request, later if its user sends faster than the limit. */
   async receive(caller: Caller, request: Chunk | ChunkQuery): Promise<Receipt> {
     if (!('bytes' in request)) return await this.query(caller.id, request);
-    const receipt = await this.keep(caller, request);
-    if (receipt.outcome === 'replayed') return receipt;
-    const { length } = request.bytes;
-    storedBytes.inc(length);
-    await this.rates.throttle(caller, length);
+    const receipt = await this.take(caller, request);
+    if (receipt.outcome !== 'replayed') await this.rates.throttle(caller, request.bytes.length);
     return receipt;
+  }
+
+  /**
+   * Stores a chunk and takes back its memory: its bytes are gone afterwards.
+   * @param isLimited whether the rate of bytes may refuse it
+   */
+  async take(caller: Caller, chunk: Chunk, isLimited = true): Promise<Receipt> {
+    try {
+      if (isLimited) this.rates.assertByteRate(caller);
+      const receipt = await this.append(caller, chunk);
+      if (receipt.outcome !== 'replayed') storedBytes.inc(chunk.bytes.length);
+      return receipt;
+    } catch (error) {
+      if (isLimit(error) || isRefusal(error))
+        this.audit.record(isLimit(error) ? 'upload.limited' : 'upload.rejected', caller, {
+          ...{ upload: chunk.uploadId, reason: error.code },
+        });
+      throw error;
+    } finally {
+      this.buffers.giveBack(chunk.bytes);
+    }
   }
 
   /** Returns where an upload of `total` bytes stands. Changes nothing. */
@@ -75,21 +93,6 @@ export class UploadService {
     });
     if (state === 'open') this.audit.record('upload.cancelled', caller, { upload: id });
     await this.sessions.clean(id);
-  }
-
-  private async keep(caller: Caller, chunk: Chunk): Promise<Receipt> {
-    try {
-      this.rates.assertByteRate(caller);
-      return await this.append(caller, chunk);
-    } catch (error) {
-      if (isLimit(error) || isRefusal(error))
-        this.audit.record(isLimit(error) ? 'upload.limited' : 'upload.rejected', caller, {
-          ...{ upload: chunk.uploadId, reason: error.code },
-        });
-      throw error;
-    } finally {
-      this.buffers.giveBack(chunk.bytes);
-    }
   }
 
   private async append(caller: Caller, chunk: Chunk): Promise<Receipt> {

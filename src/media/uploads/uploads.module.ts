@@ -47,6 +47,6 @@ import { UploadWriter } from './upload-writer.js';
     // `useClass: UploadStore` turns announcing off.
     { provide: UploadStore, useClass: AnnouncingUploadStore },
   ],
-  exports: [CompletionService, UploadService, UploadSessions, UploadStore],
+  exports: [CompletionService, UploadRateLimiter, UploadService, UploadSessions, UploadStore],
 })
 export class UploadsModule {}
