@@ -6,6 +6,7 @@ import { pair } from '../src/media/upkeep/pairing.js';
 import { Sweeper } from '../src/media/upkeep/sweeper.js';
 import { BlobStorage } from '../src/storage/blob-storage.js';
 import { Client, md5 } from './setup/client.js';
+import { Hold } from './setup/hold.js';
 import { realStore } from './setup/real-store.js';
 import { S3Server } from './setup/s3-server.js';
 import { jpeg, pdf } from './setup/samples.js';
@@ -76,11 +77,26 @@ describe.each(stores)('with STORAGE=s3, in %s,', (_, settings) => {
     expect(await names('uploads')).toHaveLength(5);
     const { status, body } = await client.complete(id, md5(file));
     expect(status).toBe(201);
-    expect(await names('uploads')).toEqual([]);
+    await until(
+      () => names('uploads'),
+      (left) => left.length === 0,
+    );
     expect((await client.slice(file, 0, 200_000, id)).status).toBe(201);
     expect((await twin.complete(id, md5(file))).body.id).toBe(body.id);
     expect(Buffer.from(await (await fetch(body.url)).arrayBuffer()).equals(file)).toBe(true);
     expect(await readdir(`${app.config.dataDir}/scratch`)).toEqual([]);
+  });
+
+  it('a completion does not wait until its parts are gone', async () => {
+    const id = await client.upload(file, { chunkBytes: 200_000 });
+    const hold = Hold.on(storage(), 'removeAll', 'before');
+    expect((await client.complete(id, md5(file))).status).toBe(201);
+    expect(await names('uploads')).toHaveLength(5);
+    hold.release();
+    await until(
+      () => names('uploads'),
+      (left) => left.length === 0,
+    );
   });
 
   it('downloads know ranges and conditions', async () => {

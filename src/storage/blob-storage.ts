@@ -78,6 +78,11 @@ export abstract class BlobStorage {
     for (const name of names) await this.remove(area, name);
   }
 
+  /** Removes many blobs that no row names any more. May go on after it has resolved; what it leaves is for the sweeper. */
+  async discard(area: Area, names: readonly string[]): Promise<void> {
+    await this.removeAll(area, names);
+  }
+
   /** Moves a blob to another area, under a new name; succeeds if there is none. */
   abstract move(area: Area, name: string, target: Area, newName: string): Promise<void>;
 

@@ -5,7 +5,6 @@ import type { Readable } from 'node:stream';
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { atOnce } from '../../concurrency/at-once.js';
 import type { S3Settings } from '../../config/config.js';
-import { ServiceUnavailable } from '../../errors/app-error.js';
 import {
   BlobStorage,
   type Area,
@@ -13,13 +12,14 @@ import {
   type PartRange,
   type ScratchFile,
 } from '../blob-storage.js';
-import { withFile, writeAt } from '../local/files.js';
+import { withFile } from '../local/files.js';
 import { Bucket } from './bucket.js';
 import { createClient } from './client.js';
-import { abortForgotten, putFile } from './multipart.js';
+import { Discards } from './discards.js';
 import { presigned } from './presigned.js';
 import { Scratch } from './scratch.js';
 import { checkBucket } from './start-check.js';
+import { abortForgotten, fetchInto, putFile } from './transfers.js';
 
 /** Requests of one completion at the same time. */
 const AT_ONCE = 16;
@@ -37,6 +37,7 @@ const PROBE_MS = 3000;
 export class S3Storage extends BlobStorage implements OnModuleInit, OnModuleDestroy {
   private readonly bucket: Bucket;
   private readonly scratch: Scratch;
+  private readonly discards = new Discards();
   private isFailing = false;
 
   constructor(
@@ -54,7 +55,8 @@ export class S3Storage extends BlobStorage implements OnModuleInit, OnModuleDest
     await abortForgotten(this.bucket).catch(() => undefined); // Tidiness: some stores do not know the call.
   }
 
-  onModuleDestroy(): void | Promise<void> {
+  async onModuleDestroy(): Promise<void> {
+    await this.discards.stop();
     this.bucket.client.destroy();
   }
 
@@ -80,7 +82,9 @@ export class S3Storage extends BlobStorage implements OnModuleInit, OnModuleDest
       position: (position += length) - length,
     }));
     return await this.scratch.use(async (file) => {
-      await atOnce(AT_ONCE, pieces, async (piece) => this.fetch('uploads', piece.name, piece, file));
+      await atOnce(AT_ONCE, pieces, async (piece) =>
+        fetchInto(file, piece, await this.stream('uploads', piece.name, 0, piece.length - 1)),
+      );
       const publish = (key: string) => this.writing(() => putFile(this.bucket, `files/${key}`, file));
       return await work({ file, publish });
     });
@@ -89,7 +93,7 @@ export class S3Storage extends BlobStorage implements OnModuleInit, OnModuleDest
   async withFile<T>(key: string, work: (file: FileHandle) => Promise<T>): Promise<T> {
     return await this.scratch.use(async (file) => {
       const length = (await this.size('files', key)) ?? 0;
-      await this.fetch('files', key, { position: 0, length }, file);
+      await fetchInto(file, { position: 0, length }, await this.stream('files', key, 0, length - 1));
       return await work(file);
     });
   }
@@ -121,6 +125,11 @@ export class S3Storage extends BlobStorage implements OnModuleInit, OnModuleDest
 
   override async removeAll(area: Area, names: readonly string[]): Promise<void> {
     await atOnce(AT_ONCE, names, (name) => this.remove(area, name));
+  }
+
+  override discard(area: Area, names: readonly string[]): Promise<void> {
+    this.discards.add(() => this.removeAll(area, names));
+    return Promise.resolve();
   }
 
   async move(area: Area, name: string, target: Area, newName: string): Promise<void> {
@@ -171,20 +180,5 @@ export class S3Storage extends BlobStorage implements OnModuleInit, OnModuleDest
       throw error;
     });
     this.isFailing = false;
-  }
-
-  /** Copies the first bytes of a blob to a place in a local file. */
-  private async fetch(
-    area: Area,
-    name: string,
-    { position, length }: { readonly position: number; readonly length: number },
-    file: FileHandle,
-  ): Promise<void> {
-    let end = position;
-    for await (const bytes of (await this.stream(area, name, 0, length - 1)) ?? []) {
-      await writeAt(file, bytes as Buffer, end);
-      end += (bytes as Buffer).length;
-    }
-    if (end < position + length) throw new ServiceUnavailable('The bytes are gone, or fewer than they were');
   }
 }

@@ -122,13 +122,21 @@ export class UploadSessions {
 
   /** Removes the parts of a session that is over: first the rows, then the blobs. What a crash leaves is swept as an orphan. */
   async clean(id: string): Promise<void> {
+    await this.storage.removeAll('uploads', await this.removeParts(id));
+  }
+
+  /** Does the same, but does not wait for a store that takes its time. */
+  async discard(id: string): Promise<void> {
+    await this.storage.discard('uploads', await this.removeParts(id));
+  }
+
+  private async removeParts(id: string): Promise<string[]> {
     const { rows } = await this.db.query<{ name: string }>(
       `WITH cleaned AS (UPDATE upload_session SET cleaned_at = now() WHERE id = $1)
        DELETE FROM upload_part WHERE upload_id = $1 RETURNING name`,
       [id],
     );
-    const names = rows.map(({ name }) => name);
-    await this.storage.removeAll('uploads', names);
+    return rows.map(({ name }) => name);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -6,7 +7,8 @@ import {
   ListMultipartUploadsCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { readAt } from '../local/files.js';
+import { ServiceUnavailable } from '../../errors/app-error.js';
+import { readAt, writeAt } from '../local/files.js';
 import { bodyOf, patience, type Bucket } from './bucket.js';
 import { reaching } from './s3.errors.js';
 
@@ -14,6 +16,20 @@ import { reaching } from './s3.errors.js';
 const PIECE_BYTES = 8 * 1024 * 1024;
 /** As long as no upload takes. */
 const FORGOTTEN_MS = 24 * 3600 * 1000;
+
+/** Writes what is streamed to a place in a local file. @throws ServiceUnavailable if there are fewer bytes */
+export async function fetchInto(
+  file: FileHandle,
+  { position, length }: { readonly position: number; readonly length: number },
+  stream: Readable | undefined,
+): Promise<void> {
+  let end = position;
+  for await (const bytes of stream ?? []) {
+    await writeAt(file, bytes as Buffer, end);
+    end += (bytes as Buffer).length;
+  }
+  if (end < position + length) throw new ServiceUnavailable('The bytes are gone, or fewer than they were');
+}
 
 /** Puts a local file under a new key, with one piece of it in memory. */
 export async function putFile(bucket: Bucket, key: string, file: FileHandle): Promise<void> {
