@@ -102,6 +102,22 @@ describe('WEBHOOK_BEFORE_COMPLETE', () => {
     expect((await finish(file)).answer.status).toBe(201);
   });
 
+  it('holds up neither the uploads of others while it thinks, nor all of them for one user', async () => {
+    await ask();
+    const held = backend.hold();
+    const users = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => Client.of(app, name)));
+    const greedy = Promise.all(Array.from({ length: 12 }, () => finish(file)));
+    const others = Promise.all(
+      users.map(async (user) => await user.complete(await user.upload(file), md5(file))),
+    );
+    const asked = async () => backend.received.map(({ data }) => data.user as string);
+    const all = await until(asked, ({ length }) => length === 14);
+    expect([...new Set(all)].sort()).toEqual(['7', 'a', 'b', 'c', 'd', 'e', 'f']);
+    held.release();
+    const answers = [...(await others), ...(await greedy).map(({ answer }) => answer)];
+    expect(answers.filter(({ status }) => status !== 201)).toEqual([]);
+  });
+
   it('is not asked at private addresses, unless that is allowed', async () => {
     await ask({ WEBHOOK_ALLOW_PRIVATE: 'false' });
     expect((await finish(file)).answer.status).toBe(503);

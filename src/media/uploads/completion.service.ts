@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { Injectable, Logger } from '@nestjs/common';
 import { Audit, type Caller } from '../../audit/audit.js';
 import { JoinedJobs } from '../../concurrency/joined-jobs.js';
@@ -10,7 +9,7 @@ import { isRefusal } from '../content/content.errors.js';
 import { Thumbnails } from '../images/thumbnails.js';
 import type { Media, MediaType } from '../library/media.entity.js';
 import { MediaService } from '../library/media.service.js';
-import { Publisher, type Publication } from './publisher.js';
+import { atWork, Publisher, type Publication } from './publisher.js';
 import type { UploadSession } from './sessions/upload-session.entity.js';
 import { alive, UploadSessions } from './sessions/upload-sessions.js';
 import { deadlineAfter, UploadStore, type FoundSession } from './sessions/upload-store.js';
@@ -30,7 +29,9 @@ export interface Completion {
   readonly created: boolean;
 }
 
-/** Completions that may be running or waiting. */
+/** Completions under way where others have a say (CLAMD, WEBHOOK_BEFORE_COMPLETE): most of the time they wait for those. */
+const WITH_OTHERS = { slots: 32, slotsPerOwner: 8 };
+/** Completions that may be under way or waiting. */
 const BOUNDS = {
   most: 512,
   mostPerOwner: 128,
@@ -47,7 +48,7 @@ export class CompletionService {
   private readonly jobs: JoinedJobs<Completion>;
 
   constructor(
-    { workers }: Config,
+    config: Config,
     private readonly db: Database,
     private readonly store: UploadStore,
     private readonly sessions: UploadSessions,
@@ -57,9 +58,8 @@ export class CompletionService {
     private readonly thumbnails: Thumbnails,
     private readonly audit: Audit,
   ) {
-    const cores = Math.max(1, Math.floor(availableParallelism() / workers));
-    // One user can keep all cores busy, and another one need not wait for their long jobs.
-    this.jobs = new JoinedJobs({ slots: cores + 1, slotsPerOwner: cores, ...BOUNDS });
+    const { clamd, url } = config.admission;
+    this.jobs = new JoinedJobs({ ...(clamd || url ? WITH_OTHERS : atWork(config)), ...BOUNDS });
   }
 
   /** @param client aborted when the client has gone */

@@ -1,5 +1,8 @@
 import { randomBytes, webcrypto } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { Injectable } from '@nestjs/common';
+import { FairSemaphore, type Bounds } from '../../concurrency/fair-semaphore.js';
+import { Config } from '../../config/config.js';
 import { BlobStorage, type ScratchFile } from '../../storage/blob-storage.js';
 import { Admission, type Candidate } from '../admission/admission.js';
 import { Digester, type Digest } from '../content/digester.js';
@@ -28,14 +31,19 @@ export interface Publication {
 /** Makes one whole file of the parts of an upload, checks it, and puts it in place. */
 @Injectable()
 export class Publisher {
+  private readonly turns: FairSemaphore;
+
   constructor(
+    config: Config,
     private readonly storage: BlobStorage,
     private readonly sessions: UploadSessions,
     private readonly digester: Digester,
     private readonly content: ContentInspector,
     private readonly images: PublicImages,
     private readonly admission: Admission,
-  ) {}
+  ) {
+    this.turns = new FairSemaphore(atWork(config));
+  }
 
   /**
    * Takes no lock: the bytes of an upload never change, and slow work must hold no connection. Each attempt has a file of its
@@ -50,7 +58,9 @@ export class Publisher {
   ): Promise<Publication> {
     const parts = extentsOf(session).map(({ name, start, end }) => ({ name, length: end - start }));
     return await this.storage.withUpload(session.id, parts, async (scratch) => {
-      const { digest, content } = await this.examine(session, scratch, request);
+      const { digest, content } = await this.turns.run(session.ownerId, 0, () =>
+        this.examine(session, scratch, request),
+      );
       abandoned.throwIfAborted();
       const type = mediaType(request.claim, content);
       await this.admission.admit(candidateOf(session, type, digest, content), scratch.file);
@@ -81,6 +91,12 @@ export class Publisher {
     }
     return { digest, content: await this.content.examine(file, { ...digest, total, fileName }) };
   }
+}
+
+/** Files at work: one user can keep all cores busy, and another one need not wait for their long jobs. */
+export function atWork({ workers }: Config): Bounds {
+  const cores = Math.max(1, Math.floor(availableParallelism() / workers));
+  return { slots: cores + 1, slotsPerOwner: cores };
 }
 
 /** Off the event loop. */
