@@ -7,7 +7,7 @@ import { NestFactory } from '@nestjs/core';
 const built = (/** @type {string} */ path) => import(new URL(`../dist/src/${path}`, import.meta.url).href);
 const { AppModule } = await built('app.module.js');
 const { loadConfig } = await built('config/config.js');
-const { EmbeddedPostgres } = await built('database/embedded-postgres.js');
+const { EmbeddedPostgres } = await built('database/embedded/embedded-postgres.js');
 const { Sweeper } = await built('media/upkeep/sweeper.js');
 
 const config = loadConfig();

@@ -62,7 +62,7 @@ async function startPostgres() {
   // Postgres runs as another user if we are root, and that user must be able to enter the directory.
   await chmod(dataDir, 0o755);
   started.push(() => rm(dataDir, { recursive: true, force: true }));
-  const built = new URL('../dist/src/database/embedded-postgres.js', import.meta.url).href;
+  const built = new URL('../dist/src/database/embedded/embedded-postgres.js', import.meta.url).href;
   const { EmbeddedPostgres } = await import(built);
   const postgres = await EmbeddedPostgres.start({ dataDir });
   started.push(() => postgres.stop());

@@ -51,7 +51,7 @@ export class PostgresPair {
   /** @param {string} checkout */
   static async start(checkout) {
     /** @param {string} name */
-    const built = (name) => import(pathToFileURL(join(checkout, 'dist/src/database', name)).href);
+    const built = (name) => import(pathToFileURL(join(checkout, 'dist/src/database/embedded', name)).href);
     const [{ PostgresUser }, { PostgresCluster }] = await Promise.all(
       ['postgres-user.js', 'postgres-cluster.js'].map(built),
     );

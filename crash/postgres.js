@@ -23,7 +23,7 @@ export class Postgres {
   }
 
   async start() {
-    const built = join(this.checkout, 'dist/src/database/embedded-postgres.js');
+    const built = join(this.checkout, 'dist/src/database/embedded/embedded-postgres.js');
     const { EmbeddedPostgres } = await import(pathToFileURL(built).href);
     if (this.closed) throw new Error('The harness is being stopped');
     this.embedded = EmbeddedPostgres.start({ dataDir: this.dataDir });

@@ -25,7 +25,7 @@ export class Server {
 
   static async start() {
     const dir = await mkdtemp(join(tmpdir(), 'mediadock-fuzz-'));
-    const { EmbeddedPostgres } = await import(join(CHECKOUT, 'dist/src/database/embedded-postgres.js'));
+    const { EmbeddedPostgres } = await import(join(CHECKOUT, 'dist/src/database/embedded/embedded-postgres.js'));
     const postgres = await EmbeddedPostgres.start({ dataDir: dir });
     const metricsPort = await freePort();
     const child = spawn(process.execPath, [join(CHECKOUT, 'dist/src/main.js')], {

@@ -1,5 +1,5 @@
 import { StartError } from './config/start-error.js';
-import { EmbeddedPostgresError } from './database/embedded-postgres.js';
+import { EmbeddedPostgresError } from './database/embedded/embedded-postgres.js';
 import { wordsOf } from './errors/database-errors.js';
 import { fromDatabase } from './errors/database-errors.js';
 

@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import { setFlagsFromString } from 'node:v8';
 import { doubts, loadConfig, type Config } from './config/config.js';
 import type { Connection } from './database/data-source.js';
-import { EmbeddedPostgres } from './database/embedded-postgres.js';
+import { EmbeddedPostgres } from './database/embedded/embedded-postgres.js';
 import { fail } from './fail.js';
 import { listening } from './listening.js';
 import type { Serving } from './serve.js';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { PostgresUser } from '../src/database/postgres-user.js';
+import { PostgresUser } from '../src/database/embedded/postgres-user.js';
 import { Client, md5 } from './setup/client.js';
 import { blocksOf } from './setup/markdown.js';
 import { pdf } from './setup/samples.js';
@@ -89,7 +89,7 @@ describe('the commands for backup and restore', () => {
     const block = blocksOf(page).find(({ text }) => words.test(text))?.text ?? 'false';
     const script = block
       .replaceAll('/backup', `${dir}/backup`)
-      .replace('npm run fsck --', 'node dist/src/fsck.js');
+      .replace('npm run fsck --', 'node dist/src/command.js fsck');
     const PATH = [BIN, process.env['PATH']].join(delimiter);
     const env = { PATH, DATABASE_URL: databaseUrl, DATA_DIR: dataDir, JWT_SECRET, ...settings };
     await run('bash', ['-ec', script], { env }).catch((error: Error & { stdout: string }) => {

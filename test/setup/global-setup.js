@@ -9,7 +9,7 @@ const built = (/** @type {string} */ path) => import(new URL(`../../dist/src/${p
 
 /** One real Postgres for the whole run, with one migrated database that every test file gets a copy of. */
 export default async function globalSetup() {
-  const { EmbeddedPostgres } = await built('database/embedded-postgres.js');
+  const { EmbeddedPostgres } = await built('database/embedded/embedded-postgres.js');
   const { migrate } = await built('database/data-source.js');
   const dataDir = await mkdtemp(join(tmpdir(), 'mediadock-test-'));
   // Tests crash processes, not machines: nothing needs to be on the disk.

@@ -4,8 +4,8 @@ import { chmod, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { EmbeddedPostgres } from '../../src/database/embedded-postgres.js';
-import { PostgresUser } from '../../src/database/postgres-user.js';
+import { EmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.js';
+import { PostgresUser } from '../../src/database/embedded/postgres-user.js';
 import { until } from './until.js';
 
 /** A Postgres of one test, for what would disturb the others. */

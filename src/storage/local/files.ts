@@ -1,5 +1,6 @@
 import { open, opendir, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hasCode } from '../../errors/has-code.js';
 
 /** Mode of files that hold what users uploaded. */
 export const FILE_MODE = 0o640;
@@ -72,11 +73,7 @@ export async function unlessAbsent<T>(call: Promise<T>): Promise<T | undefined> 
   try {
     return await call;
   } catch (error) {
-    if (isErrorOf(error, 'ENOENT')) return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
-}
-
-export function isErrorOf(error: unknown, ...codes: readonly string[]): boolean {
-  return codes.includes(String((error as NodeJS.ErrnoException).code));
 }

@@ -8,20 +8,12 @@ import { allAfterSettled } from '../../concurrency/all-after-settled.js';
 import { Batcher } from '../../concurrency/batcher.js';
 import { FairSemaphore } from '../../concurrency/fair-semaphore.js';
 import type { Config } from '../../config/config.js';
+import { hasCode } from '../../errors/has-code.js';
 import { BlobStorage, type Area, type PartRange, type ScratchFile } from '../blob-storage.js';
 import { storing } from '../storage.errors.js';
 import { makeWritable } from './data-directory.js';
 import { Disk } from './disk.js';
-import {
-  FILE_MODE,
-  isErrorOf,
-  oldFiles,
-  readAt,
-  syncDirectory,
-  unlessAbsent,
-  withFile,
-  writeAt,
-} from './files.js';
+import { FILE_MODE, oldFiles, readAt, syncDirectory, unlessAbsent, withFile, writeAt } from './files.js';
 import { OpenFiles } from './open-files.js';
 import { Pieces } from './pieces.js';
 
@@ -65,7 +57,7 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     await syncDirectory(dataDir);
     // The data directory may be just as new. A parent that may not be read is not one that we made.
     await syncDirectory(dirname(dataDir)).catch((error: unknown) => {
-      if (!isErrorOf(error, 'EACCES')) throw error;
+      if (!hasCode(error, 'EACCES')) throw error;
     });
   }
 
@@ -219,7 +211,7 @@ async function linked(path: string, another: string): Promise<boolean> {
     await link(path, another);
     return true;
   } catch (error) {
-    if (isErrorOf(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')) return false;
+    if (hasCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK')) return false;
     throw error;
   }
 }

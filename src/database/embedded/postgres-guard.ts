@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { closeSync, constants, existsSync, openSync, readSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { hasCode } from './postgres-error.js';
+import { hasCode } from '../../errors/has-code.js';
 import { ENVIRONMENT, type PostgresUser } from './postgres-user.js';
 
 const { O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;

@@ -13,14 +13,13 @@ import {
   rm,
   rmdir,
   stat,
-  symlink,
   writeFile,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jest } from '@jest/globals';
-import { transformFile } from '@swc/core';
 import pg from 'pg';
 import { EmbeddedPostgres, EmbeddedPostgresError } from './embedded-postgres.js';
 
@@ -41,7 +40,7 @@ const children: ChildProcess[] = [];
 beforeAll(async () => {
   scratch = await realpath(await mkdtemp(join(tmpdir(), 'mediadock-postgres-')));
   await chmod(scratch, 0o755);
-  program = await compileHolder();
+  program = await writeHolder();
   shared = join(scratch, 'shared');
   await (await start(shared)).stop();
 });
@@ -312,28 +311,15 @@ async function hold(dataDir: string): Promise<ChildProcess> {
   return holder;
 }
 
-async function compileHolder(): Promise<string> {
-  const directory = join(scratch, 'program');
-  await mkdir(directory);
-  await symlink(join(process.cwd(), 'node_modules'), join(directory, 'node_modules'));
-  await writeFile(join(directory, 'package.json'), '{ "type": "module" }');
-  const sources = (await readdir(import.meta.dirname)).filter((name) =>
-    /postgres.*(?<!\.spec)\.ts$/.test(name),
-  );
-  for (const source of sources) {
-    const { code } = await transformFile(join(import.meta.dirname, source), {
-      swcrc: false,
-      jsc: { target: 'es2023', parser: { syntax: 'typescript' } },
-      module: { type: 'es6' },
-    });
-    await writeFile(join(directory, basename(source, '.ts') + '.js'), code);
-  }
-  const main = `import { EmbeddedPostgres } from './embedded-postgres.js';
+async function writeHolder(): Promise<string> {
+  const built = pathToFileURL('dist/src/database/embedded/embedded-postgres.js').href;
+  const main = `import { EmbeddedPostgres } from '${built}';
     await EmbeddedPostgres.start({ dataDir: process.argv[2], settings: { fsync: 'off' } });
     console.log('ready');
     setInterval(() => undefined, 1000);`;
-  await writeFile(join(directory, 'holder.js'), main);
-  return join(directory, 'holder.js');
+  const path = join(scratch, 'holder.mjs');
+  await writeFile(path, main);
+  return path;
 }
 
 async function run(command: string, ...args: string[]): Promise<void> {

@@ -6,7 +6,8 @@ import { mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { EmbeddedPostgresError, hasCode } from './postgres-error.js';
+import { hasCode } from '../../errors/has-code.js';
+import { EmbeddedPostgresError } from './postgres-error.js';
 import { ENVIRONMENT, type PostgresUser } from './postgres-user.js';
 
 const INITDB = ['--auth=trust', '--username=mediadock', '--encoding=UTF8', '--locale=C', '--data-checksums'];

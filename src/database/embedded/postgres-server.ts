@@ -3,8 +3,9 @@ import { chmodSync, closeSync, existsSync, fstatSync, ftruncateSync } from 'node
 import { lstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { hasCode } from '../../errors/has-code.js';
 import { PostgresCluster } from './postgres-cluster.js';
-import { EmbeddedPostgresError, hasCode } from './postgres-error.js';
+import { EmbeddedPostgresError } from './postgres-error.js';
 import { PostgresGuard } from './postgres-guard.js';
 import { PostgresUser } from './postgres-user.js';
 
