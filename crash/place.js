@@ -110,10 +110,10 @@ export class Place {
 
   /** What the server's own check of rows against bytes says; empty when all is well. */
   async fsck() {
-    const program = join(this.checkout, 'dist/src/fsck.js');
+    const program = [join(this.checkout, 'dist/src/command.js'), 'fsck'];
     const base = environmentOf(await this.ownDirectory(), this.database.url);
     const env = { ...base, ...this.store.settings, ...SWEEP_NOW };
-    const ended = await promisify(execFile)(process.execPath, [program], { cwd: this.dataDir, env }).catch(
+    const ended = await promisify(execFile)(process.execPath, program, { cwd: this.dataDir, env }).catch(
       (/** @type {{ stdout: string, stderr: string }} */ error) => error,
     );
     return ended instanceof Error ? `${ended.stdout}${ended.stderr}`.trim() : '';

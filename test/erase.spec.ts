@@ -53,7 +53,7 @@ async function erase(...args: string[]): Promise<{ code: number; printed: string
     JWT_SECRET,
     ...WEBHOOK,
   };
-  const program = ['dist/src/erase.js', ...args];
+  const program = ['dist/src/command.js', 'erase', ...args];
   return await promisify(execFile)(process.execPath, program, { env }).then(
     ({ stdout }) => ({ code: 0, printed: stdout }),
     ({ code, stderr }: { code: number; stderr: string }) => ({ code, printed: stderr }),

@@ -76,7 +76,7 @@ describe('a primary and its synchronous standby', () => {
 
   async function fsck(): Promise<string> {
     const env = { PATH: process.env['PATH'], JWT_SECRET, ...settings };
-    return (await promisify(execFile)(process.execPath, ['dist/src/fsck.js'], { env })).stdout;
+    return (await promisify(execFile)(process.execPath, ['dist/src/command.js', 'fsck'], { env })).stdout;
   }
 
   it('the primary is killed: 503 until the standby is promoted, then all goes on by itself', async () => {

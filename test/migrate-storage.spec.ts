@@ -138,7 +138,7 @@ describe('moving to a bucket', () => {
 describe('npm run migrate-storage', () => {
   async function run(settings: Record<string, string>): Promise<{ code: number | null; printed: string }> {
     const env = { PATH: process.env['PATH'], JWT_SECRET, DATABASE_URL: urlOf(app.database), ...settings };
-    const child = spawn(process.execPath, ['dist/src/migrate-storage.js'], { env });
+    const child = spawn(process.execPath, ['dist/src/command.js', 'migrate-storage'], { env });
     const [out, err] = [textOf(child.stdout), textOf(child.stderr)];
     const [code] = (await once(child, 'close')) as [number | null];
     return { code, printed: (await out) || (await err) };

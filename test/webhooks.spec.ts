@@ -322,7 +322,7 @@ describe('what an operator sees', () => {
       WEBHOOK_SECRET: SECRET,
       WEBHOOK_ALLOW_PRIVATE: 'true',
     };
-    const ended = await run(process.execPath, ['dist/src/webhooks.js', ...args], { env }).then(
+    const ended = await run(process.execPath, ['dist/src/command.js', 'webhooks', ...args], { env }).then(
       ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
       (error: { code: number; stdout: string; stderr: string }) => error,
     );

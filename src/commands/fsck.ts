@@ -1,12 +1,12 @@
 import { parseArgs } from 'node:util';
 import type { INestApplicationContext } from '@nestjs/common';
-import { fail } from './fail.js';
-import { Fsck } from './media/upkeep/fsck.js';
+import { fail } from '../fail.js';
+import { Fsck } from '../media/upkeep/fsck.js';
 import { withApp } from './with-app.js';
 
 /** Compares rows with bytes; `--fix` repairs. Exits with code 1 if anything is wrong, with --fix if anything was. */
-export async function runFsck(): Promise<void> {
-  const { values } = parseArgs({ options: { fix: { type: 'boolean', default: false } } });
+export async function fsck(args: string[]): Promise<void> {
+  const { values } = parseArgs({ args, options: { fix: { type: 'boolean', default: false } } });
   const found = await withApp((app) => check(app, values.fix)).catch(fail);
   console.log(found === 0 ? 'clean: every row has its bytes, every file its row' : `${found} found`);
   process.exitCode = found === 0 ? 0 : 1;

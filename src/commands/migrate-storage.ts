@@ -1,11 +1,11 @@
 import 'reflect-metadata';
-import { ConfigError, loadConfig } from './config/config.js';
-import { fail } from './fail.js';
-import { StorageMigration, type Migrated } from './media/upkeep/storage-migration.js';
+import { ConfigError, loadConfig } from '../config/config.js';
+import { fail } from '../fail.js';
+import { StorageMigration, type Migrated } from '../media/upkeep/storage-migration.js';
 import { withApp } from './with-app.js';
 
 /** Moves what is left in the directory S3_MIGRATE_FROM to the bucket. Exits with code 0 if nothing is left. */
-export async function runStorageMigration(): Promise<void> {
+export async function migrateStorage(): Promise<void> {
   await run().catch(fail);
 }
 

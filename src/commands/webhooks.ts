@@ -1,12 +1,12 @@
 import { parseArgs } from 'node:util';
 import type { INestApplicationContext } from '@nestjs/common';
-import { Config } from './config/config.js';
-import { StartError } from './config/start-error.js';
-import { EventBodies, type RecordedEvent } from './events/event-body.js';
-import { Outbox, type Delivery } from './events/outbox.js';
-import { Webhooks } from './events/webhooks.js';
-import { fail } from './fail.js';
-import { newEventId } from './outgoing/event-id.js';
+import { Config } from '../config/config.js';
+import { StartError } from '../config/start-error.js';
+import { EventBodies, type RecordedEvent } from '../events/event-body.js';
+import { Outbox, type Delivery } from '../events/outbox.js';
+import { Webhooks } from '../events/webhooks.js';
+import { fail } from '../fail.js';
+import { newEventId } from '../outgoing/event-id.js';
 import { withApp } from './with-app.js';
 
 const USAGE = `Usage: npm run webhooks -- COMMAND
@@ -19,9 +19,9 @@ const USAGE = `Usage: npm run webhooks -- COMMAND
 type Command = (app: INestApplicationContext, id: string) => Promise<boolean>;
 
 /** Lists and resends webhooks. Exits with code 1 if the command failed. */
-export async function runWebhooks(): Promise<void> {
+export async function webhooks(args: string[]): Promise<void> {
   const options = { limit: { type: 'string', default: '50' } } as const;
-  const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
   const [name = '', id = ''] = positionals;
   const limit = Math.min(Math.max(Number.parseInt(values.limit, 10) || 50, 1), 10_000);
   const commands: Readonly<Record<string, Command>> = { list: (app) => list(app, limit), test };

@@ -2,12 +2,12 @@ import 'reflect-metadata';
 import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DataSource } from 'typeorm';
-import { AppModule } from './app.module.js';
-import { loadConfig } from './config/config.js';
-import { EmbeddedPostgres } from './database/embedded-postgres.js';
-import { prepareDatabase } from './database/prepare.js';
-import { pair } from './media/upkeep/pairing.js';
-import { BlobStorage } from './storage/blob-storage.js';
+import { AppModule } from '../app.module.js';
+import { loadConfig } from '../config/config.js';
+import { EmbeddedPostgres } from '../database/embedded/embedded-postgres.js';
+import { prepareDatabase } from '../database/prepare.js';
+import { pair } from '../media/upkeep/pairing.js';
+import { BlobStorage } from '../storage/blob-storage.js';
 
 /** Runs a command on the database and the files of this server, which may be working meanwhile. */
 export async function withApp<T>(
