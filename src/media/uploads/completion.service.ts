@@ -128,7 +128,9 @@ export class CompletionService {
     if (created) this.audit.record('upload.completed', caller, { upload: id, media: mediaId, bytes: total });
     // An altered upload keeps its parts until it would have expired: retries are compared with what the client sent.
     if (created && !publication.altered)
-      await this.sessions.discard(id).catch((err: unknown) => this.logger.warn({ err }, 'Left to the sweeper'));
+      await this.sessions
+        .discard(id)
+        .catch((err: unknown) => this.logger.warn({ err }, 'Left to the sweeper'));
     return { media: await this.media.get(ownerId, mediaId), created };
   }
 
