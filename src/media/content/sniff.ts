@@ -104,6 +104,8 @@ const TEXTUAL = new Set(['application/rtf', 'application/postscript', 'applicati
 
 /** Whether a head may be that of a text. A chunk may end in the middle of a character. */
 function isText(head: Buffer, whole: boolean): boolean {
+  // The quick answer for nearly all that is none, which would else be decoded twice.
+  if (markOf(head) === 'utf-8' && head.includes(0)) return false;
   const detector = new CharsetDetector();
   detector.update(head);
   if (!whole) return detector.isText;
