@@ -1,9 +1,9 @@
 import { StartError } from './config/start-error.js';
 
 const REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'is taken: stop what listens there, or choose another port',
-  EACCES: 'may not be opened by this user: choose a port from 1024 on',
-  EADDRNOTAVAIL: 'is no address of this machine: put the host right',
+  EADDRINUSE: 'is in use: stop what listens there, or choose another port',
+  EACCES: 'is not allowed for this user: choose a port from 1024 on',
+  EADDRNOTAVAIL: 'is not an address of this machine: correct the host',
 };
 
 /**

@@ -313,7 +313,7 @@ export default async () => {
                 required: false,
                 type: () => String,
                 description:
-                  'With the first chunk: when the upload shall expire, such as 2030-01-31T12:00:00Z',
+                  'With the first chunk: when the upload should expire, such as 2030-01-31T12:00:00Z',
                 example: '',
               },
               offset: {

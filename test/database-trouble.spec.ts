@@ -137,7 +137,7 @@ describe('a Postgres that answers, but commits nothing', () => {
     );
     expect([status, body.action]).toEqual([503, 'wait']);
     const another = start();
-    await another.says(/Waiting 60 s at most for a Postgres to write to: it is a read-only standby/);
+    await another.says(/Waiting up to 60 s for a Postgres that accepts writes: it is a read-only standby/);
     await postgres.promote();
     await untilReadiness(url, 200);
     expect((await client.slice(file, 1000, 2000, id)).body).toMatchObject({ offset: '2000' });

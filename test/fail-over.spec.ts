@@ -87,7 +87,7 @@ describe('a primary and its synchronous standby', () => {
     const another = start();
     const said = await another.says(/Waiting/);
     expect(said).toMatch(
-      /for a Postgres to write to: 127\.0\.0\.1:\d+: connect ECONNREFUSED [\d.:]+, 127\.0\.0\.1:\d+: it is a read-only standby"/,
+      /for a Postgres that accepts writes: 127\.0\.0\.1:\d+: connect ECONNREFUSED [\d.:]+, 127\.0\.0\.1:\d+: it is a read-only standby"/,
     );
     await pair.promote();
     await goesOn(performance.now());

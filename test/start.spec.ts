@@ -64,7 +64,7 @@ describe('a start that cannot be is told in one line', () => {
 
   it('a Postgres that forgets, unless that will do', async () => {
     expect(await refusal({ UNSAFE_DATABASE: 'false' })).toMatch(
-      /^DATABASE_URL: Postgres has fsync=off, full_page_writes=off, and a power cut WILL LOSE.*UNSAFE_DATABASE=true/,
+      /^DATABASE_URL: Postgres has fsync=off, full_page_writes=off, so a power cut WILL LOSE.*UNSAFE_DATABASE=true/,
     );
     expect(await start().says(/api\/docs/)).toMatch(/"msg":"Postgres has fsync=off.*WILL LOSE/);
   });
@@ -72,7 +72,7 @@ describe('a start that cannot be is told in one line', () => {
   it('no such user', async () => {
     const url = urlOf(database).replace(testServer().connection.user, 'stranger:secret');
     const { refusal } = await prepare(url);
-    expect(refusal).toMatch(/^DATABASE_URL: role "stranger" does not exist\. Put user/);
+    expect(refusal).toMatch(/^DATABASE_URL: role "stranger" does not exist\. Check the user/);
   });
 
   it('no privilege to make tables', async () => {
@@ -96,7 +96,7 @@ describe('a start that cannot be is told in one line', () => {
 
   it('a URL that is none, without what it says', async () => {
     const { refusal } = await prepare('postgres://user:secret@host:543210/x');
-    expect(refusal).toMatch(/^DATABASE_URL: Invalid URL\. It has to be postgres:/);
+    expect(refusal).toMatch(/^DATABASE_URL: Invalid URL\. It must be postgres:/);
     expect(refusal).not.toContain('secret');
   });
 
@@ -113,21 +113,23 @@ describe('a start that cannot be is told in one line', () => {
     const { refusal, warnings } = await prepare(`postgres://user:secret@127.0.0.1:${port}/x`, 300);
     const refused = `connect ECONNREFUSED 127.0.0.1:${port}`;
     expect(refusal).toBe(
-      `DATABASE_URL: after 1 s still no Postgres to write to: ${refused}. Start it, or put DATABASE_URL right.`,
+      `DATABASE_URL: no Postgres accepted writes within 1 s: ${refused}. Start it, or correct DATABASE_URL.`,
     );
-    expect(warnings).toEqual([`Waiting 1 s at most for a Postgres to write to: ${refused}`]);
+    expect(warnings).toEqual([`Waiting up to 1 s for a Postgres that accepts writes: ${refused}`]);
   });
 
   it('a port that is taken', async () => {
     const { port } = new URL(await start().url());
     expect(await refusal({ PORT: port })).toBe(
-      `HOST, PORT: 127.0.0.1:${port} is taken: stop what listens there, or choose another port.`,
+      `HOST, PORT: 127.0.0.1:${port} is in use: stop what listens there, or choose another port.`,
     );
-    expect(await refusal({ METRICS_PORT: port })).toMatch(/^METRICS_HOST, METRICS_PORT: .* is taken/);
+    expect(await refusal({ METRICS_PORT: port })).toMatch(/^METRICS_HOST, METRICS_PORT: .* is in use/);
   });
 
   it('a host that is not of this machine', async () => {
-    expect(await refusal({ HOST: '192.0.2.1' })).toMatch(/^HOST, PORT: 192\.0\.2\.1:0 is no address of this/);
+    expect(await refusal({ HOST: '192.0.2.1' })).toMatch(
+      /^HOST, PORT: 192\.0\.2\.1:0 is not an address of this/,
+    );
     expect(await refusal({ HOST: 'no.host.invalid' })).toMatch(
       /^HOST, PORT: .* cannot be listened on: getaddrinfo/,
     );
@@ -158,7 +160,7 @@ describe('a start that cannot be is told in one line', () => {
     await administer(`ALTER DATABASE ${database} SET session_replication_role = replica`);
     const options = { unsafe: true, warn: () => undefined };
     await expect(prepareDatabase({ url: urlOf(database) }, options)).rejects.toThrow(
-      'DATABASE_URL: Postgres does not take session_replication_role=origin.',
+      'DATABASE_URL: Postgres did not accept session_replication_role=origin.',
     );
   });
 
@@ -186,7 +188,7 @@ describe('a Postgres that is coming up', () => {
     const port = await freePort();
     const { user } = testServer().connection;
     const server = start({ DATABASE_URL: `postgres://${user}@127.0.0.1:${port}/${database}` });
-    await server.says(/Waiting 60 s at most for a Postgres to write to: connect ECONNREFUSED/);
+    await server.says(/Waiting up to 60 s for a Postgres that accepts writes: connect ECONNREFUSED/);
     const close = await listenForPostgres(port);
     expect((await fetch(`${await server.url()}/health/ready`)).status).toBe(200);
     await server.stop();

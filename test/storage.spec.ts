@@ -241,7 +241,7 @@ describe('storage in an S3 that cannot be used does not start', () => {
     [{ S3_ACCESS_KEY_ID: 'wrong' }, /^StartError: S3_ACCESS_KEY_ID: http\S+ does not know this key\.$/],
     [
       { S3_ENDPOINT: 'http://127.0.0.1:9' },
-      /^StartError: S3_ENDPOINT: \S+ is out of reach \(.*ECONNREFUSED.*\)\.$/,
+      /^StartError: S3_ENDPOINT: \S+ cannot be reached \(.*ECONNREFUSED.*\)\.$/,
     ],
   ])('with %j', async (settings, words) => {
     expect(await refusal(settings)).toMatch(words);

@@ -115,7 +115,7 @@ describe('the start', () => {
     const settings = { PUBLIC_URL: 'https://example.org/media-api', MEDIA_URL: 'signed' };
     const [printed, isOpen] = await started(settings);
     expect(printed).not.toMatch(/DEMO SERVER|eyJ/);
-    expect(printed).toContain('MEDIA_URL is no setting and has no effect. Is MEDIA_URLS meant?');
+    expect(printed).toContain('MEDIA_URL is not a setting and has no effect. Did you mean MEDIA_URLS?');
     expect(printed).toMatch(/^ {2}Mediadock listens at +http:\/\/localhost:\d+\/$/m);
     expect(printed).toMatch(/^ {2}Demo page +https:\/\/example\.org\/media-api\/$/m);
     expect(isOpen).toBe(true);

@@ -14,7 +14,7 @@ export class Unauthorized extends AppError {
 /** One address has sent more bad tokens than anybody would by mistake. */
 export class TooManyFailures extends AppError {
   constructor(seconds: number) {
-    super('too-many-bad-tokens', 429, 'Too many bad tokens came from this address', {
+    super('too-many-bad-tokens', 429, 'Too many bad tokens from this address', {
       action: 'wait',
       headers: { 'Retry-After': String(seconds) },
     });

@@ -29,8 +29,7 @@ export async function readBody(
   advice?: string,
 ): Promise<Buffer> {
   const { 'content-encoding': encoding, 'content-length': announced } = request.headers;
-  if (encoding && encoding !== 'identity')
-    throw new UnsupportedBody('Bodies are taken without Content-Encoding');
+  if (encoding && encoding !== 'identity') throw new UnsupportedBody('Content-Encoding is not supported');
   if (Number(announced) > maxBytes)
     throw new BodyTooLarge(maxBytes, Number(announced) > POLITE_BYTES, advice);
   if (Number(announced) > UNPOOLED_BYTES) pool?.check();

@@ -227,7 +227,8 @@ function refuseInProduction(env: Environment): void {
   if (env.NODE_ENV !== 'production') return;
   const problems = [
     !env.JWT_SECRET && !env.JWKS_URL && 'JWT_SECRET: must be set in production (or JWKS_URL)',
-    !env.PUBLIC_URL && 'PUBLIC_URL: must be set in production, or requests would say where files are',
+    !env.PUBLIC_URL &&
+      'PUBLIC_URL: must be set in production, so that requests cannot change the URLs of files',
     env.ORPHAN_AGE_SECONDS < MIN_ORPHAN_AGE_SECONDS &&
       `ORPHAN_AGE_SECONDS: must be at least ${MIN_ORPHAN_AGE_SECONDS} in production`,
   ].filter((problem) => problem !== false);
@@ -242,7 +243,9 @@ function trustedProxies(given: readonly string[]): number | readonly string[] {
   if (given.length === 1 && /^\d{1,3}$/.test(given[0] ?? '')) return Number(given[0]);
   const wrong = given.filter((name) => !NAMED_NETWORKS.includes(name) && !isNetwork(name));
   if (wrong.length === 0) return given;
-  throw new ConfigError([`TRUST_PROXY: ${wrong.join(', ')} is no address, network or number of proxies`]);
+  throw new ConfigError([
+    `TRUST_PROXY: ${wrong.join(', ')} is not an address, a network or a number of proxies`,
+  ]);
 }
 
 /** As Express knows them. */
@@ -312,7 +315,7 @@ function tokenKeys(env: Environment, dataDir: string): TokenKeys {
   if (env.JWKS_URL) {
     if (!env.JWT_ISSUER || !env.JWT_AUDIENCE) {
       throw new ConfigError([
-        'JWT_ISSUER, JWT_AUDIENCE: must be set with JWKS_URL, whose keys may sign for other apps too',
+        'JWT_ISSUER, JWT_AUDIENCE: must be set with JWKS_URL, because its keys may also sign tokens for other apps',
       ]);
     }
     const algorithms = pinned(env, PUBLISHED_ALGORITHMS, ['RS256', 'ES256', 'EdDSA']);
@@ -393,7 +396,7 @@ function webhooks(env: Environment): Config['webhooks'] {
   const { WEBHOOK_URL: urls = [], WEBHOOK_SECRET: secrets = [] } = env;
   if ((urls.length > 0 || env.WEBHOOK_BEFORE_COMPLETE) && secrets.length === 0)
     throw new ConfigError([
-      'WEBHOOK_SECRET: must be set with WEBHOOK_URL and WEBHOOK_BEFORE_COMPLETE, or receivers could not tell who sends',
+      'WEBHOOK_SECRET: must be set with WEBHOOK_URL and WEBHOOK_BEFORE_COMPLETE, so that receivers can verify who sends',
     ]);
   const receivers = [...new Set(urls)].map((url) => ({ id: receiverId(url), url: new URL(url) }));
   return { receivers, secrets, allowPrivate: env.WEBHOOK_ALLOW_PRIVATE === 'true' };

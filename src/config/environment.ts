@@ -64,7 +64,7 @@ export class Environment {
 
   @IsOptional()
   @Matches(/^[\w.-]+(\/[\w.-]+)*\/?$/, {
-    message: 'must be words of letters, digits, dots, _ and -, with / between them',
+    message: 'must consist of letters, digits, dots, _ and -, with single / in between',
   })
   S3_PREFIX?: string;
 
@@ -87,7 +87,7 @@ export class Environment {
   S3_DOWNLOADS: 'stream' | 'redirect' = 'stream';
 
   @IsOptional()
-  @Matches(/^(\/[\w.-]+)+\/?$/, { message: 'must be a path of words of letters, digits, dots, _ and -' })
+  @Matches(/^(\/[\w.-]+)+\/?$/, { message: 'must be a path of letters, digits, dots, _ and -' })
   X_ACCEL_REDIRECT?: string;
 
   @IsIn(['true', 'false'])
@@ -228,7 +228,7 @@ export class Environment {
   @IsOptional()
   @List()
   @MinLength(24, { each: true, message: 'must have at least 24 characters each' })
-  @ArrayMaxSize(2, { message: 'must be one secret, or two while it is rotated' })
+  @ArrayMaxSize(2, { message: 'must be one secret, or two during a rotation' })
   WEBHOOK_SECRET?: string[];
 
   @IsOptional()

@@ -13,7 +13,7 @@ export function loadJwtSecret(dataDir: string): string {
     return read(path) ?? create(path, dataDir);
   } catch (cause) {
     throw new StartError(
-      `DATA_DIR: the secret of tokens cannot be kept there (${(cause as Error).message}). Give ${dataDir} to the user ` +
+      `DATA_DIR: the token secret cannot be stored there (${(cause as Error).message}). Give ${dataDir} to the user ` +
         'that runs Mediadock, choose another directory, or set JWT_SECRET.',
       { cause },
     );

@@ -18,7 +18,7 @@ it.each([
   ['UPLOAD_TTL', 'UPLOAD_TTL_SECONDS'],
 ])('%s is named', (name, like) => {
   const [line, ...rest] = misspelledSettings([name, 'PATH']);
-  expect(line).toBe(`${name} is no setting and has no effect. Is ${like} meant?`);
+  expect(line).toBe(`${name} is not a setting and has no effect. Did you mean ${like}?`);
   expect(rest).toEqual([]);
 });
 

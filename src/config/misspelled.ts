@@ -28,7 +28,7 @@ export function misspelledSettings(names: readonly string[]): string[] {
     .filter((name) => !SETTINGS.includes(name))
     .map((name) => ({ name, like: nearest(normal(name)) }))
     .filter(({ name, like }) => isNear(normal(name), like) || FAMILIES.has(firstWord(normal(name)) ?? ''))
-    .map(({ name, like }) => `${name} is no setting and has no effect. Is ${like} meant?`);
+    .map(({ name, like }) => `${name} is not a setting and has no effect. Did you mean ${like}?`);
 }
 
 function nearest(name: string): string {

@@ -60,8 +60,8 @@ async function refuseOtherVersions(source: DataSource, runner: QueryRunner): Pro
   const applied = await source.query<{ name: string }[]>(`SELECT name FROM migration`, [], runner);
   if (applied.every(({ name }) => MIGRATIONS.some((migration) => migration.name === name))) return;
   throw new ConfigError([
-    'DATA_DIR, DATABASE_URL: made by another version of Mediadock, whose layout this one cannot read. ' +
-      'Start with an empty directory and an empty database, or go back to the version that made them.',
+    'DATA_DIR, DATABASE_URL: created by another version of Mediadock, whose layout this one cannot read. ' +
+      'Start with an empty directory and an empty database, or go back to the version that created them.',
   ]);
 }
 

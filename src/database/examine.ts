@@ -62,8 +62,8 @@ async function areShared(a: pg.Client, b: pg.Client): Promise<boolean> {
 
 function sharedSessions(): StartError {
   return new StartError(
-    'DATABASE_URL: leads to a pooler that shares connections between sessions, where no setting lasts, durability ' +
-      'included. Set pool_mode=session for this database (PgBouncer), or connect to Postgres itself.',
+    'DATABASE_URL: leads to a pooler that shares connections between sessions, so settings do not persist, durability ' +
+      'included. Set pool_mode=session for this database (PgBouncer), or connect to Postgres directly.',
   );
 }
 

@@ -16,12 +16,12 @@ const PATIENCE_MS = 60_000;
 const POLL_MS = 250;
 
 const ADVICE: readonly (readonly [code: RegExp, advice: string])[] = [
-  [/^28/, 'Put user and password right, and what pg_hba.conf says of them'],
+  [/^28/, 'Check the user, the password and pg_hba.conf'],
   [/^3D000$/, 'Create it: createdb --encoding=UTF8'],
   [/^42501$/, 'Let its user connect and create tables: GRANT CREATE ON SCHEMA, and ON DATABASE for the jobs'],
   [
     /^ERR_INVALID_URL$/,
-    'It has to be postgres://user:password@host:5432/database, with special characters as %XX',
+    'It must be postgres://user:password@host:5432/database, with special characters as %XX',
   ],
 ];
 
@@ -53,12 +53,12 @@ async function untilWritable(
     const obstacle = 'obstacle' in found ? found.obstacle : 'it is a read-only standby';
     if ('encoding' in found && !found.isStandby) return found;
     if (Date.now() >= deadline) {
-      const advice = 'Start it, or put DATABASE_URL right.';
+      const advice = 'Start it, or correct DATABASE_URL.';
       throw new StartError(
-        `DATABASE_URL: after ${limit} still no Postgres to write to: ${obstacle}. ${advice}`,
+        `DATABASE_URL: no Postgres accepted writes within ${limit}: ${obstacle}. ${advice}`,
       );
     }
-    if (tries === 0) warn(`Waiting ${limit} at most for a Postgres to write to: ${obstacle}`);
+    if (tries === 0) warn(`Waiting up to ${limit} for a Postgres that accepts writes: ${obstacle}`);
     await sleep(POLL_MS);
   }
 }
@@ -66,14 +66,14 @@ async function untilWritable(
 function refuseUnfit({ encoding, unsafe }: Facts, options: PrepareOptions): void {
   if (encoding !== 'UTF8') {
     throw new StartError(
-      `DATABASE_URL: the encoding of the database is ${encoding}, which cannot keep every file name. ` +
+      `DATABASE_URL: the encoding of the database is ${encoding}, which cannot store every file name. ` +
         'Create one in UTF8: createdb --encoding=UTF8 --template=template0.',
     );
   }
   if (unsafe.length === 0) return;
-  const danger = `Postgres has ${unsafe.join(', ')}, and a power cut WILL LOSE acknowledged uploads`;
+  const danger = `Postgres has ${unsafe.join(', ')}, so a power cut WILL LOSE acknowledged uploads`;
   if (options.unsafe) return options.warn(danger);
-  const advice = 'Put that right in postgresql.conf, or set UNSAFE_DATABASE=true if they may be lost.';
+  const advice = 'Correct postgresql.conf, or set UNSAFE_DATABASE=true if they may be lost.';
   throw new StartError(`DATABASE_URL: ${danger}. ${advice}`);
 }
 

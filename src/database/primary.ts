@@ -93,7 +93,7 @@ export class Primary {
     for (const [client, server] of this.clients) {
       if (server.host === host && server.port === port) continue;
       const { stream } = (client as unknown as { connection: { stream: Duplex } }).connection;
-      stream.destroy(new Error('Connection terminated: another Postgres takes the writes'));
+      stream.destroy(new Error('Connection terminated: another Postgres accepts the writes'));
     }
   }
 }

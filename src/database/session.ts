@@ -80,7 +80,7 @@ export async function pin(client: ClientBase, settings: Settings, schema: string
   const refused = wrong.map(({ name, wanted }) => `${name}=${wanted}`).join(', ');
   throw new ServiceUnavailable(
     'The database is not available',
-    new Error(`Postgres does not take ${refused}`),
+    new Error(`Postgres did not accept ${refused}`),
   );
 }
 

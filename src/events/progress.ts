@@ -74,7 +74,7 @@ export class Progress implements OnModuleDestroy {
       const standings = new Map(rows.map((row) => [row.id, row]));
       for (const watcher of watchers) tell(watcher, standings.get(watcher.upload));
     } catch (err) {
-      this.logger.warn({ err }, 'Nobody can be told of progress at the moment');
+      this.logger.warn({ err }, 'The progress of uploads could not be read');
     } finally {
       this.isAsking = false;
     }

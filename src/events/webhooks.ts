@@ -69,7 +69,7 @@ export class Webhooks implements OnModuleDestroy {
       oldestWaitingEventSeconds.set(await this.outbox.oldestWaitingSeconds());
       await this.outbox.forget();
     } catch (err) {
-      this.logger.warn({ err }, 'Old events could not be looked at');
+      this.logger.warn({ err }, 'Old events could not be removed');
     }
   }
 
@@ -97,7 +97,7 @@ export class Webhooks implements OnModuleDestroy {
   private async fail(delivery: Delivery, reason: string): Promise<void> {
     const isFinal = await this.outbox.failed(delivery, reason);
     if (!isFinal)
-      return this.logger.warn({ ...factsOf(delivery), reason }, 'A webhook failed and is tried again');
+      return this.logger.warn({ ...factsOf(delivery), reason }, 'A webhook failed and will be retried');
     failedEvents.inc();
     this.audit.record('webhook.failed', { id: delivery.owner_id }, { ...factsOf(delivery), reason });
   }

@@ -39,7 +39,7 @@ export function faults(on: boolean): Middleware {
     if (fault) return fault(request, response, next);
     const detail = on
       ? `X-Fault must be one of ${[...FAULTS.keys()].join(', ')}`
-      : 'X-Fault is only for servers to try out with';
+      : 'X-Fault works on demo servers only';
     answerProblem(request, response, new InvalidRequest('X-Fault', detail));
   };
 }

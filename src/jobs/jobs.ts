@@ -138,7 +138,7 @@ export class Jobs implements OnModuleDestroy {
     workers.promise.then(
       () => undefined,
       (err: unknown) => {
-        this.logger.warn({ err }, 'The work on jobs stopped and starts again');
+        this.logger.warn({ err }, 'The job worker stopped and is restarted');
         if (this.workers === workers) this.work(schema);
       },
     );
@@ -182,7 +182,7 @@ export class Jobs implements OnModuleDestroy {
       const freed = (rows[0]?.jobs ?? 0) + (queues ?? 0);
       if (freed > 0) this.workers?.nudge(freed);
     } catch (err) {
-      this.logger.warn({ err }, 'Jobs of processes that have ended cannot be looked for at the moment');
+      this.logger.warn({ err }, 'Jobs of processes that have ended could not be released');
     }
   }
 

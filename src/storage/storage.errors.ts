@@ -23,7 +23,7 @@ export async function storing<T>(work: () => Promise<T>): Promise<T> {
     if (!isSystemError(error)) throw error;
     throw FULL.has(error.errno)
       ? new StorageFull(error)
-      : new ServiceUnavailable('The bytes are out of reach', error);
+      : new ServiceUnavailable('The stored bytes are not available', error);
   }
 }
 

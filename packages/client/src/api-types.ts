@@ -41,7 +41,7 @@ export interface ChunkFormDto {
   readonly image: string;
   /** Required from the second chunk on */
   readonly upload_id?: string;
-  /** With the first chunk: when the upload shall expire, such as 2030-01-31T12:00:00Z */
+  /** With the first chunk: when the upload should expire, such as 2030-01-31T12:00:00Z */
   readonly expires?: string;
   /** If present, it must equal the start of the Content-Range */
   readonly offset?: string;

@@ -63,7 +63,7 @@ export class EmbeddedPostgres {
   /** Starts, or joins, the Postgres of a data directory and waits until it accepts connections. */
   static async start({ dataDir, settings = {} }: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
     if (process.platform === 'win32') {
-      throw new EmbeddedPostgresError('On Windows, Mediadock needs a Postgres of yours: set DATABASE_URL.');
+      throw new EmbeddedPostgresError('There is no embedded Postgres for Windows: set DATABASE_URL.');
     }
     try {
       mkdirSync(dataDir, { recursive: true });
@@ -162,9 +162,9 @@ function connectionTo({ socketDir, port }: Postmaster): PostgresConnection {
 }
 
 function failure(server: PostgresServer): EmbeddedPostgresError {
-  const advice = 'Put right what it complains about, choose another DATA_DIR, or set DATABASE_URL.';
+  const advice = 'Fix the problem, choose another DATA_DIR, or set DATABASE_URL.';
   return new EmbeddedPostgresError(
-    `Postgres does not start. ${advice} Its last words, from ${server.log}:\n${server.lastWords()}`,
+    `Postgres failed to start. ${advice} The end of ${server.log}:\n${server.lastWords()}`,
   );
 }
 

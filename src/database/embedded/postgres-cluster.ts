@@ -37,7 +37,7 @@ export class PostgresCluster {
     const problem = await user.run(initdb, [...INITDB, ...(sync ? [] : ['--no-sync']), '-D', temporary]);
     if (!problem) await rename(temporary, this.directory).catch(() => undefined);
     if (!existsSync(this.directory))
-      throw new EmbeddedPostgresError(`Postgres could not make its database:\n${problem}`);
+      throw new EmbeddedPostgresError(`Postgres could not create its database:\n${problem}`);
     syncDirectory(parent);
     await this.removeLeftovers(parent);
   }
@@ -63,7 +63,7 @@ export class PostgresCluster {
     while (await this.isRunBy(pid)) {
       const elapsed = Date.now() - start;
       if (elapsed > SHUTDOWN_MS)
-        throw new EmbeddedPostgresError(`Postgres (process ${pid}) does not stop: end it by hand.`);
+        throw new EmbeddedPostgresError(`Postgres (process ${pid}) does not stop: stop it by hand.`);
       signal(pid, elapsed > FAST_SHUTDOWN_MS ? 'SIGQUIT' : 'SIGINT');
       await sleep(20);
     }

@@ -99,7 +99,9 @@ function makePrivateDirectory(path: string, user: PostgresUser): void {
   }
   const found = lstatSync(path);
   if (!found.isDirectory() || !user.mayOwn(found.uid)) {
-    throw new EmbeddedPostgresError(`${path} is not ours: remove it, or set DATABASE_URL.`);
+    throw new EmbeddedPostgresError(
+      `${path} is not a directory of this user: remove it, or set DATABASE_URL.`,
+    );
   }
   chmodSync(path, 0o700);
   user.own(path);

@@ -123,6 +123,6 @@ function remedy(obstacle: string): string {
 function notOurs(cluster: string, whose: string): EmbeddedPostgresError {
   return new EmbeddedPostgresError(
     `The Postgres data in ${cluster} belongs to ${whose}. ` +
-      'Give it back (chown -R), start Mediadock as its owner, choose another DATA_DIR, or set DATABASE_URL.',
+      'Change its owner (chown -R), start Mediadock as its owner, choose another DATA_DIR, or set DATABASE_URL.',
   );
 }

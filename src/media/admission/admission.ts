@@ -67,8 +67,8 @@ export class Admission {
 
   private withoutAnswer(err: unknown): undefined {
     if (!this.config.admission.isOpen)
-      throw new ServiceUnavailable('Whether the file is accepted cannot be found out at the moment', err);
-    this.logger.warn({ err }, 'A file is accepted without an answer of WEBHOOK_BEFORE_COMPLETE');
+      throw new ServiceUnavailable('The backend that approves uploads is not available', err);
+    this.logger.warn({ err }, 'A file is accepted, although WEBHOOK_BEFORE_COMPLETE does not answer');
   }
 }
 

@@ -38,7 +38,7 @@ it.each([
 });
 
 it('a scanner that says nothing is waited for so long, and no longer', async () => {
-  await expect(ask(() => undefined, 50)).rejects.toThrow('clamd gives no answer');
+  await expect(ask(() => undefined, 50)).rejects.toThrow('clamd does not respond');
 });
 
 it('a virus is told by its name, however early', async () => {

@@ -27,7 +27,7 @@ export async function scan(
   try {
     answer = (await beginning(socket, MOST_ANSWER_BYTES)).replace(/\0$/, '');
   } catch (cause) {
-    throw new Error('clamd gives no answer', { cause });
+    throw new Error('clamd does not respond', { cause });
   } finally {
     request.destroy();
     socket.destroy();

@@ -48,8 +48,8 @@ export class SingleRequestController {
     operationId: 'uploadFile',
     summary: 'Upload a small file in one request',
     description:
-      'For scripts and for trying out: up to 5 MiB unless the server says otherwise, and not resumable. ' +
-      'Send an Idempotency-Key, and a retry returns the same media item.',
+      'For scripts and experiments: files of up to 5 MiB by default, without resuming. ' +
+      'With an Idempotency-Key, a retry returns the same media item.',
   })
   @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'The same for every retry' })
   @ApiConsumes('multipart/form-data')

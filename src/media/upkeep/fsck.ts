@@ -78,7 +78,7 @@ export class Fsck {
     sha256,
   }: MediaRow): Promise<Pick<Finding, 'fault' | 'detail'> | undefined> {
     const length = await this.storage.size('files', key);
-    if (length === undefined) return { fault: 'media-missing', detail: 'the file is not there' };
+    if (length === undefined) return { fault: 'media-missing', detail: 'the file is missing' };
     if (length !== Number(size))
       return { fault: 'media-wrong-size', detail: `${length} bytes instead of ${size}` };
     const digest = await this.storage.withFile(key, (file) => this.digester.digest(file, length));
@@ -96,7 +96,7 @@ export class Fsck {
       fault: 'media-missing',
       subject: `media ${id}`,
       detail: 'the file is in quarantine/',
-      remedy: 'put it back',
+      remedy: 'move it back',
       fix: () => this.storage.move('quarantine', key, 'files', key),
     };
   }
@@ -105,7 +105,7 @@ export class Fsck {
     return {
       ...fault,
       subject: `media ${media.id}`,
-      remedy: 'delete the row, set what is left of the file aside in quarantine/',
+      remedy: 'delete the row, move what is left of the file to quarantine/',
       fix: async () => {
         await this.db.query(`DELETE FROM media WHERE id = $1`, [media.id]);
         await this.storage.move('files', media.key, 'quarantine', `${media.key}${DAMAGED}`);
@@ -129,8 +129,8 @@ export class Fsck {
     return {
       fault: 'thumbnail-missing',
       subject: `media ${id}`,
-      detail: 'its thumbnail is not there',
-      remedy: 'have the server make it again',
+      detail: 'the thumbnail is missing',
+      remedy: 'let the server make it again',
       fix: async () => {
         await this.db.withTransaction(async (db) => {
           const { rowCount } = await db.query(
@@ -175,7 +175,7 @@ export class Fsck {
       fault: 'upload-short',
       subject: `upload ${id.slice(0, 8)}…`,
       detail: `${whole} bytes on disk, ${offset} acknowledged`,
-      remedy: 'set the offset back to what is there; the client sends the rest again',
+      remedy: 'set the offset back to the bytes that exist; the client sends the rest again',
       fix: async () => {
         // No process knows a part called '', so the next chunk begins a new one.
         await this.db.query(
@@ -193,8 +193,8 @@ export class Fsck {
     return {
       fault: 'orphan',
       subject: `${orphan.area}/${orphan.name.slice(0, 8)}…`,
-      detail: 'no row knows this file',
-      remedy: orphan.area === 'files' ? 'set it aside in quarantine/ for a week' : 'remove it',
+      detail: 'no row refers to this file',
+      remedy: orphan.area === 'files' ? 'move it to quarantine/ for a week' : 'remove it',
       fix: () => this.orphans.remove(orphan),
     };
   }

@@ -15,8 +15,8 @@ export async function pair(source: DataSource, storage: BlobStorage): Promise<vo
   if (await isInUse(source, storage)) {
     const { settings, address } = storage.place;
     throw new ConfigError([
-      `${settings}, DATABASE_URL: the files and this database do not belong together, and the sweeper would remove what ` +
-        `only one of them knows. If they do, write ${id} into ${address}.`,
+      `${settings}, DATABASE_URL: the files and this database do not belong together, and the sweeper would remove files ` +
+        `that the database does not know. If they do belong together, write ${id} into ${address}.`,
     ]);
   }
   await storage.writeDatabaseId(id);

@@ -12,8 +12,8 @@ const TOMBSTONE = '7 days';
 /** Orphans in `files/` that crashes may have left; more tell of a database that is older than its files. */
 const HANDFUL = 5;
 const ADVICE =
-  ', as after the restore of an older dump: they go to quarantine/ and are removed a week later. ' +
-  'If they are wanted, stop the server, restore the dump that has them and run fsck --fix';
+  ', as after restoring an older dump: they go to quarantine/ and are removed a week later. ' +
+  'To keep them, stop the server, restore the dump that has their rows, and run fsck --fix';
 
 /**
  * Some of the ended sessions whose parts are still there, in no order. The planner cannot know that they are few, so each kind
@@ -146,7 +146,7 @@ export class Sweeper implements OnModuleDestroy {
       await removal();
       return 1;
     } catch (err) {
-      this.logger.warn({ err }, 'Something could not be swept away');
+      this.logger.warn({ err }, 'Something could not be removed');
       return 0;
     }
   }

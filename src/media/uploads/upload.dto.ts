@@ -134,7 +134,7 @@ export class ChunkFormDto {
   upload_id?: string;
 
   /**
-   * With the first chunk: when the upload shall expire, such as 2030-01-31T12:00:00Z
+   * With the first chunk: when the upload should expire, such as 2030-01-31T12:00:00Z
    * @example ""
    */
   expires?: string;

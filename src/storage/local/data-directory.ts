@@ -11,7 +11,7 @@ export async function makeWritable(directories: readonly string[]): Promise<void
     } catch (cause) {
       const { message } = cause as Error;
       throw new StartError(
-        `DATA_DIR: ${directory} cannot be written to (${message}). Give it to the user that runs Mediadock, ` +
+        `DATA_DIR: ${directory} cannot be written to (${message}). Make it writable for the user that runs Mediadock, ` +
           'or choose another one.',
         { cause },
       );

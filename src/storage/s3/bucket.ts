@@ -56,7 +56,7 @@ export class Bucket {
     const last = start + (answer.ContentLength ?? 0) - 1;
     return resumed(answer.Body as Readable, { start, end: last }, async (position) => {
       const rest = await reaching(() => this.open(key, position, last));
-      if (!rest) throw new ServiceUnavailable('The bytes are gone');
+      if (!rest) throw new ServiceUnavailable('Stored bytes are missing');
       return rest.Body as Readable;
     });
   }

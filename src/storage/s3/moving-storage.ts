@@ -31,7 +31,7 @@ export class MovingStorage extends S3Storage {
 
   override async onModuleInit(): Promise<void> {
     const id = await this.local.readDatabaseId();
-    if (id === undefined) throw new StartError(`S3_MIGRATE_FROM: ${this.from} is no data directory.`);
+    if (id === undefined) throw new StartError(`S3_MIGRATE_FROM: ${this.from} is not a data directory.`);
     await this.local.onModuleInit();
     await super.onModuleInit();
     const known = await this.readDatabaseId();
@@ -109,7 +109,8 @@ export class MovingStorage extends S3Storage {
     if (sha256 !== undefined && local !== sha256) return 'damaged';
     await this.copy(area, name, this.path(area, name));
     const copied = await sha256Of(await super.stream(area, name, 0, size - 1));
-    if (copied !== local) throw new Error(`The bucket has other bytes of ${area}/${name} than were put`);
+    if (copied !== local)
+      throw new Error(`The bucket returned other bytes of ${area}/${name} than were stored`);
     const aside = join(this.from, 'moved', area, name);
     await mkdir(dirname(aside), { recursive: true });
     await unlessAbsent(rename(this.path(area, name), aside));

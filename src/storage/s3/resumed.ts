@@ -50,7 +50,7 @@ async function* pieces(
     const { done, value } = await answer.next();
     if (!done) return value;
     if (position > end) return 'end';
-    throw new Error(`The store ended its answer at byte ${position} of ${end + 1}`);
+    throw new Error(`The store ended its response at byte ${position} of ${end + 1}`);
   }
 }
 

@@ -18,7 +18,7 @@ export async function reaching<T>(call: () => Promise<T>): Promise<T> {
 }
 
 export function outOfReach(cause: unknown): ServiceUnavailable {
-  return new ServiceUnavailable('The bytes are out of reach', cause);
+  return new ServiceUnavailable('The stored bytes are not available', cause);
 }
 
 /** Resolves to undefined where the store answered that there is no such object. */

@@ -11,7 +11,7 @@ export class Scratch {
 
   async prepare(): Promise<void> {
     await mkdir(this.directory, { recursive: true }).catch((cause: unknown) => {
-      throw new StartError(`DATA_DIR: ${this.directory} cannot be made (${(cause as Error).message}).`, {
+      throw new StartError(`DATA_DIR: ${this.directory} cannot be created (${(cause as Error).message}).`, {
         cause,
       });
     });

@@ -23,7 +23,7 @@ export async function checkBucket(bucket: Bucket, settings: S3Settings): Promise
 }
 
 function same(read: Buffer | undefined, written: Buffer): void {
-  if (!read?.equals(written)) throw new Error('it gives back other bytes than were put');
+  if (!read?.equals(written)) throw new Error('it returned other bytes than were stored');
 }
 
 /** The SDK puts this before the words of the system. */
@@ -40,14 +40,14 @@ function sentence(error: S3Error, what: string, settings: S3Settings): string {
   const known = SENTENCES[error.name];
   if (known) return known({ error, what, settings: { ...settings, endpoint } });
   if (error.$metadata?.httpStatusCode === undefined)
-    return `S3_ENDPOINT: ${endpoint} is out of reach (${error.message.replace(WRAPPER, '')}).`;
+    return `S3_ENDPOINT: ${endpoint} cannot be reached (${error.message.replace(WRAPPER, '')}).`;
   return `S3_BUCKET: cannot ${what} an object in ${bucket} at ${endpoint} (${error.name}: ${error.message}).`;
 }
 
 type Sentence = (failure: Failure) => string;
 
 const noSuchBucket: Sentence = ({ settings: { bucket, endpoint } }) =>
-  `S3_BUCKET: there is no bucket ${bucket} at ${endpoint}: create it, or put the name right.`;
+  `S3_BUCKET: there is no bucket ${bucket} at ${endpoint}: create it, or correct the name.`;
 const elsewhere: Sentence = ({ error, settings: { bucket, region } }) =>
   `S3_REGION: the bucket ${bucket} is not in ${region} (${error.message}).`;
 
@@ -65,5 +65,5 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
   RequestTimeTooSkewed: ({ settings: { endpoint } }) =>
     `S3_ENDPOINT: the clocks of this machine and of ${endpoint} differ too much: set them right.`,
   CredentialsProviderError: () =>
-    'S3_ACCESS_KEY_ID: no credentials were found: set it and S3_SECRET_ACCESS_KEY, or give the SDK some its own way.',
+    'S3_ACCESS_KEY_ID: no credentials were found: set it and S3_SECRET_ACCESS_KEY, or use another source that the AWS SDK supports.',
 };

@@ -28,7 +28,7 @@ export async function fetchInto(
     await writeAt(file, bytes as Buffer, end);
     end += (bytes as Buffer).length;
   }
-  if (end < position + length) throw new ServiceUnavailable('The bytes are gone, or fewer than they were');
+  if (end < position + length) throw new ServiceUnavailable('Stored bytes are missing');
 }
 
 /** Puts a local file under a new key, with one piece of it in memory. */
