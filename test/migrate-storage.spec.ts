@@ -124,13 +124,13 @@ describe('moving to a bucket', () => {
     expect([await local('files'), store.keys('files/')]).toEqual([[key], []]);
   });
 
-  it('is refused into the bucket of another database, and out of what is no data directory', async () => {
+  it('is refused into the bucket of another database, and out of what is not a data directory', async () => {
     await put(small);
     store.objects.set('database-id', { bytes: Buffer.from('another'), changedAt: new Date() });
     await expect(restart(moving())).rejects.toThrow(/S3_MIGRATE_FROM, S3_BUCKET: .* different databases/);
     store.objects.clear();
     const nowhere = { ...moving(), S3_MIGRATE_FROM: '/nowhere' };
-    await expect(restart(nowhere)).rejects.toThrow('S3_MIGRATE_FROM: /nowhere is no data directory');
+    await expect(restart(nowhere)).rejects.toThrow('S3_MIGRATE_FROM: /nowhere is not a data directory');
     await restart({});
   });
 });
