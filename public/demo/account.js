@@ -12,7 +12,7 @@ export function authorized(path, init) {
   return fetch(new URL(path, API), { ...init, headers });
 }
 
-/** Whether there is a token; asks for one if not. */
+/** Whether there is a token. Asks for one if not. */
 export function hasToken() {
   return field.reportValidity();
 }
@@ -26,7 +26,7 @@ export function startAccount(changed) {
   field.onchange = keep;
   element('account').onsubmit = (/** @type {Event} */ event) => event.preventDefault();
   element('demo-token').onclick = async () => {
-    // Everybody who tries the page out is a user of their own.
+    // A new user for each demo token.
     const user = Array.from(crypto.getRandomValues(new Uint8Array(4)), (byte) => byte.toString(16)).join('');
     const body = new URLSearchParams({ user_id: `demo-${user}` });
     const { answer, error } = await outcome(fetch(new URL('dev/token/', API), { method: 'POST', body }));
@@ -39,7 +39,7 @@ export function startAccount(changed) {
   if (field.value) changed();
 }
 
-// Storage may be blocked; the token is then gone with the page.
+// Storage may be blocked. The token then lasts as long as the page.
 
 /** @param {string} value */
 function remember(value) {

@@ -36,7 +36,10 @@ function limit(bytes) {
   return bytes % 2 ** 20 === 0 ? `${bytes / 2 ** 20} MB` : size(bytes);
 }
 
-/** Why a file would be refused, as far as that is certain before anything is sent. @param {File} file @returns {string | undefined} */
+/**
+ * Why a file would be refused, as far as that is certain before anything is sent.
+ * @param {File} file @returns {string | undefined}
+ */
 export function refusal({ name, type, size: bytes }) {
   if (bytes === 0) return 'The file is empty.';
   if (HEIC.test(name) || /^image\/hei[cf]/.test(type))

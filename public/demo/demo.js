@@ -23,7 +23,7 @@ const unfinished = () =>
     (media, id) => library.add(media, id),
   );
 
-// What is for trying out exists only on servers that are.
+// Only demo servers have these.
 element('demo-token').hidden = element('break').hidden =
   document.documentElement.dataset['trials'] !== 'true';
 element('limits').textContent = LIMITS;
@@ -34,7 +34,7 @@ files.onchange = () => {
   files.value = '';
 };
 
-// A file that is dropped beside the box must not replace the page.
+// Accept drops anywhere: otherwise the browser would open the file and leave the page.
 document.ondragover = (event) => {
   event.preventDefault();
   element('drop').classList.add('over');

@@ -1,18 +1,20 @@
 // @ts-check
 import { authorized } from './account.js';
-import { announce, element, nameButtons, outcome, removeRow, rowOf } from './page.js';
+import { announce, element, nameButtons, outcome, removeRow, rescueFocus, rowOf } from './page.js';
 import { watch } from './watch.js';
 import { size } from './words.js';
 
-/** @typedef {{ id: number, title: string | null, image: string | null, url: string | null, mimetype: string, size: number, image_width: number | null, image_height: number | null, image_thumbnail: { url: string } | null }} Media */
+/**
+ * @typedef {{ id: number, title: string | null, image: string | null, url: string | null, mimetype: string, size: number, image_width: number | null, image_height: number | null, image_thumbnail: { url: string } | null }} Media
+ */
 
 const PAGE = 20;
-/** A thumbnail is made in the background. Where the upload is not known, the page has to ask again. */
+/** Thumbnails are made in the background. If the upload is not known, the page has to poll. */
 const THUMBNAIL_MS = 1500;
 const THUMBNAIL_TRIES = 5;
 const CONFIRM_MS = 5000;
 
-/** The list of what is there. Each Media has one row, however often it is heard of. */
+/** The list of finished files, with one row for each. */
 export class Library {
   /** @type {Map<number, { media: Media, row: HTMLElement }>} */
   #shown = new Map();
@@ -20,14 +22,15 @@ export class Library {
   #empty = element('empty');
   #more = element('more');
   #message = element('library-message');
-  /** Answers to a question of another user, or of before a reload, are not for this list. */
+  /** Responses to requests from before a reload are ignored; the user may have changed. */
   #turn = 0;
+  #isLoading = false;
 
   constructor() {
-    this.#more.onclick = () => void this.#load();
+    this.#more.onclick = () => this.#isLoading || void this.#load();
   }
 
-  /** Begins anew: somebody else looks at it. */
+  /** Starts over, for another user. */
   async reload() {
     this.#turn += 1;
     this.#shown.clear();
@@ -51,16 +54,20 @@ export class Library {
 
   async #load() {
     const turn = this.#turn;
-    this.#more.disabled = true;
+    this.#isLoading = true;
     const path = `media/?limit=${PAGE}&offset=${this.#shown.size}`;
     const { answer, error } = await outcome(authorized(path));
     if (turn !== this.#turn) return;
-    this.#more.disabled = false;
+    this.#isLoading = false;
     this.#message.textContent = error ?? '';
-    for (const media of answer?.results ?? [])
-      if (!this.#shown.has(media.id)) this.#list.append(this.#rowOf(media));
+    const added = (answer?.results ?? [])
+      .filter((/** @type {Media} */ { id }) => !this.#shown.has(id))
+      .map((/** @type {Media} */ media) => this.#rowOf(media));
+    this.#list.append(...added);
+    const focused = document.activeElement;
     this.#more.textContent = error ? 'Try again' : 'Show more';
     this.#more.hidden = !error && answer.next === null;
+    rescueFocus(focused, added[0]?.querySelector('a') ?? element('library-title'));
     this.#empty.hidden = Boolean(error) || this.#shown.size > 0;
   }
 
@@ -99,7 +106,10 @@ function factsOf({ size: bytes, mimetype, image_width: width, image_height: heig
   return [size(bytes), mimetype, width && `${width} × ${height}`].filter(Boolean).join(' · ');
 }
 
-/** Where the clipboard can't be used, as on a page without TLS, the link is there to be copied by hand. @param {HTMLInputElement} link @param {HTMLButtonElement} button @param {string} name */
+/**
+ * If the clipboard is not available, as on a page without TLS, shows the link to copy by hand.
+ * @param {HTMLInputElement} link @param {HTMLButtonElement} button @param {string} name
+ */
 async function copy(link, button, name) {
   try {
     await navigator.clipboard.writeText(link.value);
@@ -112,7 +122,10 @@ async function copy(link, button, name) {
   }
 }
 
-/** Asks once more, in the button itself. @param {HTMLButtonElement} button @param {string} name @param {() => Promise<void>} work */
+/**
+ * Asks for confirmation in the button itself.
+ * @param {HTMLButtonElement} button @param {string} name @param {() => Promise<void>} work
+ */
 function confirmed(button, name, work) {
   const say = (/** @type {string} */ text) => {
     button.textContent = text;
@@ -137,7 +150,6 @@ function confirmed(button, name, work) {
 /** @param {HTMLImageElement} image @param {Media} media @param {string} [uploadId] */
 async function showPicture(image, media, uploadId) {
   if (media.image === null) {
-    // What a PDF looks like is for its viewer.
     return image.replaceWith(media.url?.split('?')[0]?.split('.').pop()?.toUpperCase() ?? '');
   }
   image.src = media.image_thumbnail?.url ?? media.image;

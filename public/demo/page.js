@@ -1,6 +1,6 @@
 // @ts-check
 
-/** Where the page is, so is the API: below a path, too. */
+/** The page may be below a path, and so is the API. */
 export const HERE = new URL('.', document.baseURI);
 export const API = new URL('api/v2/', HERE);
 
@@ -18,13 +18,16 @@ export function rowOf(template) {
   return { row, part };
 }
 
-/** Buttons look alike in every row; read aloud they say which. @param {HTMLElement} row @param {string} name */
+/** Tells screen readers which file the buttons of a row belong to. @param {HTMLElement} row @param {string} name */
 export function nameButtons(row, name) {
   for (const button of row.querySelectorAll('button'))
     button.setAttribute('aria-label', `${button.textContent} ${name}`);
 }
 
-/** Removes a row; who was on one of its buttons is then on the next row. @param {HTMLElement} row @param {HTMLElement} otherwise */
+/**
+ * Removes a row. If it had the focus, the next row gets it, or else `otherwise`.
+ * @param {HTMLElement} row @param {HTMLElement} otherwise
+ */
 export function removeRow(row, otherwise) {
   const hadFocus = row.contains(document.activeElement);
   const next = row.nextElementSibling ?? row.previousElementSibling;
@@ -34,10 +37,18 @@ export function removeRow(row, otherwise) {
   /** @type {HTMLElement} */ (target).focus();
 }
 
+/**
+ * Gives the focus to `otherwise` if its owner, noted before a change, is now hidden.
+ * @param {Element | null} owner @param {HTMLElement} otherwise
+ */
+export function rescueFocus(owner, otherwise) {
+  if (owner?.closest('[hidden]')) otherwise.focus();
+}
+
 const QUIET_MS = 5000;
 let spokenAt = 0;
 
-/** For screen readers: at most every few seconds, unless it matters. @param {string} text */
+/** Tells screen readers, at most every few seconds unless it matters. @param {string} text */
 export function announce(text, matters = false) {
   const now = performance.now();
   if (!matters && now - spokenAt < QUIET_MS) return;
@@ -45,7 +56,10 @@ export function announce(text, matters = false) {
   element('status').textContent = text;
 }
 
-/** What went wrong, for people; undefined when nothing did. @param {Promise<Response>} sent @returns {Promise<{ answer?: any, error?: string, status?: number }>} */
+/**
+ * The JSON of a response, or what went wrong, in words for people.
+ * @param {Promise<Response>} sent @returns {Promise<{ answer?: any, error?: string, status?: number }>}
+ */
 export async function outcome(sent) {
   try {
     const response = await sent;

@@ -1,19 +1,19 @@
 // @ts-check
 import { authorized } from './account.js';
-import { element, nameButtons, outcome, removeRow, rowOf } from './page.js';
+import { announce, element, nameButtons, outcome, removeRow, rowOf } from './page.js';
 import { watch } from './watch.js';
 import { percent, size } from './words.js';
 
 const section = element('unfinished');
 const list = section.querySelector('ul');
-/** Browsers open six connections to a server, and uploads need some. */
+/** Browsers open at most six connections to a server, and uploads need some of them. */
 const MOST_WATCHED = 3;
 let asked = 0;
 let watching = new AbortController();
 
 /**
- * Uploads that a reload has left open, or that another tab or device is at.
- * @param {() => string[]} ownIds those this page is at @param {(media: any, id: string) => void} finished
+ * Shows open uploads that an earlier visit left, or that another tab or device is sending.
+ * @param {() => string[]} ownIds those that this page is sending @param {(media: any, id: string) => void} finished
  */
 export async function showUnfinished(ownIds, finished) {
   const turn = ++asked;
@@ -58,8 +58,9 @@ function unfinishedRow({ upload_id: id, title, offset, total }) {
     const { error, status } = await outcome(authorized(`media/upload/${id}/`, { method: 'DELETE' }));
     if (error && status !== 404 && status !== 410) {
       part('.detail').textContent = `${where} · Not cancelled. ${error}`;
-      return;
+      return announce(`${name} was not cancelled. ${error}`, true);
     }
+    announce(`${name} cancelled`, true);
     removeRow(row, element('upload-title'));
     section.hidden = list.children.length === 0;
   };

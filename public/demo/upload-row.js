@@ -4,7 +4,7 @@ import { percent, size, span } from './words.js';
 
 /** @typedef {'running' | 'paused' | 'done' | 'failed'} State */
 
-/** One file on its way: what is seen of it, and its buttons. */
+/** A row that shows one upload, with its buttons. */
 export class UploadRow {
   /** @type {State} */
   state = 'running';
@@ -73,7 +73,7 @@ export class UploadRow {
 
   cancel() {
     const isOpen = this.state === 'running' || this.state === 'paused';
-    // The client sees to it that the server forgets it, now or when it is back.
+    // The client cancels it on the server, now or once that is reachable.
     const forgotten = isOpen ? this.upload.abort({ cancel: true }) : Promise.resolve();
     this.remove();
     return forgotten;

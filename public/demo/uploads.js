@@ -2,7 +2,7 @@
 import { uploadAll } from '../client/browser.js';
 import { hasToken, token } from './account.js';
 import { refusal } from './checks.js';
-import { announce, element, HERE } from './page.js';
+import { announce, element, HERE, rescueFocus } from './page.js';
 import { UploadRow } from './upload-row.js';
 import { percent, plural, size } from './words.js';
 
@@ -18,12 +18,12 @@ export class Uploads {
 
   /**
    * @param {{ fetch: typeof fetch, finished: (media: any, id?: string) => void, isKnown: (file: File) => boolean }} options
-   *   `isKnown` says whether a file seems to be there already
+   *   `isKnown`: whether such a file has been uploaded already
    */
   constructor({ fetch, finished, isKnown }) {
     this.#finished = finished;
     this.#isKnown = isKnown;
-    // A stopped server may take its time to come back.
+    // A stopped server may need a while to come back.
     const retry = { limit: 100, maxDelayMs: 5000 };
     this.#options = { url: HERE.href, token, resume: 'anywhere', fetch, retry };
     element('pause-all').onclick = () => this.#pauseAll();
@@ -41,7 +41,7 @@ export class Uploads {
     const accepted = files.filter((file) => this.#accept(file));
     const queue = uploadAll(accepted, this.#options);
     accepted.forEach((file, index) => {
-      /** Started with the others the first time, alone when it is tried again. */
+      /** The first attempt belongs to the queue; a retry starts alone. */
       let upload = queue.uploads[index];
       const start = () => {
         const started = upload ?? uploadAll([file], this.#options).uploads[0];
@@ -55,7 +55,7 @@ export class Uploads {
     });
   }
 
-  /** Those of the server that this page is at. */
+  /** Upload ids that this page is sending. */
   get ids() {
     return this.#open.map(({ upload }) => upload?.uploadId);
   }
@@ -113,6 +113,7 @@ export class Uploads {
       open.length > 0
         ? `${done} of ${plural(rows.length, 'file')} · ${percent(share)}${speed > 0 ? ` · ${size(speed)}/s` : ''}${wrong}`
         : `${done > 0 ? `Done: ${plural(done, 'file')} uploaded` : 'Nothing uploaded'}${wrong}`;
+    const focused = document.activeElement;
     element('all').hidden = this.#rows.length === 0;
     element('total').value = share;
     element('summary').textContent = text;
@@ -120,6 +121,7 @@ export class Uploads {
     element('pause-all').textContent = isPaused ? 'Resume all' : 'Pause all';
     element('pause-all').hidden = element('cancel-all').hidden = open.length === 0;
     element('clear').hidden = done + failed === 0;
+    rescueFocus(focused, element('upload-title'));
     document.title = open.length > 0 ? `${percent(share)} · ${TITLE}` : done > 0 ? `Done · ${TITLE}` : TITLE;
     if (this.#rows.length > 0) announce(text, open.length === 0);
   }

@@ -68,6 +68,38 @@ const unfinished = (name: string) => page.locator('#unfinished .media', { hasTex
 const button = (name: string) => page.getByRole('button', { name, exact: true });
 const rows = async (selector: string) => await page.locator(selector).count();
 
+/** Until screen readers have been told. */
+async function said(text: string): Promise<void> {
+  await page.locator('#status', { hasText: text }).waitFor({ state: 'attached' });
+}
+
+/** The accessible name of what has the focus; '' if the page has lost it. */
+async function focused(): Promise<string> {
+  return await page.evaluate(() => {
+    const active = document.activeElement;
+    if (!active || active === document.body) return '';
+    return active.getAttribute('aria-label') ?? (active.textContent?.trim() || active.id);
+  });
+}
+
+async function tabTo(name: string): Promise<void> {
+  for (let tries = 0; tries < 150; tries++) {
+    if ((await focused()) === name) return;
+    await page.keyboard.press('Tab');
+  }
+  throw new Error(`Tab does not reach ${name}`);
+}
+
+/** Uploads small text files without the form of the page. */
+async function uploadNotes(count: number): Promise<void> {
+  await page.evaluate(async (count) => {
+    const { uploadAll } = await import(new URL('client/browser.js', document.baseURI).href);
+    const token = localStorage.getItem('demo token') as string;
+    const files = Array.from({ length: count }, (_, n) => new File([`note ${n}`], `note ${n}.txt`));
+    await uploadAll(files, { token, url: document.baseURI, concurrency: 6 }).all();
+  }, count);
+}
+
 /** Until some chunks are acknowledged; slow network makes sure that others are not. */
 async function midway(name: string): Promise<void> {
   await page.waitForFunction((label) => {
@@ -227,12 +259,7 @@ it('lists each of many files once, and says that all are done', async () => {
 });
 
 it('shows more once however often it is asked, and keeps all when another file comes', async () => {
-  await page.evaluate(async (count) => {
-    const { uploadAll } = await import(new URL('client/browser.js', document.baseURI).href);
-    const token = localStorage.getItem('demo token') as string;
-    const files = Array.from({ length: count }, (_, n) => new File([`note ${n}`], `note ${n}.txt`));
-    await uploadAll(files, { token, url: document.baseURI, concurrency: 6 }).all();
-  }, 45);
+  await uploadNotes(45);
   await page.reload();
   await media('note').first().waitFor();
   await page.evaluate(() => {
@@ -242,9 +269,14 @@ it('shows more once however often it is asked, and keeps all when another file c
   });
   await page.waitForFunction(() => document.querySelectorAll('#library .media').length > 20);
   expect(await rows('#library .media')).toBe(40);
+  const scrolled = await page.evaluate(() => {
+    scrollTo(0, 1000);
+    return scrollY;
+  });
   await pick(paper('new.pdf', 1000));
   await media('new.pdf').waitFor();
   expect(await rows('#library .media')).toBe(41);
+  expect(await page.evaluate(() => scrollY)).toBeGreaterThanOrEqual(scrolled);
   await button('Show more').click();
   await page.waitForFunction(() => document.querySelectorAll('#library .media').length > 41);
   expect(await rows('#library .media')).toBe(46);
@@ -255,6 +287,8 @@ it('pauses, resumes and cancels all, and tells the total', async () => {
   await pick(paper('one.pdf', 2_000_000), paper('two.pdf', 2_000_000));
   await midway('one.pdf');
   expect(await page.title()).toMatch(/^\d+ % · Mediadock$/);
+  const total = page.getByLabel('All uploads');
+  expect(await total.evaluate((bar: HTMLProgressElement) => bar.value)).toBeGreaterThan(0);
   await button('Pause all').click();
   await row('two.pdf').getByText('Paused at').waitFor();
   await button('Resume all').click();
@@ -331,6 +365,29 @@ it('says why something can’t be done: delete offline, copy without a clipboard
   expect(await link.evaluate((field: HTMLInputElement) => field.selectionEnd)).toBeGreaterThan(10);
 });
 
+it('copies a link, and says so', async () => {
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  await pick(paper('linked.pdf', 1000));
+  await media('linked.pdf').waitFor();
+  await button('Copy link linked.pdf').click();
+  await said('Link to linked.pdf copied');
+  const href = await media('linked.pdf').getByRole('link').getAttribute('href');
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(href);
+});
+
+it('says why the list of files can’t be loaded, and tries again', async () => {
+  await pick(paper('listed.pdf', 1000));
+  await media('listed.pdf').waitFor();
+  const list = '**/api/v2/media/?limit=*';
+  await page.route(list, (route) => route.abort());
+  await page.reload();
+  await page.getByText('The server can’t be reached.').waitFor();
+  expect(await page.getByText('Nothing here yet').isVisible()).toBe(false);
+  await page.unroute(list);
+  await button('Try again').click();
+  await media('listed.pdf').waitFor();
+});
+
 it('shows how far another tab is, and its file once it is there', async () => {
   const other = await page.context().newPage();
   await other.goto(page.url());
@@ -358,8 +415,14 @@ it('cancels an upload that an earlier visit left unfinished', async () => {
   await midway('left.pdf');
   page.once('dialog', (dialog) => void dialog.accept());
   await page.reload();
+  await button('Cancel left.pdf').waitFor();
+  await page.context().setOffline(true);
+  await button('Cancel left.pdf').click();
+  await unfinished('left.pdf').getByText('Not cancelled. You are offline.').waitFor();
+  await page.context().setOffline(false);
   await button('Cancel left.pdf').click();
   await unfinished('left.pdf').waitFor({ state: 'detached' });
+  await said('left.pdf cancelled');
   expect(await sessions()).toBe(0);
 });
 
@@ -440,8 +503,86 @@ it('tells a screen reader how far it is every few seconds, and at once when it i
   times.slice(1).forEach((at, i) => expect(at - times[i]!).toBeGreaterThan(4900));
 });
 
-it('fits 320 px, with everything that it can show', async () => {
-  await page.setViewportSize({ width: 320, height: 700 });
+it('can be used by keyboard alone, and never loses the focus', async () => {
+  await page.getByLabel('Slow network').check();
+  await tabTo('files');
+  const chooser = page.waitForEvent('filechooser');
+  await page.keyboard.press('Space');
+  await (await chooser).setFiles([paper('first.pdf', 1_500_000), paper('second.pdf', 1_500_000)]);
+  await midway('first.pdf');
+  await tabTo('Pause first.pdf');
+  await page.keyboard.press('Space');
+  await row('first.pdf').getByText('Paused at').waitFor();
+  expect(await focused()).toBe('Resume first.pdf');
+  await page.keyboard.press('Space');
+  await tabTo('Cancel first.pdf');
+  await page.keyboard.press('Enter');
+  await row('first.pdf').waitFor({ state: 'detached' });
+  expect(await focused()).toBe('Pause second.pdf');
+  await page.getByLabel('Slow network').uncheck();
+  await media('second.pdf').waitFor();
+  await tabTo('Clear finished');
+  await page.keyboard.press('Enter');
+  await row('second.pdf').waitFor({ state: 'detached' });
+  expect(await focused()).toBe('Upload');
+  await tabTo('Delete second.pdf');
+  await page.keyboard.press('Enter');
+  expect(await focused()).toBe('Really delete? second.pdf');
+  await page.keyboard.press('Enter');
+  await media('second.pdf').waitFor({ state: 'detached' });
+  expect(await focused()).toBe('My files');
+});
+
+it('keeps the focus when all uploads are cancelled, and when there is no more to show', async () => {
+  await uploadNotes(21);
+  await page.reload();
+  await tabTo('Show more');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.querySelectorAll('#library .media').length === 21);
+  expect(await focused()).not.toBe('');
+  await page.getByLabel('Slow network').check();
+  await pick(paper('all.pdf', 2_000_000));
+  await midway('all.pdf');
+  await tabTo('Cancel all');
+  await page.keyboard.press('Enter');
+  await row('all.pdf').waitFor({ state: 'detached' });
+  expect(await focused()).toBe('Upload');
+});
+
+it('names every button in a list after its file', async () => {
+  await pick(paper('one.pdf', 1000), paper('two.pdf', 1000), {
+    name: 'wrong.heic',
+    mimeType: '',
+    buffer: Buffer.alloc(9),
+  });
+  await media('two.pdf').waitFor();
+  await media('one.pdf').waitFor();
+  const names = await page
+    .locator('li button:visible')
+    .evaluateAll((buttons) => buttons.map((one) => one.getAttribute('aria-label') ?? ''));
+  expect(new Set(names).size).toBe(names.length);
+  expect(names.filter((name) => !/^[A-Z].* (one|two)\.pdf$|^Dismiss wrong\.heic$/.test(name))).toEqual([]);
+});
+
+it('moves nothing when people prefer reduced motion', async () => {
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await page.getByLabel('Slow network').check();
+  await pick(paper('still.pdf', 1_000_000));
+  await midway('still.pdf');
+  const moving = await page.evaluate(() =>
+    [...document.querySelectorAll('*')]
+      .map((one) => getComputedStyle(one))
+      .filter(
+        ({ animationName, transitionDuration, scrollBehavior }) =>
+          animationName !== 'none' || transitionDuration !== '0s' || scrollBehavior !== 'auto',
+      ),
+  );
+  expect(moving).toHaveLength(0);
+  await button('Cancel all').click();
+});
+
+it.each([1280, 768, 390, 320])('fits %d px, with everything that it can show', async (width) => {
+  await page.setViewportSize({ width, height: 700 });
   await page.getByLabel('Slow network').check();
   const long = 'a-name-that-is-much-too-long-for-one-line-of-a-small-phone';
   await pick(paper(`${long}.pdf`, 2_000_000), {
@@ -450,6 +591,6 @@ it('fits 320 px, with everything that it can show', async () => {
     buffer: Buffer.alloc(9),
   });
   await midway(`${long}.pdf`);
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
   await button('Cancel all').click();
 });
