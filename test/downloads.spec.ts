@@ -87,6 +87,8 @@ const ASKED: readonly Ask[] = [
   ['HEAD', 'HEAD', () => ({})],
   ['a range', 'GET', () => ({ range: 'bytes=10-99' })],
   ['the last bytes', 'GET', () => ({ range: 'bytes=-7' })],
+  ['more last bytes than there are', 'GET', () => ({ range: 'bytes=-99999999' })],
+  ['no last bytes', 'GET', () => ({ range: 'bytes=-0' })],
   ['a range without end', 'GET', () => ({ range: 'bytes=50-' })],
   ['two ranges', 'GET', () => ({ range: 'bytes=0-1,5-6' })],
   ['a range past the end', 'GET', () => ({ range: 'bytes=99999999-' })],

@@ -35,10 +35,17 @@ const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodi
 /** The range that is asked for; undefined for the whole. */
 function rangeOf({ range }: IncomingHttpHeaders, size: number): { start: number; end: number } | undefined {
   if (!range || !/^ *bytes=/.test(range)) return undefined;
-  const ranges = parseRange(size, range, { combine: true });
+  const ranges = parseRange(size, shortSuffixes(range, size), { combine: true });
   if (ranges === -1) throw new RangeNotSatisfiable(`bytes */${size}`);
   const [first, ...others] = Array.isArray(ranges) ? ranges : [];
   return first && others.length === 0 ? { start: first.start, end: first.end } : undefined;
+}
+
+/** A suffix longer than the file is the whole file (RFC 9110, 14.1.2); the parser takes it for a range past the end. */
+function shortSuffixes(range: string, size: number): string {
+  return range.replace(/([=,] *)-(\d+)/g, (_, before: string, length: string) => {
+    return `${before}-${Math.min(Number(length), size)}`;
+  });
 }
 
 /** If-Range: whether the client has parts of this very file (RFC 9110, 13.1.5). */
