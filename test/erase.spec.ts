@@ -3,10 +3,13 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { DataSource } from 'typeorm';
+import { MediaService } from '../src/media/library/media.service.js';
+import { Erasure, isNothing } from '../src/media/upkeep/erasure.js';
 import { Fsck } from '../src/media/upkeep/fsck.js';
 import { pair } from '../src/media/upkeep/pairing.js';
 import { BlobStorage } from '../src/storage/blob-storage.js';
 import { Client, md5 } from './setup/client.js';
+import { Hold } from './setup/hold.js';
 import { jpeg, pdf } from './setup/samples.js';
 import { JWT_SECRET, TestApp } from './setup/test-app.js';
 import { urlOf } from './setup/test-server.js';
@@ -112,4 +115,20 @@ it('says how to ask', async () => {
     code: 1,
     printed: expect.stringMatching(/^Usage: npm run erase -- --user ID/),
   });
+  expect(await erase(USER)).toEqual({
+    code: 1,
+    printed: expect.stringMatching(/^Unexpected argument [^]*\n\nUsage: npm run erase/),
+  });
+});
+
+it('goes on when the user deletes something meanwhile', async () => {
+  const user = await Client.of(app, USER);
+  const media = [await finish(user, pdf(2000)), await finish(user, pdf(3000))];
+  const service = app.app.get(MediaService);
+  const first = Hold.on(service, 'delete', 'before');
+  const erasing = app.app.get(Erasure).erase(USER);
+  await first.reached;
+  await app.sql('DELETE FROM media WHERE id = ANY ($1)', [media]);
+  first.release();
+  expect(isNothing(await erasing)).toBe(true);
 });

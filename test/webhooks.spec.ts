@@ -371,11 +371,19 @@ describe('what an operator sees', () => {
 
   it('is how to ask, and that there is no such event', async () => {
     await start();
-    for (const args of [[], ['constructor'], ['show']])
+    for (const args of [
+      [],
+      ['constructor'],
+      ['show'],
+      ['list', 'x'],
+      ['resend', 'a', 'b'],
+      ['list', '--limit', '0'],
+    ])
       expect(await webhooks(...args)).toEqual({
         code: 1,
         printed: expect.stringMatching(/^Usage: npm run webhooks/),
       });
+    expect((await webhooks('list', '--all')).printed).toMatch(/^Unknown option '--all'[^]*\n\nUsage: /);
     expect(await webhooks('show', 'evt_x')).toEqual({ code: 1, printed: 'There is no event evt_x\n' });
   });
 

@@ -1,7 +1,7 @@
-import { parseArgs } from 'node:util';
 import { StartError } from '../config/start-error.js';
 import { fail } from '../fail.js';
 import { Erasure, isNothing, type Holdings } from '../media/upkeep/erasure.js';
+import { commandLine } from './command-line.js';
 import { withApp } from './with-app.js';
 
 const USAGE = `Usage: npm run erase -- --user ID [--yes]
@@ -11,7 +11,7 @@ Shows what is stored for a user. With --yes, erases it.`;
 /** Erases a user. Exits with code 1 if anything is left. */
 export async function erase(args: string[]): Promise<void> {
   const options = { user: { type: 'string' }, yes: { type: 'boolean', default: false } } as const;
-  const { user, yes } = parseArgs({ args, options }).values;
+  const { user, yes } = commandLine({ args, options }, USAGE).values;
   if (!user) return fail(new StartError(USAGE));
   const isDone = await withApp(async (app) => {
     const erasure = app.get(Erasure);

@@ -1,10 +1,11 @@
-import { parseArgs } from 'node:util';
 import { signToken } from '../auth/token.js';
 import { loadConfig } from '../config/config.js';
 import { fail } from '../fail.js';
+import { commandLine } from './command-line.js';
 
 /** Prints a token for a user of the server of this directory. */
 export async function token(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: { user: { type: 'string', default: '1' } } });
+  const options = { user: { type: 'string', default: '1' } } as const;
+  const { values } = commandLine({ args, options }, 'Usage: npm run token -- [--user ID]');
   await signToken(loadConfig().tokens, values.user).then(console.log, fail);
 }

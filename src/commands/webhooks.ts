@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import type { INestApplicationContext } from '@nestjs/common';
 import { Config } from '../config/config.js';
 import { StartError } from '../config/start-error.js';
@@ -7,6 +6,7 @@ import { Outbox, type Delivery } from '../events/outbox.js';
 import { Webhooks } from '../events/webhooks.js';
 import { fail } from '../fail.js';
 import { newEventId } from '../outgoing/event-id.js';
+import { commandLine } from './command-line.js';
 import { withApp } from './with-app.js';
 
 const USAGE = `Usage: npm run webhooks -- COMMAND
@@ -21,15 +21,14 @@ type Command = (app: INestApplicationContext, id: string) => Promise<boolean>;
 /** Lists and resends webhooks. Exits with code 1 if the command failed. */
 export async function webhooks(args: string[]): Promise<void> {
   const options = { limit: { type: 'string', default: '50' } } as const;
-  const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
-  const [name = '', id = ''] = positionals;
-  const limit = Math.min(Math.max(Number.parseInt(values.limit, 10) || 50, 1), 10_000);
+  const { values, positionals } = commandLine({ args, options, allowPositionals: true }, USAGE);
+  const [name = '', id = '', ...more] = positionals;
+  const limit = Math.min(Number(values.limit), 10_000);
   const commands: Readonly<Record<string, Command>> = { list: (app) => list(app, limit), test };
   const withId: Readonly<Record<string, Command>> = { show, resend };
-  const command = Object.hasOwn(commands, name)
-    ? commands[name]
-    : id && Object.hasOwn(withId, name) && withId[name];
-  if (!command) return fail(new StartError(USAGE));
+  const known = id ? withId : commands;
+  const command = Object.hasOwn(known, name) ? known[name] : undefined;
+  if (!command || more.length > 0 || !/^[1-9]\d*$/.test(values.limit)) return fail(new StartError(USAGE));
   const works = await withApp((app) => command(app, id)).catch(fail);
   process.exitCode = works ? 0 : 1;
 }

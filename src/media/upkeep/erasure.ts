@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
+import { MediaNotFound } from '../library/media.errors.js';
 import { MediaService } from '../library/media.service.js';
 import { UploadSessions } from '../uploads/sessions/upload-sessions.js';
 
@@ -60,7 +61,7 @@ export class Erasure {
         `SELECT id FROM media WHERE owner_id = $1 ORDER BY id DESC LIMIT ${BATCH}`,
         [userId],
       );
-      for (const { id } of rows) await this.media.delete({ id: userId }, id);
+      for (const { id } of rows) await this.media.delete({ id: userId }, id).catch(unlessGone);
       if (rows.length < BATCH) return;
     }
   }
@@ -80,6 +81,11 @@ export class Erasure {
       if (rows.length < BATCH) return;
     }
   }
+}
+
+/** The user has deleted it meanwhile. */
+function unlessGone(error: unknown): void {
+  if (!(error instanceof MediaNotFound)) throw error;
 }
 
 export function isNothing(holdings: Holdings): boolean {
