@@ -16,6 +16,8 @@ export function createClient({ endpoint, credentials, region, forcePathStyle }: 
     maxAttempts: 3,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
+    // It would open a connection for each large body, and wait for the store before sending it.
+    expectContinueHeader: false,
     requestHandler: {
       connectionTimeout: 2000,
       // Up to the head of the answer; what comes after it may pause for as long as `socketTimeout`.

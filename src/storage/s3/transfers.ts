@@ -7,6 +7,7 @@ import {
   ListMultipartUploadsCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
+import { atOnce } from '../../concurrency/at-once.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
 import { readAt, writeAt } from '../local/files.js';
 import { bodyOf, patience, type Bucket } from './bucket.js';
@@ -14,6 +15,9 @@ import { reaching } from './s3.errors.js';
 
 /** What is longer goes up in pieces of this length, which have to be 5 MiB at least. */
 const PIECE_BYTES = 8 * 1024 * 1024;
+const PIECES_AT_ONCE = 2;
+/** More than a chunk has. */
+const WRITE_BYTES = 256 * 1024;
 /** As long as no upload takes. */
 const FORGOTTEN_MS = 24 * 3600 * 1000;
 
@@ -24,14 +28,28 @@ export async function fetchInto(
   stream: Readable | undefined,
 ): Promise<void> {
   let end = position;
-  for await (const bytes of stream ?? []) {
-    await writeAt(file, bytes as Buffer, end);
-    end += (bytes as Buffer).length;
+  for await (const bytes of stream ? gathered(stream) : []) {
+    await writeAt(file, bytes, end);
+    end += bytes.length;
   }
   if (end < position + length) throw new ServiceUnavailable('Stored bytes are missing');
 }
 
-/** Puts a local file under a new key, with one piece of it in memory. */
+/** What comes in packets, in few pieces: each write is a trip to the thread pool. */
+async function* gathered(stream: Readable): AsyncGenerator<Buffer> {
+  let packets: Buffer[] = [];
+  let length = 0;
+  for await (const packet of stream as AsyncIterable<Buffer>) {
+    packets.push(packet);
+    length += packet.length;
+    if (length < WRITE_BYTES) continue;
+    yield Buffer.concat(packets);
+    [packets, length] = [[], 0];
+  }
+  if (length > 0) yield Buffer.concat(packets);
+}
+
+/** Puts a local file under a new key, with some pieces of it in memory. */
 export async function putFile(bucket: Bucket, key: string, file: FileHandle): Promise<void> {
   const { size } = await file.stat();
   await bucket.create(key, size, async () => {
@@ -45,15 +63,16 @@ async function putInPieces(bucket: Bucket, key: string, file: FileHandle, size: 
   const { UploadId } = await client.send(new CreateMultipartUploadCommand(bucket.at(key)), patience());
   const upload = { ...bucket.at(key), UploadId };
   try {
-    const Parts = [];
-    for (let PartNumber = 1; (PartNumber - 1) * PIECE_BYTES < size; PartNumber++) {
+    const Parts = Array.from({ length: Math.ceil(size / PIECE_BYTES) }, (_, i) => ({
+      PartNumber: i + 1,
+      ETag: undefined as string | undefined,
+    }));
+    await atOnce(PIECES_AT_ONCE, Parts, async (part) => {
+      const { PartNumber } = part;
       const piece = bodyOf(await readAt(file, PIECE_BYTES, (PartNumber - 1) * PIECE_BYTES));
-      const { ETag } = await client.send(
-        new UploadPartCommand({ ...upload, PartNumber, ...piece }),
-        patience(),
-      );
-      Parts.push({ PartNumber, ETag });
-    }
+      const command = new UploadPartCommand({ ...upload, PartNumber, ...piece });
+      part.ETag = (await client.send(command, patience())).ETag;
+    });
     const command = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } });
     await client.send(command, patience());
   } catch (error) {
