@@ -7,10 +7,10 @@ const RECEIVES = /^(read|recvfrom|recvmsg)$/;
 
 /** @typedef {import('./trace.js').Call} Call */
 
-/** The calls that led to one answer. */
+/** The system calls that led to one response. */
 export class Answer {
   /**
-   * @param {readonly Call[]} calls the last of them sends the answer
+   * @param {readonly Call[]} calls the last one sends the response
    * @param {ReadonlyMap<Call, string>} flags with which their files were opened
    * @param {ReadonlyMap<string, string>} texts of prepared statements
    */
@@ -36,7 +36,7 @@ export class Answer {
     );
   }
 
-  /** Syncs of that very file or directory that succeeded. @param {string} path */
+  /** Successful syncs of that file or directory. @param {string} path */
   syncs(path) {
     return this.all(/^f(data)?sync$/, `<${path}>`).filter(({ text }) => /= 0$/.test(text));
   }
@@ -46,7 +46,7 @@ export class Answer {
     return this.all(/^p?writev?(64)?$/, `<${directory}/`);
   }
 
-  /** Files that came to be. @param {string} directory */
+  /** Files that were created. @param {string} directory */
   creations(directory) {
     return this.all(/^openat$/, new RegExp(`"${directory}/[^"]*", O_[\\w|]*O_CREAT[\\w|]*.* = \\d`));
   }
@@ -56,7 +56,10 @@ export class Answer {
     return this.statements.find((statement) => statement.kind === kind);
   }
 
-  /** What Postgres said to a statement, `UPDATE 1` for one. @param {Statement | undefined} statement @param {string} tag */
+  /**
+   * The reply of Postgres to a statement, such as `UPDATE 1`.
+   * @param {Statement | undefined} statement @param {string} tag
+   */
   reply(statement, tag) {
     return this.calls.find(
       (call) =>
@@ -70,8 +73,8 @@ export class Answer {
   }
 
   /**
-   * When the bytes of a write are on the disk: when it returns, if its file was opened to sync by itself, else when a
-   * sync that began afterwards returns. @param {Call} write
+   * When the bytes of a write are on the disk: when the write returns, if its file was opened with O_DSYNC; else when a
+   * later sync returns. @param {Call} write
    */
   durable(write) {
     if (/\bO_D?SYNC\b/.test(this.flags.get(write) ?? '')) return write;
@@ -83,7 +86,7 @@ export class Answer {
 
 /** @param {Call} call @param {ReadonlyMap<string, string>} texts @returns {Statement[]} */
 function sent(call, texts) {
-  // A statement that is only parsed here is executed in the same call.
+  // The same call executes the statement that it parses.
   const found = call.text.matchAll(/(mediadock_\d+)\\0\\0|(BEGIN|COMMIT)\\0/g);
   return [...found].map(([, name, word]) => {
     const text = word ?? texts.get(`${call.process} ${name}`) ?? 'unknown';
@@ -91,7 +94,9 @@ function sent(call, texts) {
   });
 }
 
-/** @param {readonly Call[]} calls the whole log: files and statements are opened once and used by later answers too */
+/**
+ * @param {readonly Call[]} calls the whole log, because later responses use files and statements that are open already
+ */
 export function split(calls) {
   const [flags, texts] = [openFlags(calls), statementTexts(calls)];
   const ends = calls.flatMap(({ name, text }, at) =>
@@ -100,7 +105,7 @@ export function split(calls) {
   return ends.map((end, index) => new Answer(calls.slice(ends[index - 1] ?? 0, end), flags, texts));
 }
 
-/** A prepared statement shows its text once for each connection, and then its name alone. @param {readonly Call[]} calls */
+/** A prepared statement sends its text once per connection, and later only its name. @param {readonly Call[]} calls */
 function statementTexts(calls) {
   const parsed = calls
     .filter(({ name }) => SENDS.test(name))
@@ -120,7 +125,7 @@ function statementTexts(calls) {
   );
 }
 
-/** The file that a call works on. @param {Call | undefined} call */
+/** The file of a call. @param {Call | undefined} call */
 export function pathOf(call) {
   return /<([^>]*)>/.exec(call?.text ?? '')?.[1] ?? '';
 }

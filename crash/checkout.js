@@ -16,11 +16,15 @@ const SOURCES = [
 ];
 
 /**
- * A text of `src` and what takes its place. It must be there once: in all of it, wherever it moves to, or in files of that
- * name. @typedef {{ file?: string, from: string, to: string }} Patch
+ * Replaces a text in `src`. The text must occur exactly once: in all files, or in files of that name.
+ * @typedef {{ file?: string, from: string, to: string }} Patch
  */
 
-/** Builds a copy of a checkout with some of its text replaced, and removes it afterwards. @template T @param {string} from @param {readonly Patch[]} patches @param {(checkout: string) => AsyncGenerator<T>} work */
+/**
+ * Builds a patched copy of a checkout, and removes it afterwards.
+ * @template T @param {string} from @param {readonly Patch[]} patches
+ * @param {(checkout: string) => AsyncGenerator<T>} work
+ */
 export async function* inPatched(from, patches, work) {
   const checkout = await mkdtemp(join(tmpdir(), 'mediadock-checkout-'));
   try {
@@ -43,7 +47,7 @@ async function apply(checkout, { file = '.ts', from, to }) {
   );
   const found = texts.flatMap(([path, text]) => Array(text.split(from).length - 1).fill([path, text]));
   if (found.length !== 1)
-    throw new Error(`src has this ${found.length} times instead of once; mend the patch: ${from}`);
+    throw new Error(`src has this ${found.length} times instead of once. Fix the patch: ${from}`);
   const [[path, text]] = found;
   await writeFile(
     path,

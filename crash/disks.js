@@ -14,15 +14,21 @@ const CARRIER_BYTES = 6144 * MEBIBYTE;
 const NAMES = /** @type {const} */ (['uploads', 'database']);
 const BYTES = { uploads: 400 * MEBIBYTE, database: 700 * MEBIBYTE };
 
-/** What the file systems do by themselves every few seconds would hide what the server forgot. @type {Record<FileSystem, string>} */
+/**
+ * The file systems must not write by themselves every few seconds: that would hide a missing sync.
+ * @type {Record<FileSystem, string>}
+ */
 const LAZY = { ext4: 'commit=300', xfs: 'defaults' };
 
-/** Loop devices with direct I/O may have sectors of 4 KiB, which no block may be smaller than. @type {Record<FileSystem, string[]>} */
+/**
+ * Loop devices with direct I/O may have sectors of 4 KiB, and blocks must not be smaller.
+ * @type {Record<FileSystem, string[]>}
+ */
 const BLOCKS = { ext4: ['-b', '4096'], xfs: ['-s', 'size=4096'] };
 
 /** @typedef {'ext4' | 'xfs'} FileSystem */
 
-/** Why disks cannot be simulated here; undefined if they can. @param {FileSystem} fileSystem */
+/** Why disks cannot be simulated here, or undefined if they can. @param {FileSystem} fileSystem */
 export async function noDisks(fileSystem) {
   if (process.platform !== 'linux' || process.geteuid?.() !== 0) return 'loop devices need root on Linux';
   for (const tool of ['losetup', 'mkfs.xfs', `mkfs.${fileSystem}`]) {
@@ -34,13 +40,15 @@ export async function noDisks(fileSystem) {
 }
 
 /**
- * Two disks, one for uploads and one for Postgres, on loop devices with direct I/O: a write is in the image only once
- * the file system above sent it to its device, and what only stands in the page cache is not. Both images are files of
- * an XFS, where `cp --reflink` copies a file at one instant and after every write that was accepted before: a copy
- * never mixes two moments, as a plain `cp` beside the kernel's own write-back would.
+ * Two disks, one for uploads and one for Postgres, on loop devices with direct I/O. An image contains what the file
+ * system has sent to its device, and not what is only in the page cache. Both images are files on an XFS, where `cp
+ * --reflink` copies a file at one instant, after all writes accepted before. A plain `cp` would mix several moments.
  */
 export class Disks {
-  /** @param {string} root @param {string} carrier device @param {FileSystem} fileSystem @param {Record<string, string>} mounts */
+  /**
+   * @param {string} root @param {string} carrier device @param {FileSystem} fileSystem
+   * @param {Record<string, string>} mounts
+   */
   constructor(root, carrier, fileSystem, mounts) {
     this.root = root;
     this.carrier = carrier;
@@ -51,7 +59,7 @@ export class Disks {
     this.removed = false;
   }
 
-  /** @param {FileSystem} fileSystem @param {Record<'uploads' | 'database', string>} mounts where the disks are to be seen */
+  /** @param {FileSystem} fileSystem @param {Record<'uploads' | 'database', string>} mounts mount points */
   static async make(fileSystem, mounts) {
     const root = await mkdtemp(join(await roomy(), 'mediadock-disks-'));
     const image = join(root, 'carrier.img');
@@ -101,13 +109,16 @@ export class Disks {
     }
   }
 
-  /** Copies both disks as they are. @param {string} label */
+  /** Copies both disks in their present state. @param {string} label */
   async copy(label) {
     for (const name of NAMES)
       await run('cp', ['--reflink=always', this.path(name), `${this.path(name)}.${label}`]);
   }
 
-  /** Puts copies in the place of the disks, which must not be mounted. @param {string} label @param {boolean} [keep] the copies */
+  /**
+   * Replaces the disks, which must not be mounted, by copies.
+   * @param {string} label @param {boolean} [keep] the copies
+   */
   async restore(label, keep = false) {
     for (const name of NAMES) {
       const copy = `${this.path(name)}.${label}`;
@@ -125,7 +136,7 @@ export class Disks {
   }
 }
 
-/** Memory is as good as a disk here, since the machine stays on: only the simulated disks lose their power. */
+/** The images may be in memory: only the simulated disks lose power. */
 async function roomy() {
   const free = await statfs('/dev/shm').then(
     ({ bavail, bsize }) => bavail * bsize,
@@ -149,7 +160,7 @@ async function attach(image, direct) {
   return device;
 }
 
-/** Processes that were killed may take a moment to let go. @param {string} path */
+/** Retries, because killed processes may take a moment to close their files. @param {string} path */
 async function unmount(path) {
   for (let tries = 0; ; tries++) {
     try {

@@ -1,7 +1,8 @@
 // @ts-check
-// Loaded into the server before its own code (NODE_OPTIONS=--import): one write to a file of uploads comes into the page
-// cache and not to the disk. CRASH_SYNC is `fail:K`, where the K-th write fails as it does when its sync fails, or `die:K`,
-// where the process dies in it, once Postgres had time to take what was sent along.
+// Loaded into the server before its own code (NODE_OPTIONS=--import). One write to a file in uploads/ reaches the page
+// cache but not the disk. With CRASH_SYNC=fail:K, the K-th write fails as if its sync had failed. With
+// CRASH_SYNC=die:K, the process dies during that write, after Postgres has had time to execute what was sent at the
+// same time.
 import { closeSync, openSync, readlinkSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,7 +17,10 @@ await probe.close();
 const { write } = prototype;
 let writes = 0;
 
-/** @this {import('node:fs/promises').FileHandle} @param {Buffer} bytes @param {number} offset @param {number} length @param {number} position */
+/**
+ * @this {import('node:fs/promises').FileHandle} @param {Buffer} bytes @param {number} offset @param {number} length
+ * @param {number} position
+ */
 prototype.write = async function (bytes, offset, length, position) {
   const isPart = /\/uploads\//.test(readlinkSync(`/proc/self/fd/${this.fd}`));
   if (!isPart || ++writes !== Number(count)) return await write.call(this, bytes, offset, length, position);
@@ -28,7 +32,10 @@ prototype.write = async function (bytes, offset, length, position) {
   throw Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO', errno: -5, syscall: 'write' });
 };
 
-/** Through a descriptor that does not sync. @param {number} fd @param {Buffer} bytes @param {number} offset @param {number} length @param {number} position */
+/**
+ * Writes through a descriptor that does not sync.
+ * @param {number} fd @param {Buffer} bytes @param {number} offset @param {number} length @param {number} position
+ */
 function writeUnsynced(fd, bytes, offset, length, position) {
   const cached = openSync(`/proc/self/fd/${fd}`, 'r+');
   writeSync(cached, bytes, offset, length, position);

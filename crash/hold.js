@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const COMES_MS = 10_000;
 
-/** Freezes a server at a statement: it is on its way, and comes to Postgres after the server thaws. */
+/** Freezes a server while a statement is in transit. Postgres gets the statement after the server thaws. */
 export class Hold {
   /**
    * @param {import('./wire.js').Wire} wire of the server @param {import('./server.js').Server} server
@@ -36,7 +36,7 @@ export class Hold {
     };
   }
 
-  /** Whether the statement came. */
+  /** Whether the statement was sent. */
   async reached() {
     const deadline = Date.now() + COMES_MS;
     while (!this.isReached && Date.now() < deadline) await sleep(5);

@@ -5,16 +5,16 @@ const TIMEOUT_MS = 30_000;
 const BOUNDARY = 'crash-harness-boundary-7d1f';
 
 /**
- * @typedef {object} Target where requests go; its url changes when a server is replaced
+ * @typedef {object} Target where requests go. Its url changes when a server is replaced
  * @property {string} url empty while there is no server
  * @property {string} token
- * @property {number} [patienceMs] with one request
+ * @property {number} [patienceMs] time limit of one request
  *
  * @typedef {{ status: number, headers: import('node:http').IncomingHttpHeaders, body: any }} Answer
  */
 
 /**
- * One request, one answer; rejects when the connection breaks or nothing comes.
+ * Sends a request. Rejects if the connection breaks or there is no response in time.
  * @param {Target} target @param {string} method @param {string} path
  * @param {{ headers?: Record<string, string>, body?: Buffer, agent?: import('node:http').Agent }} [options]
  * @returns {Promise<Answer>}
@@ -40,7 +40,7 @@ export async function send(
       const parts = [];
       response.on('data', (part) => parts.push(part));
       response.on('error', reject);
-      response.on('aborted', () => reject(new Error('The answer broke off')));
+      response.on('aborted', () => reject(new Error('The connection broke during the response')));
       response.on('end', () => resolve(answerOf(response, Buffer.concat(parts).toString())));
     });
     request.end(body);
@@ -61,7 +61,7 @@ function answerOf({ statusCode = 0, headers }, text) {
  * @property {number} total
  * @property {string | undefined} id of the upload, from the second chunk on
  * @property {string | undefined} [key] Idempotency-Key
- * @property {boolean} [raw] the bytes alone as the body, as curl sends them
+ * @property {boolean} [raw] the body is the chunk itself instead of a form
  * @property {import('node:http').Agent} [agent]
  */
 

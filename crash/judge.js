@@ -12,7 +12,10 @@ import { COUNTING, namesIn } from './statements.js';
  * @typedef {import('./layers/order.js').Step} Step
  */
 
-/** What each statement must compare, whatever else it does. @type {Partial<Record<import('./statements.js').Kind, readonly string[]>>} */
+/**
+ * What each statement must at least compare.
+ * @type {Partial<Record<import('./statements.js').Kind, readonly string[]>>}
+ */
 const COMPARES = {
   open: ['now() < $16'],
   'commit chunk': ['s."offset" = c.start', 's.part = c.last_part', 'now() < c.deadline'],
@@ -43,7 +46,7 @@ const ANNOUNCING = {
   last: [['commit chunk'], ['confirm']],
 };
 
-/** Compares the calls of an answer with what they must be. Knows where in their uploads the parts begin. */
+/** Checks the system calls of a response against the design. Knows where in its upload each part starts. */
 export class Judge {
   /** @param {string} dataDir @param {boolean} isAnnouncing */
   constructor(dataDir, isAnnouncing) {
@@ -84,7 +87,10 @@ export class Judge {
     ];
   }
 
-  /** A part is durable before the statement that makes it count is sent, which is answered before the client is. @param {Answer} answer */
+  /**
+   * A part is durable before the statement that makes it count is sent, and that is answered before the response.
+   * @param {Answer} answer
+   */
   countingFaults(answer) {
     return answer.statements
       .filter(({ kind }) => COUNTING.includes(kind))
@@ -113,7 +119,10 @@ export class Judge {
     ];
   }
 
-  /** The writes make up exactly these ranges, each in one file. @param {Answer} answer @param {readonly Range[]} ranges */
+  /**
+   * The writes cover exactly these ranges, each in one file.
+   * @param {Answer} answer @param {readonly Range[]} ranges
+   */
   rangeFaults(answer, ranges) {
     const writes = answer.writes(this.uploads);
     const paths = [...new Set(writes.map(pathOf))];
@@ -163,7 +172,7 @@ export class Judge {
     ];
   }
 
-  /** The old part is fenced, then read; what it had is written anew. @param {Answer} answer */
+  /** The old part is fenced, then read, and its bytes are written to a new part. @param {Answer} answer */
   adoptionFaults(answer) {
     const fenced = answer.all(/^(chmod|fchmodat)$/, `"${this.uploads}/`).at(0);
     const read = answer.all(/^openat$/, new RegExp(`"${this.uploads}/[^"]*", O_RDONLY`)).at(0);
@@ -217,7 +226,7 @@ export class Judge {
   }
 }
 
-/** First the rows of parts, then the parts. @param {Answer} answer @param {readonly Call[]} removed */
+/** Rows of parts are deleted before the parts. @param {Answer} answer @param {readonly Call[]} removed */
 function removalFaults(answer, removed) {
   const cleaned = answer.reply(answer.statement('clean'), `DELETE ${removed.length}`);
   return follows('the rows of the parts are gone', removed, cleaned, 'the parts go');
@@ -240,7 +249,10 @@ function lockFaults(answer, next) {
   );
 }
 
-/** Whether the writes, one after the other, make up this range. @param {readonly Call[]} writes @param {number} start @param {number} end */
+/**
+ * Whether the writes, in order, cover this range.
+ * @param {readonly Call[]} writes @param {number} start @param {number} end
+ */
 function covers(writes, start, end) {
   let at = start;
   for (const { text } of writes) {
@@ -251,7 +263,10 @@ function covers(writes, start, end) {
   return at === end;
 }
 
-/** Whether `first` had ended before each of `next` began. @param {string} what @param {readonly (Call | undefined)[]} next @param {Call | undefined} first @param {string} then */
+/**
+ * Whether `first` ended before each of `next` began.
+ * @param {string} what @param {readonly (Call | undefined)[]} next @param {Call | undefined} first @param {string} then
+ */
 function follows(what, next, first, then) {
   const inOrder = first && next.length > 0 && next.every((call) => call && first.ended < call.begun);
   return inOrder ? [] : [`not: ${what}, and only then ${then}`];

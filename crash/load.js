@@ -1,6 +1,6 @@
 // @ts-check
 
-/** Several uploads at a time, in order, until all are done. */
+/** Runs uploads in order, several at a time. */
 export class Load {
   /**
    * @param {readonly import('./upload.js').Upload[]} uploads @param {import('./http.js').Target} target
@@ -27,7 +27,7 @@ export class Load {
     }
   }
 
-  /** Resolves right after the count-th acknowledgment from now, or when all is done. @param {number} count */
+  /** Resolves right after the count-th acknowledgment from now, or when all uploads are done. @param {number} count */
   async afterAcks(count) {
     if (this.finished) return;
     await new Promise((wake) => this.waiting.push({ at: this.acks + count, wake: () => wake(undefined) }));

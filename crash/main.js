@@ -96,7 +96,7 @@ async function runLayer(name, layer) {
       if (values['fail-fast'] && line.violations?.length) break;
     }
   } catch (error) {
-    // Pulling its place away from under a layer may well fail it; the clearing ends the process.
+    // Removing its directory may fail the layer. The cleanup ends the process.
     await clearing;
     throw error;
   }
@@ -105,7 +105,7 @@ async function runLayer(name, layer) {
   return last.ok;
 }
 
-/** Nothing that was started outlives the harness, even when it is stopped halfway. @returns {Promise<never>} */
+/** Stops everything that was started, even if the harness is interrupted. @returns {Promise<never>} */
 async function clearAway() {
   await Promise.all([...Place.all].map((place) => place.remove()));
   process.exit(130);

@@ -1,7 +1,7 @@
 // @ts-check
-// `npm run crash:mutants`: breaks copies of the server on purpose, one rule of durability each, and fails unless some layer
-// notices every one; a harmless copy must go unnoticed. `-- --only NAME` for one, `-- --first` to stop at the first layer
-// that notices.
+// `npm run crash:mutants`: breaks copies of the server on purpose, each by one rule of durability, and fails unless a
+// layer notices each of them. A harmless copy must go unnoticed. `-- --only NAME` runs one; `-- --first` stops at the
+// first layer that notices.
 import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -61,7 +61,10 @@ async function judge({ name, patches, layers, harmless = false }) {
   };
 }
 
-/** @param {string} checkout @param {string} layer @returns {Promise<{ verdict: 'caught' | 'missed' | 'skipped', violation?: unknown }>} */
+/**
+ * @param {string} checkout @param {string} layer
+ * @returns {Promise<{ verdict: 'caught' | 'missed' | 'skipped', violation?: unknown }>}
+ */
 async function run(checkout, layer) {
   const args = [
     join(import.meta.dirname, 'main.js'),
@@ -84,7 +87,7 @@ async function run(checkout, layer) {
     .filter(Boolean)
     .map((line) => JSON.parse(line));
   const last = lines.find(({ summary }) => summary);
-  // A harness that breaks has noticed nothing.
+  // A crash of the harness does not count as noticing.
   if (!last) throw new Error(`${layer} ended without a summary:\n${errors.slice(-2000)}`);
   if (!last.ok)
     return { verdict: 'caught', violation: lines.flatMap(({ violations = [] }) => violations)[0] };

@@ -4,8 +4,8 @@
  * @typedef {object} Mutant a server that breaks one rule of durability
  * @property {string} name
  * @property {readonly import('./checkout.js').Patch[]} patches
- * @property {readonly string[]} layers those that should notice, with their options
- * @property {boolean} [harmless] nothing is broken, and no layer may notice
+ * @property {readonly string[]} layers that should notice, with their options
+ * @property {boolean} [harmless] breaks nothing, so no layer may notice
  */
 
 const SYNCED = '? constants.O_RDWR | constants.O_DSYNC :';
@@ -38,8 +38,8 @@ export const MUTANTS = [
     layers: ['order', POWER],
   },
   {
-    // The sync of a new file makes ext4 and XFS write its directory entry too, so no power cut shows this one there;
-    // POSIX promises nothing of the kind, and other file systems do not.
+    // On ext4 and XFS, the sync of a new file also writes its directory entry, so no power cut shows this there. POSIX
+    // does not promise that, and other file systems do not do it.
     name: 'no directory sync after create',
     patches: [{ from: CREATED, to: 'await writeDurably(file, bytes, 0);' }],
     layers: ['order'],
@@ -119,7 +119,7 @@ export const MUTANTS = [
     layers: ['order', RACE],
   },
   {
-    // On a disk that takes its time now and then: else what came first is written first.
+    // Simulates a disk that is slow now and then; otherwise chunks would be written in order.
     name: 'chunks of an upload at once',
     patches: [
       { from: 'before ? before.then(task, task) : task()', to: 'task()' },
@@ -185,7 +185,7 @@ export const MUTANTS = [
   {
     name: 'answer before commit',
     patches: [{ from: 'await commit(client);', to: 'commit(client).catch(() => undefined);' }],
-    // What follows waits on the same connection behind the COMMIT: only one that fails can be told from none.
+    // Later statements wait behind the COMMIT on the same connection, so only a failing COMMIT makes a difference.
     layers: ['outcomes'],
   },
   {

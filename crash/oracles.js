@@ -16,8 +16,8 @@ const SWEEP_MS = 15_000;
  */
 
 /**
- * Compares rows, files and what was acknowledged. May run beside a server that takes uploads: what it knows of the
- * clients is older than the rows it reads, and those are older than the files.
+ * Compares rows, files and what was acknowledged. May run while servers accept uploads, because it reads the state of
+ * the clients before the rows, and the rows before the files.
  * @param {Place} place @param {readonly import('./upload.js').Upload[]} uploads @returns {Promise<Violation[]>}
  */
 export async function inspect(place, uploads) {
@@ -44,7 +44,11 @@ function gone(id, acked) {
 
 /** @typedef {{ id: string | undefined, acked: number, mediaId: number | undefined }} Client */
 
-/** A row that changes while it is compared is read again. @param {Place} place @param {Row} row @param {import('./upload.js').Upload} upload @param {Client | undefined} client @returns {Promise<Violation[]>} */
+/**
+ * If a row changes while it is compared, it is read again.
+ * @param {Place} place @param {Row} row @param {import('./upload.js').Upload} upload @param {Client | undefined} client
+ * @returns {Promise<Violation[]>}
+ */
 async function faultsOf(place, row, upload, client) {
   const before = JSON.stringify(row);
   const wrong = partFaults(row);
@@ -70,7 +74,10 @@ async function readRows({ database }, uploads) {
   );
 }
 
-/** The ranges of the parts of an open upload: the first begins it, each has bytes, the row names the last one. @param {Row} row @returns {Violation[]} */
+/**
+ * The parts of an open upload start at 0, none is empty, and its row names the last one.
+ * @param {Row} row @returns {Violation[]}
+ */
 function partFaults({ id, state, offset, parts, part, tail_part }) {
   if (state !== 'open') return [];
   const last = parts.at(-1);
@@ -102,7 +109,9 @@ function compareWithClient({ id, acked, mediaId }, row) {
   return [];
 }
 
-/** @param {Place} place @param {Row} row @param {import('./upload.js').Upload} upload @returns {Promise<Violation[]>} */
+/**
+ * @param {Place} place @param {Row} row @param {import('./upload.js').Upload} upload @returns {Promise<Violation[]>}
+ */
 async function compareWithStore({ store }, row, upload) {
   if (row.state !== 'open' && row.state !== 'complete') return [];
   const { content } = upload;
@@ -124,7 +133,10 @@ async function compareMedia(store, { media, media_key, media_size, media_sha256 
     : [{ kind: 'wrong', what: `media ${media} of ${content.length} bytes: file ${stored?.length}` }];
 }
 
-/** The first `end` bytes of an upload, or what there is of them; a completion may remove the parts just now. @param {Store} store @param {Row} row @param {number} end */
+/**
+ * The first `end` bytes of an upload, or fewer if a completion is removing the parts.
+ * @param {Store} store @param {Row} row @param {number} end
+ */
 async function readStored(store, { parts, media_key }, end) {
   const pieces = await Promise.all(
     parts.map(async ({ name, start }, index) => {
@@ -146,7 +158,7 @@ function doubled(rows) {
     .map((name) => ({ kind: 'doubled', what: `${name} became more than one media` }));
 }
 
-/** What clients saw. @param {readonly import('./upload.js').Upload[]} uploads @returns {Violation[]} */
+/** Complaints of clients. @param {readonly import('./upload.js').Upload[]} uploads @returns {Violation[]} */
 export function complaints(uploads) {
   return uploads.flatMap(({ name, complaints }) =>
     complaints.map((what) => ({ kind: kindOf(what), what: `${name}: ${what}` })),
@@ -159,7 +171,9 @@ function kindOf(complaint) {
   return kinds.find((kind) => complaint.startsWith(kind)) ?? 'refused';
 }
 
-/** After the sweeper's delay no file is left that no row knows; a completed upload keeps parts that a crash left to it until it would have expired. @param {Place} place @returns {Promise<Violation[]>} */
+/**
+ * After the sweeper's delay no file is left without a row. After a crash, a completed upload may keep its parts until
+ * it would have expired. @param {Place} place @returns {Promise<Violation[]>} */
 export async function afterSweep(place) {
   const deadline = Date.now() + SWEEP_MS;
   for (;;) {

@@ -17,7 +17,7 @@ const PATHS = [
 ];
 const START_MS = 10_000;
 
-/** A PgBouncer in front of a Postgres, in the foreground of a process of its own. */
+/** A PgBouncer in front of a Postgres. */
 export class PgBouncer {
   /** @param {string} directory @param {number} port @param {import('node:child_process').ChildProcess} child */
   constructor(directory, port, child) {
@@ -27,13 +27,13 @@ export class PgBouncer {
     this.exit = once(child, 'exit');
   }
 
-  /** Why there can be none here; undefined if there can. */
+  /** Why PgBouncer cannot run here, or undefined if it can. */
   static get missing() {
     return PATHS.some((path) => existsSync(path)) ? undefined : 'there is no pgbouncer';
   }
 
   /**
-   * What is not given is as PgBouncer has it by default. @param {{ host: string, port: number, user: string }} postgres
+   * Other settings have their defaults. @param {{ host: string, port: number, user: string }} postgres
    * @param {Record<string, string | number>} [settings]
    */
   static async start({ host, port: postgresPort, user }, settings = {}) {
@@ -45,7 +45,7 @@ export class PgBouncer {
     const database = `* = host=${host} port=${postgresPort} user=${user}`;
     const file = join(directory, 'pgbouncer.ini');
     await writeFile(file, `[databases]\n${database}\n[pgbouncer]\n${lines.join('\n')}\n`);
-    // It refuses to run as root, and the socket is for the eyes of its owner alone.
+    // PgBouncer refuses to run as root, and only the owner of the socket may use it.
     const as = process.geteuid?.() === 0 ? ['-u', host.startsWith('/') ? ownerOf(host) : 'nobody'] : [];
     const program = PATHS.find((path) => existsSync(path)) ?? 'pgbouncer';
     const child = spawn(program, ['-q', ...as, file], { cwd: '/', stdio: 'ignore' });
@@ -69,7 +69,7 @@ export class PgBouncer {
     for (const deadline = Date.now() + START_MS; !(await accepts(this.port)); await sleep(20)) {
       if (this.child.exitCode === null && Date.now() < deadline) continue;
       await this.stop();
-      throw new Error('PgBouncer does not start');
+      throw new Error('PgBouncer failed to start');
     }
   }
 }

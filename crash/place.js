@@ -8,12 +8,12 @@ import { Postgres } from './postgres.js';
 import { environmentOf, Server, TOKEN } from './server.js';
 import { directory } from './stores.js';
 
-/** A file is an orphan only when no transaction can still be about to commit its row: for when none is. */
+/** Makes files orphans after a second. Use it only when no transaction can still commit their rows. */
 export const SWEEP_NOW = { ORPHAN_AGE_SECONDS: '1', SWEEP_INTERVAL_SECONDS: '1' };
 
-/** Directories of a layer's own with a Postgres and servers, all gone when the layer ends. */
+/** The directories, Postgres and servers of a layer. All are removed when the layer ends. */
 export class Place {
-  /** Those there are, for whoever has to clear away in the midst of a run. @type {Set<Place>} */
+  /** All places, for a cleanup in the middle of a run. @type {Set<Place>} */
   static all = new Set();
 
   /** @param {string} checkout @param {string} root */
@@ -28,7 +28,7 @@ export class Place {
     this.store = directory(this.dataDir);
     /** @type {Server[]} */
     this.servers = [];
-    /** Where clients send: the server that is running. */
+    /** Where clients send requests: the running server. */
     this.target = { url: '', token: '' };
     /** @type {import('./disks.js').Disks | undefined} simulated disks that are mounted here */
     this.disks = undefined;
@@ -37,10 +37,10 @@ export class Place {
     Place.all.add(this);
   }
 
-  /** Directories alone. @param {string} checkout */
+  /** Creates only the directories. @param {string} checkout */
   static async empty(checkout) {
     const root = await realpath(await mkdtemp(join(tmpdir(), 'mediadock-crash-')));
-    // Postgres does not run as root, and its user has to pass here.
+    // Postgres runs as another user if we are root, and that user must be able to enter the directory.
     await chmod(root, 0o755);
     const place = new Place(checkout, root);
     await mkdir(place.dataDir);
@@ -48,7 +48,10 @@ export class Place {
     return place;
   }
 
-  /** The first server is where clients send. @param {Record<string, string>} [settings] @param {readonly string[]} [under] */
+  /**
+   * Clients send requests to the first server.
+   * @param {Record<string, string>} [settings] @param {readonly string[]} [under]
+   */
   async startServer(settings = {}, under = []) {
     if (!Place.all.has(this)) throw new Error('The harness is being stopped');
     const { checkout, store, target } = this;
@@ -70,19 +73,19 @@ export class Place {
     return server;
   }
 
-  /** What servers and oracles ask. */
+  /** The Postgres of servers and oracles. */
   get database() {
     return this.pair ?? this.postgres;
   }
 
-  /** Over an object store nothing that a server has is of value: each starts with nothing. */
+  /** With an object store, servers keep nothing, so each starts with an empty directory. */
   async ownDirectory() {
     return this.store.settings['STORAGE'] === 's3'
       ? await mkdtemp(join(this.root, 'scratch-'))
       : this.dataDir;
   }
 
-  /** Gives each request to the next server that runs. @returns {import('./http.js').Target} */
+  /** Sends each request to the next running server. @returns {import('./http.js').Target} */
   get inTurn() {
     let turn = 0;
     const next = () => {
@@ -97,7 +100,7 @@ export class Place {
     };
   }
 
-  /** What a process manager does; the end of a server is a violation all the same. @param {string} lastWords */
+  /** Restarts a server, like a process manager. That it ended is a violation all the same. @param {string} lastWords */
   async replace(lastWords) {
     this.deaths.push({ kind: 'refused', what: lastWords });
     await this.startServer().catch(() => undefined);
@@ -108,7 +111,7 @@ export class Place {
     await Promise.all(this.servers.filter((server) => server !== spared).map((server) => server.kill()));
   }
 
-  /** What the server's own check of rows against bytes says; empty when all is well. */
+  /** Output of fsck; empty if it found nothing. */
   async fsck() {
     const program = [join(this.checkout, 'dist/src/command.js'), 'fsck'];
     const base = environmentOf(await this.ownDirectory(), this.database.url);
@@ -133,9 +136,9 @@ export class Place {
 }
 
 /**
- * Makes a place, works in it, and clears it away whatever happened.
+ * Creates a place, works in it, and removes it in any case.
  * @template T @param {string} checkout @param {(place: Place) => AsyncGenerator<T>} work
- * @param {(place: Place) => Promise<void>} [equip] starts its Postgres, and what else it has
+ * @param {(place: Place) => Promise<void>} [equip] starts its Postgres and anything else
  * @returns {AsyncGenerator<T>}
  */
 export async function* inPlace(checkout, work, equip = ({ postgres }) => postgres.start()) {

@@ -6,10 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { familyOf, isRunning, signal } from '../cluster/processes.js';
 
-/** Over whatever a role or a database was told to have. */
+/** Overrides the settings of roles and databases. */
 const OWN = '-c search_path=public -c default_transaction_read_only=off -c DateStyle=ISO';
 
-/** A Postgres of the harness's own, apart from the server, so that each can be killed alone. */
+/** A Postgres separate from the server, so that each can be killed alone. */
 export class Postgres {
   /** @param {string} checkout @param {string} dataDir */
   constructor(checkout, dataDir) {
@@ -17,7 +17,7 @@ export class Postgres {
     this.dataDir = dataDir;
     /** @type {Promise<any> | undefined} */
     this.embedded = undefined;
-    /** The harness is being stopped: nothing starts any more. */
+    /** The harness is being stopped, so nothing may start any more. */
     this.closed = false;
     this.connection = { host: '', port: 0, user: '', database: '' };
   }
@@ -40,23 +40,23 @@ export class Postgres {
     return Number.parseInt(readFileSync(file, 'utf8'));
   }
 
-  /** kill -9 of the postmaster alone, as the system short of memory would; its children notice and end. */
+  /** kill -9 of the postmaster alone, like the OOM killer. Its children notice and exit. */
   async kill() {
     process.kill(this.pid, 'SIGKILL');
     await this.stop();
   }
 
-  /** kill -9 of every process of it, frozen ones too: nothing more reaches the disk. */
+  /** kill -9 of all its processes, even frozen ones, so that nothing more reaches the disk. */
   async killAll() {
     const family = familyOf(this.pid);
-    // First, and in the same breath: it would start a Postgres anew that ended without being asked to.
+    // Before the kill, because the guard would restart a Postgres that ends by itself.
     const stopping = this.stop();
     for (const pid of family) signal(pid, 'SIGKILL');
     while (family.some(isRunning)) await sleep(5);
     await stopping;
   }
 
-  /** The postmaster comes first: a frozen one has no more children. */
+  /** Signals the postmaster first: once frozen, it forks no more children. */
   freeze() {
     signal(this.pid, 'SIGSTOP');
     for (const pid of familyOf(this.pid)) signal(pid, 'SIGSTOP');
@@ -65,7 +65,7 @@ export class Postgres {
   async stop() {
     const { embedded } = this;
     this.embedded = undefined;
-    // One that is only just starting is waited for.
+    // Waits for a Postgres that is just starting.
     await (await embedded?.catch(() => undefined))?.stop();
   }
 

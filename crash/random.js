@@ -1,7 +1,7 @@
 // @ts-check
 import { createCipheriv, createHash } from 'node:crypto';
 
-/** Numbers that a seed decides: the same seed gives the same sizes, contents and moments. */
+/** Random numbers from a seed: the same seed gives the same sizes, contents and moments. */
 export class Random {
   /** @param {string} seed */
   constructor(seed) {
@@ -17,7 +17,7 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** A whole number, both ends included. @param {number} least @param {number} most */
+  /** An integer from `least` to `most`, inclusive. @param {number} least @param {number} most */
   between(least, most) {
     return least + Math.floor(this.next() * (most - least + 1));
   }
@@ -29,10 +29,10 @@ export class Random {
 }
 
 const PDF = Buffer.from('%PDF-1.7\n');
-/** Below this a file is a text: a PDF needs its first bytes. */
+/** Smaller files are plain text, because a PDF needs its header. */
 const SMALLEST_PDF = 64;
 
-/** All bytes of the file called `name`: its name decides them. @param {string} name @param {number} total */
+/** The bytes of a file, which depend only on its name. @param {string} name @param {number} total */
 export function contentOf(name, total) {
   const key = createHash('sha256').update(name).digest();
   const stream = createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(total));

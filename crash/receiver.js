@@ -1,5 +1,5 @@
 // @ts-check
-// A backend that is told of events: `node receiver.js PORT FILE`. What it has taken is a line in the file before it says so.
+// A receiver of webhooks: `node receiver.js PORT FILE`. Writes each event to the file before it responds.
 import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { text } from 'node:stream/consumers';

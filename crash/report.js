@@ -2,17 +2,21 @@
 import { complaints } from './oracles.js';
 
 /**
- * @typedef {object} Options what the command line asks a layer for
+ * @typedef {object} Options of a layer, from the command line
  * @property {string} checkout
  * @property {string} seed
  * @property {number | undefined} runs
- * @property {number} seconds patience with one run, after which it counts as stuck
+ * @property {number} seconds time limit of one run, after which it counts as stuck
  * @property {boolean} short
  *
  * @typedef {Record<string, unknown> & { layer: string, violations?: import('./oracles.js').Violation[] }} Line
  */
 
-/** The figures of one run. @param {readonly import('./upload.js').Upload[]} uploads @param {readonly import('./oracles.js').Violation[]} violations */
+/**
+ * The figures of one run.
+ * @param {readonly import('./upload.js').Upload[]} uploads
+ * @param {readonly import('./oracles.js').Violation[]} violations
+ */
 export function figures(uploads, violations) {
   const all = [...violations, ...complaints(uploads)];
   /** @param {string} kind */

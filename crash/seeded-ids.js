@@ -1,13 +1,14 @@
 // @ts-check
-// Loaded into the server before its own code (NODE_OPTIONS=--import): ids of uploads and names of parts become predictable,
-// so that strace can be told beforehand which files to watch. The n-th id of a process is `uploadId(seed, n)`.
+// Loaded into the server before its own code (NODE_OPTIONS=--import). Makes ids of uploads and names of parts
+// predictable, so that strace can be told in advance which files to watch. The n-th id of a process is `uploadId(seed,
+// n)`.
 import crypto, { createHash } from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 
 const ID_BYTES = 16;
-/** What makes the name of a part unique among those of its upload. */
+/** The random suffix of a part's name. */
 const SUFFIX_BYTES = 8;
-/** More than one upload of the harness has in one process, so that they may come again. */
+/** More parts than one upload of the harness has in one process, so that suffixes may repeat. */
 const SUFFIXES = 16;
 
 /** @param {string} seed @param {number} n from 0 */
@@ -18,7 +19,10 @@ export function uploadId(seed, n) {
     .slice(0, 2 * ID_BYTES);
 }
 
-/** Every name that a process may give to a part, or to a scratch file, of an upload. @param {string} seed @param {string} id */
+/**
+ * All names that a process may give to a part or a scratch file of an upload.
+ * @param {string} seed @param {string} id
+ */
 export function partNames(seed, id) {
   return Array.from({ length: SUFFIXES }, (_, n) => `${id}.${suffix(seed, n)}`);
 }

@@ -17,7 +17,7 @@ export const TOKEN = await new SignJWT({ user_id: 1, token_type: 'access' })
  * @property {string} checkout directory with the built server in `dist`
  * @property {string} dataDir
  * @property {string} databaseUrl
- * @property {Record<string, string>} [settings] environment variables over those of the harness
+ * @property {Record<string, string>} [settings] environment variables that override those of the harness
  * @property {readonly string[]} [under] a command to start the server with, such as strace
  */
 
@@ -31,7 +31,7 @@ export function environmentOf(dataDir, databaseUrl) {
     PORT: '0',
     JWT_SECRET: SECRET,
     LOG_LEVEL: 'error',
-    // One user plays all of them, and the simulated disks are small. A claim has a COMMIT too, which promises nothing.
+    // All uploads belong to one user, and the simulated disks are small.
     USER_MAX_OPEN_UPLOADS: '0',
     USER_MAX_RESERVED_BYTES: '0',
     USER_UPLOADS_PER_HOUR: '0',
@@ -47,7 +47,7 @@ export class Server {
     this.child = child;
     this.output = output;
     this.exit = once(child, 'exit');
-    /** Whether its end was ours to ask for. */
+    /** Whether we stopped it. */
     this.asked = false;
     this.url = '';
     this.token = TOKEN;
@@ -75,7 +75,7 @@ export class Server {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** What it said when it ended by its own fault; a kill -9 comes from outside. */
+  /** Its output, if it ended by itself and was not killed. */
   get lastWords() {
     const fault = !this.running && !this.asked && this.child.signalCode !== 'SIGKILL';
     return fault ? `ended by itself: ${this.output.words.slice(-1500)}` : undefined;
@@ -86,14 +86,14 @@ export class Server {
     this.child.kill(signal);
   }
 
-  /** kill -9; resolves when it is gone. */
+  /** kill -9. Resolves when it has ended. */
   async kill() {
     this.asked = true;
     this.signal('SIGKILL');
     await this.exit;
   }
 
-  /** Asks it to stop; resolves to its exit code and how long it took. */
+  /** Asks it to stop. Resolves to its exit code and how long it took. */
   async stop() {
     const start = performance.now();
     this.asked = true;

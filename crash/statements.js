@@ -1,8 +1,8 @@
 // @ts-check
 
 /**
- * What the statements of the server do to an upload. A tail is confirmed by the next chunk, settled when its server is asked,
- * adopted by any other one.
+ * What the statements of the server do to an upload. A tail is confirmed by the next chunk, settled when its own server
+ * is asked, and adopted by any other server.
  * @typedef {'open' | 'commit chunk' | 'announce' | 'confirm' | 'settle' | 'retract' | 'adopt' | 'lock' | 'media' | 'complete' | 'clean' | 'BEGIN' | 'COMMIT' | 'other'} Kind
  */
 
@@ -23,7 +23,7 @@ const KINDS = [
   ['COMMIT', /^COMMIT/],
 ];
 
-/** Statements after which bytes count, whoever asks. */
+/** Statements that make bytes count. */
 export const COUNTING = /** @type {readonly Kind[]} */ ([
   'open',
   'commit chunk',
@@ -38,7 +38,7 @@ export function kindOf(text) {
   return KINDS.find(([, shape]) => shape.test(plain))?.[0] ?? 'other';
 }
 
-/** Names of parts in the values of a statement, or in a system call that sends it. @param {string} text */
+/** Names of parts in a statement, or in a system call that sends it. @param {string} text */
 export function namesIn(text) {
   return [...new Set([...text.matchAll(/[0-9a-f]{32}\.[0-9a-f]{16}/g)].map(([name]) => name))];
 }

@@ -8,7 +8,7 @@ import { build } from 'esbuild';
 import { Ceph } from '../cluster/ceph.js';
 
 /**
- * Where servers keep their bytes, as the oracles see it.
+ * Where servers store bytes, from the view of the oracles.
  * @typedef {object} Store
  * @property {Record<string, string>} settings of a server
  * @property {(area: string, name: string) => Promise<Buffer | undefined>} read
@@ -26,7 +26,7 @@ export function directory(dataDir) {
   };
 }
 
-/** A Ceph of its own: three OSDs, of which one may be lost. @returns {Promise<Store & { ceph: Ceph }>} */
+/** A private Ceph with three OSDs, of which one may be lost. @returns {Promise<Store & { ceph: Ceph }>} */
 export async function cephStore() {
   const ceph = await Ceph.start({ osds: 3 });
   const { settings } = ceph;
@@ -79,7 +79,7 @@ export async function faultyStore() {
   };
 }
 
-/** @param {string} source in TypeScript, from the root of this checkout */
+/** @param {string} source path of a TypeScript file in this checkout */
 async function compiled(source) {
   const out = await mkdtemp(join(tmpdir(), 'mediadock-compiled-'));
   const outfile = join(out, 'module.mjs');

@@ -6,18 +6,18 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { partNames, uploadId } from './seeded-ids.js';
 
-/** One thread for all file calls, so that their order, and with it "the k-th", is the same every time. */
+/** One thread for all file calls, so that their order is the same in every run. */
 export const ONE_THREAD = { UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0' };
 
-/** Settings of a server whose upload ids are known beforehand. @param {string} ids */
+/** Settings of a server with predictable upload ids. @param {string} ids */
 export function predictable(ids) {
   const preload = pathToFileURL(join(import.meta.dirname, 'seeded-ids.js')).href;
   return { ...ONE_THREAD, CRASH_IDS: ids, NODE_OPTIONS: `--import=${preload}` };
 }
 
 /**
- * Every path that the n-th upload of a server touches, but for its finished file: a scratch file gets that random name.
- * @param {string} dataDir @param {string} ids @param {number} n @param {readonly string[]} [others] servers that have parts of it
+ * All paths that the n-th upload of a server uses, except for its finished file, whose name is random.
+ * @param {string} dataDir @param {string} ids @param {number} n @param {readonly string[]} [others] seeds of other servers with parts of it
  */
 export function pathsOf(dataDir, ids, n, others = []) {
   const id = uploadId(ids, n);
@@ -27,7 +27,7 @@ export function pathsOf(dataDir, ids, n, others = []) {
   );
 }
 
-/** Why strace cannot be used here; undefined if it can. */
+/** Why strace cannot be used here, or undefined if it can. */
 export function noStrace() {
   if (process.platform !== 'linux') return 'strace is for Linux';
   try {
@@ -40,9 +40,12 @@ export function noStrace() {
   }
 }
 
-/** strace on servers that run. */
+/** strace of running servers. */
 export class Trace {
-  /** Resolves once every thread is watched. @param {number | readonly number[]} pids @param {readonly string[]} args @param {string} log */
+  /**
+   * Resolves once every thread is traced.
+   * @param {number | readonly number[]} pids @param {readonly string[]} args @param {string} log
+   */
   static async attach(pids, args, log) {
     const all = [pids].flat();
     const targets = all.flatMap((pid) => ['-p', String(pid)]);
@@ -64,7 +67,7 @@ export class Trace {
     this.words = '';
   }
 
-  /** Its words are read to the end: strace would die of a closed pipe at the next thread. */
+  /** Keeps reading its output: strace would die of a closed pipe at the next thread. */
   async untilAttached() {
     await new Promise((resolve) => {
       this.child.stderr?.on('data', (text) => {
@@ -74,7 +77,7 @@ export class Trace {
     });
   }
 
-  /** Lets the server go on without it; resolves to what it saw. */
+  /** Detaches from the server. Resolves to the log. */
   async detach() {
     this.child.kill('SIGINT');
     await this.exit;
@@ -85,14 +88,17 @@ export class Trace {
 /**
  * @typedef {object} Call
  * @property {number} thread
- * @property {number} [process] the one of the thread, if there are several
+ * @property {number} [process] of the thread, if several are traced
  * @property {string} name
  * @property {string} text arguments and result
- * @property {number} begun position in the log where it was entered
- * @property {number} ended position in the log where it had returned
+ * @property {number} begun position in the log of its start
+ * @property {number} ended position in the log of its return
  */
 
-/** Joins "<unfinished ...>" with its "<... resumed>"; in the order of their entry. @param {string} log @returns {Call[]} */
+/**
+ * Joins each "<unfinished ...>" with its "<... resumed>", in the order of their start.
+ * @param {string} log @returns {Call[]}
+ */
 export function parse(log) {
   /** @type {Call[]} */
   const calls = [];
@@ -114,14 +120,14 @@ export function parse(log) {
   return calls;
 }
 
-/** `23</path>`: what a call works on, as `strace -y` names it. @param {Call} call */
+/** The file of a call in the notation of `strace -y`: `23</path>`. @param {Call} call */
 export function descriptorOf({ text }) {
   return /^\((\d+<[^>]*>)/.exec(text)?.[1];
 }
 
 /**
- * With which flags the file was opened that a call works on; files stay open from one request to the next.
- * Undefined when the open is not in the log. @param {readonly Call[]} calls @returns {Map<Call, string>}
+ * The flags with which the file of a call was opened, possibly by an earlier request. Undefined if the log does not
+ * have the open. @param {readonly Call[]} calls @returns {Map<Call, string>}
  */
 export function openFlags(calls) {
   /** @type {Map<string, string>} */

@@ -6,10 +6,10 @@ import { contentOf, digest, Random } from './random.js';
 const PAUSE_MS = 40;
 const CHUNK_MAX_BYTES = 204_800;
 
-/** The server asked to come back. */
+/** The server asked to retry later. */
 class NotNow extends Error {}
 
-/** A client that sends one file whatever happens to the server, and remembers all that was acknowledged to it. */
+/** A client that sends one file whatever happens to the server, and remembers what was acknowledged. */
 export class Upload {
   /** @param {string} name decides the content @param {number} total @param {import('./random.js').Random} random */
   constructor(name, total, random) {
@@ -20,28 +20,34 @@ export class Upload {
     this.chunkBytes = random.pick([CHUNK_MAX_BYTES, CHUNK_MAX_BYTES, 65_536, 20_000, Math.ceil(total / 3)]);
     /** @type {string | undefined} */
     this.id = undefined;
-    /** Bytes that a 201 said are safe. */
+    /** Bytes that a 201 has acknowledged. */
     this.acked = 0;
-    /** Where it goes on; the server may know of more than it could say. */
+    /** Where it continues. The server may have stored more. */
     this.offset = 0;
     /** @type {number | undefined} the Media that a 2xx named */
     this.mediaId = undefined;
     this.done = false;
-    /** Cancels it after the first chunk instead of going on. */
+    /** Cancels the upload after its first chunk. */
     this.cancels = false;
     /** @type {(() => Promise<void>) | undefined} what it waits for after its first chunk */
     this.pause = undefined;
-    /** Asks how it stands before every chunk, as after a failure: an announced chunk is confirmed then. */
+    /** Asks for the status before every chunk, as after a failure. This confirms an announced chunk. */
     this.asks = false;
-    /** Another server for the chunks that start in this range. @type {{ target: import('./http.js').Target, from: number, to: number } | undefined} */
+    /**
+     * Another server for the chunks that start in this range.
+     * @type {{ target: import('./http.js').Target, from: number, to: number } | undefined}
+     */
     this.detour = undefined;
     /** @type {() => Promise<void>} called after each failure */
     this.onFailure = async () => undefined;
-    /** Sent along as an Idempotency-Key, so that a first chunk whose answer was lost is found again. @type {string | undefined} */
+    /**
+     * Sent as Idempotency-Key, so that a first chunk with a lost response is found again.
+     * @type {string | undefined}
+     */
     this.key = undefined;
-    /** Every request is answered: what failed has moved nothing. */
+    /** Every request gets a response, and failed ones must not change anything. */
     this.exact = false;
-    /** First chunks sent: each is a session for the server. */
+    /** Number of first chunks sent. Each may open an upload on the server. */
     this.opened = 0;
     this.resumed = 0;
     /** @type {{ status: number, type: string }[]} answers that asked to wait, and 0 for none at all */
@@ -57,7 +63,7 @@ export class Upload {
   }
 
   /**
-   * Sends it to the end, through as many failures as there are before `deadline`.
+   * Sends the whole file, with as many retries as needed until `deadline`.
    * @param {import('./http.js').Target} target @param {number} deadline @param {() => void} [onAck]
    */
   async run(target, deadline, onAck = () => undefined) {
@@ -106,13 +112,13 @@ export class Upload {
     this.id = body.upload_id;
     const end = start + bytes.length;
     this.offset = this.acked = end;
-    // A retry may be told that more is there.
+    // The response to a retry may have a larger offset.
     if (!('upload-replayed' in answer.headers) || Number(body.offset) < end)
       if (body.offset !== String(end)) this.complaints.push(`wrong offset ${body.offset}, not ${end}`);
     return true;
   }
 
-  /** The second time shows that a repeat finds the same Media. @param {import('./http.js').Target} target */
+  /** Completes twice, to check that a retry returns the same media item. @param {import('./http.js').Target} target */
   async complete(target) {
     const answer = await sendComplete(target, this.id ?? '', digest('md5', this.content));
     if (answer.status !== 201 && answer.status !== 200) return this.refused('complete', answer);
@@ -131,9 +137,9 @@ export class Upload {
     return true;
   }
 
-  /** Finds out where to go on. @param {import('./http.js').Target} target */
+  /** Asks where to continue. @param {import('./http.js').Target} target */
   async ask(target) {
-    // The answer to the first chunk was lost, and with it the id: the upload starts anew.
+    // The response to the first chunk was lost, and with it the id, so the upload starts over.
     if (this.id === undefined) return;
     const answer = await askStatus(target, this.id);
     if (answer.status === 410 && this.cancels) return;
@@ -146,7 +152,7 @@ export class Upload {
   }
 
   /**
-   * "Not now" is for another try; anything else must not happen to a correct client.
+   * A "try again later" is retried. Other errors must not happen to a correct client.
    * @param {string} what @param {import('./http.js').Answer} answer @returns {never | false}
    */
   refused(what, { status, headers, body }) {
@@ -159,7 +165,7 @@ export class Upload {
   }
 }
 
-/** Sizes as they come: many small ones, some of a few megabytes. @param {import('./random.js').Random} random */
+/** Typical sizes: mostly small, some of a few megabytes. @param {import('./random.js').Random} random */
 function sizeOf(random) {
   const die = random.next();
   if (die < 0.1) return random.between(1, 100);
@@ -168,7 +174,10 @@ function sizeOf(random) {
   return random.between(800_000, 3_000_000);
 }
 
-/** @param {string} prefix @param {number} count @param {import('./random.js').Random} random @param {number} [most] bytes of one */
+/**
+ * @param {string} prefix @param {number} count @param {import('./random.js').Random} random
+ * @param {number} [most] bytes of one
+ */
 export function someUploads(prefix, count, random, most = Infinity) {
   return Array.from({ length: count }, (_, index) => {
     const total = Math.min(sizeOf(random), most);
@@ -176,7 +185,10 @@ export function someUploads(prefix, count, random, most = Infinity) {
   });
 }
 
-/** Three chunks of equal size, in a form: the same system calls every time. @param {string} name @param {number} total */
+/**
+ * Three chunks of equal size as forms, which cause the same system calls every time.
+ * @param {string} name @param {number} total
+ */
 export function plainUpload(name, total) {
   const random = new Random(name);
   random.between = (least) => least + 1;

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const BACK_MS = 5000;
 
 /**
- * What a server needs is back: it says that it is ready, in time.
+ * Servers must be ready within BACK_MS after everything they need is back.
  * @param {import('./place.js').Place} place @returns {Promise<import('./oracles.js').Violation[]>}
  */
 export async function wholeAgain({ servers }) {

@@ -7,29 +7,32 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from './random.js';
 import { kindOf, namesIn } from './statements.js';
 
-/** How long a statement of a connection that was cut may be under way: until before, between or after the retries. */
+/** How long a statement of a cut connection may be in transit: until before, between or after the retries. */
 const LATE_MS = [0, 20, 60, 100, 150, 300];
 const SOCKET = '.s.PGSQL.5432';
 
 /**
- * What becomes of a statement: it passes; its connection is cut before it came to Postgres, or after it was answered and
- * before the answer is back, or at once while it still is under way and comes later.
+ * What happens to a statement: it passes; or its connection is cut before Postgres gets it, or after Postgres has
+ * answered but before the server gets the answer, or while it is in transit, so that Postgres gets it later.
  * @typedef {'pass' | 'before' | 'after' | 'late'} Fate
  * @typedef {{ kind: import('./statements.js').Kind, text: string, names: readonly string[] }} Statement
  * @typedef {{ statement: Statement | undefined, messages: Buffer[] }} Unit up to a Sync, which Postgres answers as one
  */
 
-/** The wire between a server and Postgres, on which every statement can be seen, held up, and cut off. */
+/** A proxy between a server and Postgres that can observe, delay and cut off every statement. */
 export class Wire {
   /** @param {import('./place.js').Place} place */
   constructor(place) {
     this.place = place;
     this.random = new Random('wire');
-    /** Called with each statement before it goes on; what it returns is waited for. @type {(statement: Statement) => Fate | Promise<Fate>} */
+    /**
+     * Called with each statement before it is passed on. Its result is awaited.
+     * @type {(statement: Statement) => Fate | Promise<Fate>}
+     */
     this.decide = () => 'pass';
-    /** Called when a statement that is to be cut off was answered, just before the connection ends. */
+    /** Called when a statement whose answer will be lost was answered, just before the connection ends. */
     this.onAnswer = () => undefined;
-    /** Statements that are under way though their connection is gone. @type {Set<Promise<void>>} */
+    /** Statements in transit whose connection has ended. @type {Set<Promise<void>>} */
     this.late = new Set();
     /** @type {Set<import('node:net').Socket>} */
     this.sockets = new Set();
@@ -46,7 +49,7 @@ export class Wire {
     return wire;
   }
 
-  /** For a server whose Postgres is at the end of this wire. @returns {Record<string, string>} */
+  /** Settings of a server that connects through this proxy. @returns {Record<string, string>} */
   get settings() {
     const { host } = this.place.postgres.connection;
     return {
@@ -57,7 +60,7 @@ export class Wire {
     };
   }
 
-  /** Connects to where Postgres really is. */
+  /** Connects to Postgres. */
   upstream() {
     const { host, port } = this.place.postgres.connection;
     return connect(join(host, `.s.PGSQL.${port}`));
@@ -81,9 +84,9 @@ class Line {
     this.upstream = wire.upstream();
     /** @type {Map<string, string>} */
     this.texts = new Map();
-    /** Answers that are still to come, the greeting first. */
+    /** Number of outstanding answers, including the greeting. */
     this.awaited = 1;
-    /** With how many answers still to come the connection is cut. @type {number | undefined} */
+    /** The number of outstanding answers at which to cut the connection. @type {number | undefined} */
     this.cutAt = undefined;
     this.isCut = false;
     for (const socket of [client, this.upstream]) {
@@ -105,7 +108,7 @@ class Line {
   async forward() {
     const reader = messages(this.client, true);
     for await (const unit of units(reader, this.texts)) {
-      // To leave the loop would close the connection, and the answer is still to come.
+      // Leaving the loop would close the connection, and the answer is still outstanding.
       if (this.cutAt !== undefined) continue;
       const fate = unit.statement ? await this.wire.decide(unit.statement) : 'pass';
       if (fate === 'before') return this.cut();
@@ -116,7 +119,7 @@ class Line {
     }
   }
 
-  /** From Postgres to the server; the answer that is to be lost, and all that would follow, stay here. */
+  /** From Postgres to the server. Drops the answer that should be lost, and everything after it. */
   async back() {
     let answered = 0;
     for await (const message of messages(this.upstream, false)) {
@@ -141,7 +144,7 @@ class Line {
     this.client.destroy();
     const sent = sleep(this.wire.random.pick(LATE_MS)).then(async () => {
       this.send(unit);
-      // Postgres reads to the end of what was sent.
+      // Postgres reads everything that was sent.
       this.upstream.end();
       await Promise.race([once(this.upstream, 'close').catch(() => undefined), sleep(2000)]);
     });
@@ -157,12 +160,15 @@ class Line {
 
 const [READY, SYNC, QUERY, PARSE, BIND] = [...'ZSQPB'].map((letter) => letter.charCodeAt(0));
 
-/** What Postgres answers with a "ready". @param {Buffer} message */
+/** Whether Postgres answers with a "ready". @param {Buffer} message */
 function isRequest(message) {
   return message[0] === SYNC || message[0] === QUERY;
 }
 
-/** Splits a stream into messages; the first one of a client has no type. @param {import('node:net').Socket} socket @param {boolean} greets @returns {AsyncGenerator<Buffer>} */
+/**
+ * Splits a stream into messages. The first message of a client has no type.
+ * @param {import('node:net').Socket} socket @param {boolean} greets @returns {AsyncGenerator<Buffer>}
+ */
 async function* messages(socket, greets) {
   let buffer = Buffer.alloc(0);
   let skip = greets ? 0 : 1;
@@ -177,11 +183,14 @@ async function* messages(socket, greets) {
       }
     }
   } catch {
-    // The connection broke: nothing more comes.
+    // The connection broke.
   }
 }
 
-/** @param {AsyncGenerator<Buffer>} reader @param {Map<string, string>} texts of prepared statements @returns {AsyncGenerator<Unit>} */
+/**
+ * @param {AsyncGenerator<Buffer>} reader @param {Map<string, string>} texts of prepared statements
+ * @returns {AsyncGenerator<Unit>}
+ */
 async function* units(reader, texts) {
   /** @type {Unit} */
   let unit = { statement: undefined, messages: [] };

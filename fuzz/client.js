@@ -4,7 +4,7 @@ import { Connection, NoAnswer } from './connection.js';
 import { judge, parse, undocumented } from './oracle.js';
 import { SECRET } from './server.js';
 
-/** Above this an early refusal may lose its answer: the reset that stops us from sending overtakes it. */
+/** Above this size, the response of an early refusal may get lost, because a reset overtakes it. */
 const CUT_BYTES = 64 * 1024;
 
 export const CHUNK = '/api/v2/media/upload/chunk/';
@@ -17,13 +17,13 @@ export const COMPLETE = '/api/v2/media/upload/complete/';
  * @typedef {{ name: string, index: number, what: string, bytes: Buffer }} Finding
  */
 
-/** All that the clients of one run know together. */
+/** What all clients of a run share. */
 export class Ledger {
   /** @param {import('./schema.js').Contract} contract */
   constructor(contract) {
     this.contract = contract;
     this.requests = 0;
-    /** Uploads of which the server told us; less those that went with their media. */
+    /** Uploads that the server has reported, without those deleted with their media. */
     this.sessions = 0;
     this.cut = 0;
     /** @type {Finding[]} */
@@ -37,7 +37,7 @@ export class Ledger {
   }
 }
 
-/** Plays cases over one connection, judges every answer, and takes away what they made. */
+/** Runs cases over one connection, checks every response, and cleans up. */
 export class Client {
   /** @param {number} port @param {Ledger} ledger @param {number} user */
   constructor(port, ledger, user) {
@@ -54,7 +54,11 @@ export class Client {
     this.media = new Set();
   }
 
-  /** @param {string} name @param {number} index @param {(client: Client, random: import('../crash/random.js').Random) => Promise<void>} play @param {import('../crash/random.js').Random} random */
+  /**
+   * @param {string} name @param {number} index
+   * @param {(client: Client, random: import('../crash/random.js').Random) => Promise<void>} play
+   * @param {import('../crash/random.js').Random} random
+   */
   async play(name, index, play, random) {
     Object.assign(this, { name, index });
     try {
@@ -89,7 +93,10 @@ export class Client {
     return reply;
   }
 
-  /** Bytes that need not be HTTP; whatever comes back must be. @param {Buffer[]} pieces @param {number} most answers there may be @returns {Promise<Reply[]>} */
+  /**
+   * Sends bytes that need not be HTTP. The responses must be.
+   * @param {Buffer[]} pieces @param {number} most answers there may be @returns {Promise<Reply[]>}
+   */
   async shout(pieces, most) {
     this.last = Buffer.concat(pieces);
     this.ledger.requests++;
@@ -123,7 +130,7 @@ export class Client {
     if (ms > slowest.ms) this.ledger.slowest = { ms, name: this.name, index: this.index };
   }
 
-  /** Notes what there is now to take away. @param {any} json @param {number} status */
+  /** Notes what has to be cleaned up. @param {any} json @param {number} status */
   keep(json, status) {
     if (status !== 200 && status !== 201) return;
     if (typeof json?.upload_id === 'string' && !this.uploads.has(json.upload_id) && status === 201) {
@@ -133,7 +140,7 @@ export class Client {
     if (typeof json?.id === 'number' && 'mimetype' in json) this.media.add(json.id);
   }
 
-  /** After it nothing of the case is left but the rows of cancelled uploads. */
+  /** Leaves nothing of a case but the rows of cancelled uploads. */
   async clearAway() {
     const made = { uploads: [...this.uploads], media: [...this.media] };
     this.uploads.clear();
@@ -198,12 +205,19 @@ export function range(start, length, total) {
   return /** @type {const} */ (['Content-Range', `bytes ${start}-${start + length - 1}/${total}`]);
 }
 
-/** A plain text named after its case, so that what is left of it tells where it is from. @param {Client} client @param {number} length */
+/**
+ * A text file named after its case, so that leftovers can be traced to it.
+ * @param {Client} client @param {number} length
+ */
 export function textOf(client, length) {
   return Buffer.from(`${client.name} ${client.index} `.padEnd(length, 'lorem ').slice(0, length));
 }
 
-/** Opens an upload with the first `sent` bytes of `file`. @param {Client} client @param {Buffer} file @param {number} sent @param {string} [fileName] @returns {Promise<string>} */
+/**
+ * Opens an upload with the first `sent` bytes of `file`.
+ * @param {Client} client @param {Buffer} file @param {number} sent @param {string} [fileName]
+ * @returns {Promise<string>}
+ */
 export async function open(
   client,
   file,
@@ -220,7 +234,7 @@ export async function open(
   return reply.json?.upload_id ?? '';
 }
 
-/** What the server says of an upload; a refusal must not change it. @param {Client} client @param {string} id */
+/** The state of an upload, which a refused request must not change. @param {Client} client @param {string} id */
 export async function stateOf(client, id) {
   const { status, json } = await client.send({ method: 'GET', target: `/api/v2/media/upload/${id}/` });
   return `${status} ${json?.offset} ${json?.total} ${json?.state} ${json?.title}`;

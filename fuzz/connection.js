@@ -4,15 +4,17 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const ANSWER_MS = 15_000;
-/** How long a raw head may wait for an answer before its sender gives up sending. */
+/** How long to wait for a response to an incomplete request. */
 const QUIET_MS = 40;
 
-/** @typedef {{ status: number, headers: Map<string, string>, body: Buffer, bare?: string }} Answer `bare` says what of its framing is wrong */
+/**
+ * @typedef {{ status: number, headers: Map<string, string>, body: Buffer, bare?: string }} Answer `bare` says what of its framing is wrong
+ */
 
-/** No answer came where one was due. */
+/** A response is missing. */
 export class NoAnswer extends Error {}
 
-/** One keep-alive connection, written to in bytes: nothing between us and the server makes a request well-formed. */
+/** A keep-alive connection for raw bytes, since an HTTP library would only send well-formed requests. */
 export class Connection {
   /** @param {number} port */
   constructor(port) {
@@ -25,7 +27,7 @@ export class Connection {
   }
 
   /**
-   * Sends one request and waits for its one answer. A connection that the server closed between two requests is replaced.
+   * Sends a request and waits for its response. Reconnects if the server closed the connection between two requests.
    * @param {Buffer} bytes @param {boolean} bodiless whether it is a HEAD @returns {Promise<Answer>}
    */
   async exchange(bytes, bodiless) {
@@ -41,7 +43,7 @@ export class Connection {
   }
 
   /**
-   * Sends bytes that need not be a request on a connection of their own; all answers until the server closes it.
+   * Sends bytes that need not be a request on a separate connection. Returns all responses until the server closes it.
    * @param {readonly Buffer[]} pieces @returns {Promise<Answer[]>}
    */
   async shout(pieces) {
@@ -93,7 +95,10 @@ export class Connection {
     return answer;
   }
 
-  /** The next whole answer; undefined when none comes until the deadline or the end. @param {boolean} bodiless @param {number} deadline */
+  /**
+   * The next complete response, or undefined if there is none before the deadline or the end.
+   * @param {boolean} bodiless @param {number} deadline
+   */
   async next(bodiless, deadline) {
     for (;;) {
       const found = readAnswer(this.received, bodiless, this.ended);
@@ -126,7 +131,10 @@ export class Connection {
   }
 }
 
-/** @param {Buffer} bytes @param {boolean} bodiless @param {boolean} ended @returns {{ answer: Answer, length: number } | undefined} */
+/**
+ * @param {Buffer} bytes @param {boolean} bodiless @param {boolean} ended
+ * @returns {{ answer: Answer, length: number } | undefined}
+ */
 function readAnswer(bytes, bodiless, ended) {
   const headEnd = bytes.indexOf('\r\n\r\n');
   if (headEnd < 0) return undefined;
@@ -159,7 +167,10 @@ function readHead(text) {
   return { status: Number(/^HTTP\/1\.1 (\d{3}) /.exec(line)?.[1] ?? 0), headers };
 }
 
-/** @param {Buffer} bytes @param {number} start @param {(body: Buffer, length: number) => { answer: Answer, length: number }} found */
+/**
+ * @param {Buffer} bytes @param {number} start
+ * @param {(body: Buffer, length: number) => { answer: Answer, length: number }} found
+ */
 function readChunks(bytes, start, found) {
   const parts = [];
   for (let at = start; ;) {

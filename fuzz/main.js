@@ -15,12 +15,12 @@ import { Server } from './server.js';
 
 const CASES = { multipart, range: contentRange, json, tokens, operations, raw };
 const CLIENTS = 12;
-/** Between two looks at what the server holds. */
+/** Between two checks of what the server holds. */
 const ROUND_MS = 10_000;
 const WARM_REQUESTS = 20_000;
 const WARM_SHARE = 1 / 4;
 const SHOWN = 20;
-/** More of them tell nothing new. */
+/** More findings would hardly be new. */
 const MOST_FINDINGS = 1000;
 
 /** @typedef {keyof typeof CASES} Name */
@@ -36,7 +36,8 @@ const { values } = parseArgs({
 });
 const names = /** @type {Name[]} */ (values.only.split(','));
 const unknown = names.find((name) => !(name in CASES));
-if (unknown !== undefined) throw new Error(`There is no class ${unknown}; there are ${Object.keys(CASES)}`);
+if (unknown !== undefined)
+  throw new Error(`Unknown class ${unknown}. Choose from ${Object.keys(CASES).join(', ')}`);
 
 const server = await Server.start();
 for (const signal of ['SIGINT', 'SIGTERM'])
@@ -62,7 +63,7 @@ async function run() {
   return all.length === 0 && ledger.findings.length === 0;
 }
 
-/** One case again, alone, on a fresh server. @param {string} spec SEED:CLASS:INDEX */
+/** Replays one case on a fresh server. @param {string} spec SEED:CLASS:INDEX */
 async function replay(spec) {
   const [seed = '', name = '', index = ''] = spec.split(':');
   const client = new Client(server.port, ledger, 1);
@@ -71,14 +72,14 @@ async function replay(spec) {
   client.close();
 }
 
-/** Until time or requests are used up; between the rounds everything must be back where it was. */
+/** Runs until time or requests are used up. Between the rounds, nothing may be left over. */
 async function rounds() {
   const most = values.requests ? Number(values.requests) : Infinity;
   const end = values.requests ? Infinity : Date.now() + Number(values.seconds) * 1000;
   const clients = Array.from({ length: CLIENTS }, (_, index) => new Client(server.port, ledger, index + 1));
   const faults = [];
   let next = 0;
-  // The first cases open the pools and compile the code; the level is taken after them.
+  // The first cases fill pools and compile code, so the baseline is measured after them.
   const warm = Date.now() + WARM_SHARE * (end - Date.now());
   next = await round(clients, next, () => ledger.requests < WARM_REQUESTS && Date.now() < warm);
   faults.push(...(await watch.level(ledger)));
@@ -94,7 +95,10 @@ async function rounds() {
   return faults;
 }
 
-/** @param {Client[]} clients @param {number} first @param {() => boolean} goOn @returns {Promise<number>} index of the next case */
+/**
+ * @param {Client[]} clients @param {number} first @param {() => boolean} goOn
+ * @returns {Promise<number>} index of the next case
+ */
 async function round(clients, first, goOn) {
   let next = first;
   await Promise.all(

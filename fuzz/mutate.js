@@ -2,7 +2,7 @@
 
 /** @typedef {import('../crash/random.js').Random} Random */
 
-/** What parsers trip over. */
+/** Bytes that often confuse parsers. */
 const SPLINTERS = [
   '\r\n',
   '\n',
@@ -77,7 +77,7 @@ const MUTATIONS = [
   },
 ];
 
-/** One to three changes, each by chance. @param {Buffer} bytes @param {Random} random */
+/** Applies one to three random changes. @param {Buffer} bytes @param {Random} random */
 export function mutate(bytes, random) {
   let mutant = bytes;
   for (let left = random.between(1, 3); left > 0 && mutant.length > 0; left--)
@@ -85,7 +85,7 @@ export function mutate(bytes, random) {
   return mutant;
 }
 
-/** Text, with the changes kept to characters that a header can carry. @param {string} text @param {Random} random */
+/** Applies changes that keep the text valid in a header. @param {string} text @param {Random} random */
 export function mutateHeader(text, random) {
   return mutate(Buffer.from(text), random)
     .toString('latin1')

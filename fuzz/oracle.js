@@ -1,10 +1,10 @@
 // @ts-check
 
-/** What any address may answer, whatever its operation documents: the head, the framing or the body are not HTTP as we take it. */
+/** Statuses that any URL may return besides the documented ones, because the request is not valid HTTP. */
 const ANYWHERE = new Set([400, 401, 404, 405, 408, 411, 413, 414, 415, 417, 431]);
 
 /**
- * What is wrong with an answer, in words; nothing when all is right.
+ * Returns what is wrong with a response; an empty list if nothing is.
  * @param {import('./schema.js').Contract} contract @param {{ method: string, target: string }} request @param {import('./connection.js').Answer} answer
  * @returns {string[]}
  */
@@ -18,7 +18,10 @@ export function judge(contract, { method, target }, answer) {
   return judgeSuccess(contract, operation, answer);
 }
 
-/** @param {import('./schema.js').Contract} contract @param {import('./schema.js').Operation} operation @param {import('./connection.js').Answer} answer */
+/**
+ * @param {import('./schema.js').Contract} contract @param {import('./schema.js').Operation} operation
+ * @param {import('./connection.js').Answer} answer
+ */
 function judgeSuccess(contract, operation, { status, headers, body }) {
   const documented = operation.responses[status];
   if (!documented) return [`${operation.id} does not document ${status}`];
@@ -28,7 +31,10 @@ function judgeSuccess(contract, operation, { status, headers, body }) {
   return contract.check(schema, parse(body)).map((fault) => `${operation.id} ${status}: ${fault}`);
 }
 
-/** @param {import('./schema.js').Contract} contract @param {import('./connection.js').Answer} answer @param {boolean} bodiless */
+/**
+ * @param {import('./schema.js').Contract} contract @param {import('./connection.js').Answer} answer
+ * @param {boolean} bodiless
+ */
 function judgeProblem(contract, { status, headers, body }, bodiless) {
   const type = headers.get('content-type') ?? '';
   if (!/^application\/problem\+json/.test(type)) return [`${status} is no problem but ${type || 'untyped'}`];
@@ -41,14 +47,18 @@ function judgeProblem(contract, { status, headers, body }, bodiless) {
   return faults.map((fault) => `${status} ${problem?.code}: ${fault}`);
 }
 
-/** An error status that the document does not name, where it should. @param {import('./schema.js').Contract} contract @param {{ method: string, target: string }} request @param {number} status */
+/**
+ * An error status that is missing from the document.
+ * @param {import('./schema.js').Contract} contract @param {{ method: string, target: string }} request
+ * @param {number} status
+ */
 export function undocumented(contract, { method, target }, status) {
   const operation = contract.find(method, target);
   if (!operation || status < 400 || operation.responses[status] || ANYWHERE.has(status)) return undefined;
   return `${operation.id} ${status}`;
 }
 
-/** @param {Buffer} body @returns {any} undefined for what is no JSON */
+/** @param {Buffer} body @returns {any} undefined if it is not JSON */
 export function parse(body) {
   try {
     return JSON.parse(body.toString('utf8'));

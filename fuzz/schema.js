@@ -1,5 +1,5 @@
 // @ts-check
-// As much of JSON Schema and OpenAPI 3.1 as openapi.json uses.
+// The subset of JSON Schema and OpenAPI 3.1 that openapi.json uses.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -25,7 +25,7 @@ export class Contract {
     return new Contract(JSON.parse(await readFile(join(import.meta.dirname, '..', 'openapi.json'), 'utf8')));
   }
 
-  /** The operation that a request asks for; HEAD as GET. @param {string} method @param {string} target */
+  /** The operation of a request. HEAD counts as GET. @param {string} method @param {string} target */
   find(method, target) {
     const path = target.replace(/[?#].*$/, '').replace(/(?<=.)\/$/, '');
     const verb = method === 'HEAD' ? 'GET' : method;
@@ -39,7 +39,10 @@ export class Contract {
     return name ? this.document.components.schemas[name] : schema;
   }
 
-  /** Says what is wrong, by path; nothing when all is right. @param {Schema} reference @param {unknown} value @param {string} [at] @returns {string[]} */
+  /**
+   * Returns what is wrong, with paths; an empty list if nothing is.
+   * @param {Schema} reference @param {unknown} value @param {string} [at] @returns {string[]}
+   */
   check(reference, value, at = '$') {
     const schema = this.resolve(reference);
     if (schema['anyOf']) {

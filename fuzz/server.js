@@ -10,9 +10,11 @@ import { freePort } from '../scripts/free-port.js';
 const CHECKOUT = resolve(import.meta.dirname, '..');
 export const SECRET = 'the fuzzer signs nothing of value with this';
 
-/** The built server as in production, its limits on users and tokens far away, with what is needed to look behind it. */
+/** The built server as in production, but with high limits, and with access to its database, files and metrics. */
 export class Server {
-  /** @param {{ child: import('node:child_process').ChildProcess, port: number, metricsPort: number, dir: string, postgres: any, rows: pg.Client }} parts */
+  /**
+   * @param {{ child: import('node:child_process').ChildProcess, port: number, metricsPort: number, dir: string, postgres: any, rows: pg.Client }} parts
+   */
   constructor({ child, port, metricsPort, dir, postgres, rows }) {
     this.child = child;
     this.port = port;
@@ -25,7 +27,9 @@ export class Server {
 
   static async start() {
     const dir = await mkdtemp(join(tmpdir(), 'mediadock-fuzz-'));
-    const { EmbeddedPostgres } = await import(join(CHECKOUT, 'dist/src/database/embedded/embedded-postgres.js'));
+    const { EmbeddedPostgres } = await import(
+      join(CHECKOUT, 'dist/src/database/embedded/embedded-postgres.js')
+    );
     const postgres = await EmbeddedPostgres.start({ dataDir: dir });
     const metricsPort = await freePort();
     const child = spawn(process.execPath, [join(CHECKOUT, 'dist/src/main.js')], {
@@ -55,7 +59,7 @@ export class Server {
     return code;
   }
 
-  /** What the server holds: all that has to be back where it was when nobody asks for anything. */
+  /** What the server holds. This must return to its old level when there are no requests. */
   async footprint() {
     const { rows } = await this.rows.query(`SELECT
       (SELECT count(*)::int FROM upload_session) AS sessions,
@@ -73,7 +77,7 @@ export class Server {
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
   }
 
-  /** Since the last time: the longest delay of the event loop, and how long its thread was ready but had no processor. */
+  /** Since the last call: the longest delay of the event loop, and how long its thread waited for a CPU. */
   async delays() {
     const answer = await fetch(`http://127.0.0.1:${this.metricsPort}/metrics`);
     const [, lag] = /^nodejs_eventloop_lag_max_seconds ([\d.e+-]+)$/m.exec(await answer.text()) ?? [];
@@ -102,7 +106,7 @@ function environment(dir, metricsPort) {
     USER_MAX_RESERVED_BYTES: '0',
     USER_UPLOADS_PER_HOUR: '0',
     ADDRESS_UPLOADS_PER_HOUR: '0',
-    // Announced totals reserve the disk, and hostile ones all of it.
+    // Totals reserve disk space, and hostile ones would reserve all of it.
     DISK_RESERVE_BYTES: '0',
   };
 }

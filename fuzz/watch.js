@@ -2,19 +2,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const LOOK_MS = 500;
-/** For descriptors, thumbnails and sockets to go; files stay open for five seconds. */
+/** Time for descriptors, thumbnails and sockets to go away. Files stay open for five seconds. */
 const SETTLE_MS = 20_000;
 const BLOCKED_MS = 50;
-/** A blocked loop on a machine that others use too: only what no neighbour explains fails a run. */
+/** Only long delays fail a run, because other processes may use the machine too. */
 const LONGEST_BLOCK_MS = 250;
-/** How far the memory may be above its level: a share, and what garbage collection leaves to chance. */
+/** How far memory may rise: a share, and what garbage collection leaves to chance. */
 const GROWTH = 0.05;
 const SLACK_BYTES = 16 * 1024 * 1024;
-/** So many requests until the memory has found its level, and so many looks at it to tell. */
+/** Number of requests until memory has settled, and of measurements needed for a result. */
 const LEVEL_REQUESTS = 100_000;
 const LEVEL_LOOKS = 8;
 
-/** Looks at the server from outside while it is fuzzed. */
+/** Observes the server from outside while it is being fuzzed. */
 export class Watch {
   /** @param {import('./server.js').Server} server */
   constructor(server) {
@@ -34,7 +34,7 @@ export class Watch {
   }
 
   async look() {
-    // The first look only sets the clocks.
+    // The first measurement only sets the baseline.
     await this.server.delays().catch(() => undefined);
     while (!this.stopped && this.server.running) {
       await sleep(LOOK_MS);
@@ -49,7 +49,7 @@ export class Watch {
     this.stopped = true;
   }
 
-  /** Takes the level of everything, once pools and compilers are warm. @param {import('./client.js').Ledger} ledger */
+  /** Measures the baseline, after the warm-up. @param {import('./client.js').Ledger} ledger */
   async level(ledger) {
     const left = await this.leftovers(ledger);
     this.base = await this.server.footprint();
@@ -60,7 +60,10 @@ export class Watch {
     return left;
   }
 
-  /** What is there and should not be; waits a while for it to go. @param {import('./client.js').Ledger} ledger @returns {Promise<string[]>} */
+  /**
+   * Leftovers, after waiting for them to go away.
+   * @param {import('./client.js').Ledger} ledger @returns {Promise<string[]>}
+   */
   async leftovers(ledger) {
     if (!this.server.running) return ['The server is dead'];
     const deadline = Date.now() + SETTLE_MS;
@@ -92,7 +95,7 @@ export class Watch {
     return faults;
   }
 
-  /** Memory in the first and in the last quarter of what is judged; both zero in a run too short for that. */
+  /** Memory in the first and the last quarter of the measurements; both zero if the run is too short. */
   levels() {
     if (this.levelled.length < LEVEL_LOOKS) return { level: 0, last: 0 };
     const quarter = Math.floor(this.levelled.length / 4);

@@ -15,13 +15,13 @@ const CHUNK_BYTES = 10_000;
 const GONE_MS = 1000;
 
 /**
- * A call, before it or after it; or a statement, before it came to Postgres or after it was answered.
+ * Before or after a system call; or before a statement reaches Postgres, or after it was answered.
  * @typedef {{ name: string, k: number, after: boolean }} Point
  */
 
 /**
- * A server announces a chunk, answers and is killed; the next one adopts the tail, and is killed at every file call and
- * statement of that. The chunk counts all the same. @param {import('../report.js').Options} options
+ * A server announces a chunk, responds and is killed. The next one adopts the tail, and is killed at every file call
+ * and statement of the adoption. The chunk must count all the same. @param {import('../report.js').Options} options
  */
 export async function* adoption(options) {
   const skipped = noStrace();
@@ -40,7 +40,10 @@ export async function* adoption(options) {
   });
 }
 
-/** An adoption with nothing going wrong tells which calls and statements there are. @param {import('../place.js').Place} place @param {string} seed @returns {Promise<Point[]>} */
+/**
+ * Finds the calls and statements of an adoption, in a run without faults.
+ * @param {import('../place.js').Place} place @param {string} seed @returns {Promise<Point[]>}
+ */
 async function pointsOf(place, seed) {
   const adopting = new Adopting(place, seed);
   const { server, wire } = await adopting.prepare();
@@ -62,7 +65,7 @@ async function pointsOf(place, seed) {
   return [...sent.flat(), ...files];
 }
 
-/** One upload that has a tail of a server that is no more. */
+/** An upload with a tail whose server was killed. */
 class Adopting {
   /** @param {import('../place.js').Place} place @param {string} seed */
   constructor(place, seed) {
@@ -72,7 +75,7 @@ class Adopting {
     this.upload.chunkBytes = CHUNK_BYTES;
   }
 
-  /** The server that is going to adopt it, and its wire. */
+  /** The server that adopts the tail, and its wire. */
   async prepare() {
     const { place, upload, seed } = this;
     await place.killServers();
@@ -129,7 +132,7 @@ class Adopting {
     if (after)
       await Promise.race([answered, untilStruck(trace, server).then(() => killHeldUp(trace, server))]);
     await answered;
-    // strace must not let go of a server that is about to end.
+    // strace must not detach from a server that is about to end.
     await Promise.race([server.exit, sleep(GONE_MS)]);
     await trace.detach();
   }

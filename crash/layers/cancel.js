@@ -8,7 +8,7 @@ import { figures } from '../report.js';
 import { someUploads } from '../upload.js';
 import { lastLook } from './kill.js';
 
-/** About two hundred milliseconds in which any statement may be the one that is hit, BEGIN too. */
+/** About 200 ms in which any statement may be hit, even BEGIN. */
 const STORM = `
   DO $$
   DECLARE pids int[] := ARRAY(SELECT pid FROM pg_stat_activity WHERE application_name = 'mediadock');
@@ -19,7 +19,10 @@ const STORM = `
     END LOOP;
   END $$`;
 
-/** Statements that Postgres cancels at random moments under load, as an operator or a timeout does. @param {import('../report.js').Options} options */
+/**
+ * Cancels statements at random moments under load, as an operator or a timeout would.
+ * @param {import('../report.js').Options} options
+ */
 export async function* cancel({ checkout, seed, runs = 6, seconds, short }) {
   yield* inPlace(checkout, async function* (place) {
     await place.startServer();

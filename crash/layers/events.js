@@ -19,7 +19,9 @@ import { someUploads } from '../upload.js';
 
 const PATIENCE_MS = 120_000;
 
-/** kill -9 of the server, the receiver of its webhooks or Postgres, at random, until all is uploaded; then every event must have come. @param {import('../report.js').Options} options */
+/**
+ * kill -9 of the server, the receiver of its webhooks or Postgres at random moments, until all uploads are complete.
+ * Then every event must have been delivered. @param {import('../report.js').Options} options */
 export async function* events({ checkout, seed, runs = 3, seconds, short }) {
   for (let run = 0; run < runs; run++) {
     yield* inPlace(checkout, async function* (place) {
@@ -86,7 +88,7 @@ class Receiver {
     await gone;
   }
 
-  /** In the order of their coming; the last line may be torn. @returns {Promise<Event[]>} */
+  /** Events in the order of their delivery. The last line may be incomplete. @returns {Promise<Event[]>} */
   async taken() {
     const lines = (await readFile(this.file, 'utf8').catch(() => '')).split('\n').slice(0, -1);
     return lines.map((line) => JSON.parse(line));
@@ -119,7 +121,7 @@ async function deleteSome({ target }, uploads) {
   return found;
 }
 
-/** Nobody waits for the times of the retries. @param {Place} place @returns {Promise<Violation[]>} */
+/** Makes all retries due at once. @param {Place} place @returns {Promise<Violation[]>} */
 async function untilDelivered({ postgres }) {
   for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await sleep(500)) {
     const [{ waiting } = { waiting: 0 }] = await postgres.query(
@@ -135,7 +137,10 @@ async function untilDelivered({ postgres }) {
   return [{ kind: 'stuck', what: `events are still waiting after ${PATIENCE_MS / 1000} s` }];
 }
 
-/** Every event is that of a change, every change has its events, each has come, those of one upload in their order. @param {Place} place @param {readonly Event[]} taken @returns {Promise<Violation[]>} */
+/**
+ * Every event has its change, every change has its events, and all were delivered, those of one upload in order.
+ * @param {Place} place @param {readonly Event[]} taken @returns {Promise<Violation[]>}
+ */
 async function compare({ postgres }, taken) {
   const recorded = await postgres.query(`SELECT id, type, upload_id AS upload FROM event ORDER BY position`);
   const changes = await postgres.query(

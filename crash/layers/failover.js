@@ -11,8 +11,8 @@ import { wholeAgain } from '../whole-again.js';
 import { lastLook } from './kill.js';
 
 /**
- * The primary is lost under load, killed or frozen, just after its synchronous standby was cut off, and the standby is promoted.
- * Two servers in turn know both by DATABASE_URL. Then the lost one comes back as the standby.
+ * The primary is killed or frozen under load, just after its synchronous standby was cut off, and the standby is
+ * promoted. Two servers, used in turn, have both in DATABASE_URL. Then the lost primary returns as the standby.
  * @param {import('../report.js').Options} options
  */
 export async function* failover({ checkout, seed, runs = 12, seconds, short }) {
@@ -30,7 +30,10 @@ export async function* failover({ checkout, seed, runs = 12, seconds, short }) {
   );
 }
 
-/** @param {import('../place.js').Place} place @param {string} seed @param {number} run @param {number} seconds @param {boolean} short */
+/**
+ * @param {import('../place.js').Place} place @param {string} seed @param {number} run @param {number} seconds
+ * @param {boolean} short
+ */
 async function round(place, seed, run, seconds, short) {
   const random = new Random(seed);
   const pair = /** @type {PostgresPair} */ (place.pair);
@@ -40,7 +43,7 @@ async function round(place, seed, run, seconds, short) {
   const load = new Load(uploads, place.inTurn, { concurrency: 8, seconds });
   await load.afterAcks(random.between(1, 30));
   const how = run % 3 === 2 ? 'frozen' : 'killed';
-  // What was acknowledged meanwhile would be lost.
+  // What the old primary acknowledges from here on would be lost.
   pair.cutReplication();
   await sleep(random.between(200, 600));
   if (how === 'killed') await pair.killPrimary();

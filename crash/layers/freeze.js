@@ -11,25 +11,25 @@ import { plainUpload } from '../upload.js';
 import { Wire } from '../wire.js';
 import { lastLook } from './kill.js';
 
-/** The server's idle_in_transaction_session_timeout is 15 s; lock timeouts and retries come on top. */
+/** The server's idle_in_transaction_session_timeout of 15 s, plus lock timeouts and retries. */
 const GO_ON_MS = 25_000;
 const CHUNK_BYTES = 10_000;
 const CHUNKS = 5;
 
 /**
- * Where a server is frozen. Between write and commit of a chunk nothing is locked; within the transaction of a completion
- * its row is, and before the COMMIT of a first chunk its user.
+ * Where a server is frozen. Between write and commit of a chunk nothing is locked. In the transaction of a completion
+ * the row is locked, and before the COMMIT of a first chunk its user.
  * @typedef {'any' | 'commit chunk' | 'announce' | 'confirm' | 'adopt' | 'BEGIN' | 'media' | 'COMMIT' | 'open'} Moment
  * @type {readonly Moment[]}
  */
 const UNDER_LOAD = ['media', 'any', 'open', 'COMMIT'];
-/** Nobody waits for a transaction to end. @type {readonly Moment[]} */
+/** Moments without an open transaction. @type {readonly Moment[]} */
 const SOON = ['any'];
 /** @type {readonly Moment[]} */
 const BEFORE_COMMIT = ['commit chunk', 'announce', 'adopt', 'confirm', 'BEGIN'];
 
 /**
- * A server is frozen, another one goes on and completes what was under way; the first thaws and must not harm.
+ * A server is frozen, and another one continues and completes its uploads. After it thaws, it must do no harm.
  * @param {import('../report.js').Options} options
  */
 export async function* freeze({ checkout, seed, runs = 3, seconds, short }) {
@@ -63,8 +63,9 @@ async function twoServers(place) {
 }
 
 /**
- * Holds one request between write and commit while another server takes the same chunk, of the same bytes or others, and
- * completes the upload. @param {import('../place.js').Place} place @param {string} seed @param {Moment} moment @param {boolean} isSame
+ * Holds one request between write and commit while another server gets the same chunk, with the same bytes or others,
+ * and completes the upload. @param {import('../place.js').Place} place @param {string} seed @param {Moment} moment
+ * @param {boolean} isSame
  */
 export async function frozenCommit(place, seed, moment, isSame) {
   const { wire, first, second } = await twoServers(place);
@@ -101,10 +102,14 @@ export async function frozenCommit(place, seed, moment, isSame) {
   };
 }
 
-/** So that the next request to the first server has that statement. @param {Moment} moment @param {import('../upload.js').Upload} upload @param {import('../http.js').Target} first @param {import('../http.js').Target} second */
+/**
+ * Makes sure that the next request to the first server runs that statement.
+ * @param {Moment} moment @param {import('../upload.js').Upload} upload @param {import('../http.js').Target} first
+ * @param {import('../http.js').Target} second
+ */
 async function bringTo(moment, upload, first, second) {
   const before = {
-    // Another server's part, so that it begins its own.
+    // The last part is another server's, so the first one has to start a new one.
     'commit chunk': [second],
     announce: [first],
     adopt: [second, second],
@@ -114,7 +119,10 @@ async function bringTo(moment, upload, first, second) {
   for (const target of before[/** @type {keyof typeof before} */ (moment)] ?? []) await upload.append(target);
 }
 
-/** The next chunk, or the completion, through a server that may be slow. @param {import('../http.js').Target} target @param {import('../upload.js').Upload} upload @param {Buffer} content */
+/**
+ * Sends the next chunk, or the completion, to a server that may be slow.
+ * @param {import('../http.js').Target} target @param {import('../upload.js').Upload} upload @param {Buffer} content
+ */
 async function ask(target, { name, id, offset: start, total }, content) {
   if (start === total) return await sendComplete(target, id ?? '', digest('md5', content));
   const bytes = content.subarray(start, start + CHUNK_BYTES);
@@ -157,7 +165,7 @@ export async function frozenUnderLoad(place, seed, moment, seconds) {
   };
 }
 
-/** So many that the server is in the midst of an upload at any time. @param {string} name */
+/** Enough uploads to keep the server busy all the time. @param {string} name */
 function manyChunks(name) {
   const upload = plainUpload(name, 600_000);
   upload.chunkBytes = 15_000;

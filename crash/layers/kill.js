@@ -9,7 +9,10 @@ import { someUploads } from '../upload.js';
 
 /** @typedef {'server' | 'postgres' | 'both'} Victim */
 
-/** kill -9 at random moments under load, start again, check everything, go on; at the end every upload is complete. @param {import('../report.js').Options} options */
+/**
+ * kill -9 at random moments under load, restart, check, continue. At the end every upload is complete.
+ * @param {import('../report.js').Options} options
+ */
 export const kill = (options) => killing('kill', 'server', options);
 /** @param {import('../report.js').Options} options */
 export const postgres = (options) => killing('postgres', 'postgres', options);
@@ -26,7 +29,10 @@ async function* killing(layer, victim, { checkout, seed, runs = 13, seconds, sho
   });
 }
 
-/** @param {import('../place.js').Place} place @param {Victim} victim @param {string} seed @param {number} seconds @param {boolean} short */
+/**
+ * @param {import('../place.js').Place} place @param {Victim} victim @param {string} seed @param {number} seconds
+ * @param {boolean} short
+ */
 async function killRun(place, victim, seed, seconds, short) {
   const start = performance.now();
   const random = new Random(seed);
@@ -57,7 +63,10 @@ async function strike(place, victim) {
   return victim === 'both' ? 2 : 1;
 }
 
-/** A server that sweeps at once, then everything once more. @param {import('../place.js').Place} place @param {readonly import('../upload.js').Upload[]} uploads */
+/**
+ * Sweeps, then checks everything once more.
+ * @param {import('../place.js').Place} place @param {readonly import('../upload.js').Upload[]} uploads
+ */
 export async function lastLook(place, uploads) {
   await place.killServers();
   await place.startServer(SWEEP_NOW);

@@ -6,7 +6,10 @@ import { promisify } from 'node:util';
 
 const MODEL = join(import.meta.dirname, '../model/main.js');
 
-/** The design itself, in every order of its steps; it needs no server. @param {import('../report.js').Options} options @returns {AsyncGenerator<import('../report.js').Line>} */
+/**
+ * Explores the design in every order of its steps, without a server.
+ * @param {import('../report.js').Options} options @returns {AsyncGenerator<import('../report.js').Line>}
+ */
 export async function* model({ short }) {
   if (!existsSync(MODEL)) {
     yield { layer: 'model', skipped: 'there is no model' };

@@ -16,10 +16,10 @@ const SOCKETS = 'sendto,sendmsg,read,recvfrom,recvmsg';
 const CHUNK_BYTES = 10_000;
 
 /**
- * What a power cut would show, without one: in the log of the system calls of some uploads to two servers, bytes and
- * directory entries are durable before the statement that makes them count is sent, its reply comes before the answer,
- * and parts go only when their row is over. A chunk that is announced is durable before the answer, and its fence is
- * looked for in between. @param {import('../report.js').Options} options
+ * Finds what a power cut would show, without one. In the log of system calls of some uploads to two servers, bytes and
+ * directory entries must be durable before the statement that makes them count is sent, its reply must come before the
+ * response, and parts may be removed only after their rows. An announced chunk must be durable before the response, and
+ * its fence is checked in between. @param {import('../report.js').Options} options
  */
 export async function* order({ checkout, seed, runs = 1 }) {
   const skipped = noStrace();
@@ -66,13 +66,13 @@ async function watchOne(place, seed) {
   return { seed, calls: calls.length, answers: answers.length, ...figures(drive.uploads, violations) };
 }
 
-/** Announcing is switched off by one line of the module. @param {string} checkout */
+/** Whether announcing is on: one line of the module turns it off. @param {string} checkout */
 async function announces(checkout) {
   const module = await readFile(join(checkout, 'dist/src/media/uploads/uploads.module.js'), 'utf8');
   return module.includes('useClass: AnnouncingUploadStore');
 }
 
-/** Which process each thread belongs to. @param {readonly number[]} pids */
+/** The process of each thread. @param {readonly number[]} pids */
 async function threadsOf(pids) {
   /** @type {Map<number, number>} */
   const owners = new Map();
@@ -88,9 +88,12 @@ async function threadsOf(pids) {
  * @typedef {{ kind: Kind, status: number, writes: readonly Range[] }} Step with the bytes of the upload that it writes
  */
 
-/** Every kind of request, one after the other. */
+/** Sends every kind of request, one after another. */
 class Drive {
-  /** @param {string} seed @param {import('../http.js').Target} here @param {import('../http.js').Target} there @param {boolean} isAnnouncing */
+  /**
+   * @param {string} seed @param {import('../http.js').Target} here @param {import('../http.js').Target} there
+   * @param {boolean} isAnnouncing
+   */
   constructor(seed, here, there, isAnnouncing) {
     this.isAnnouncing = isAnnouncing;
     this.uploads = [7.5, 3, 3].map((chunks, index) => uploadOf(`${seed}-${index}.txt`, chunks * CHUNK_BYTES));
@@ -120,7 +123,7 @@ class Drive {
   async manyParts(upload) {
     await this.append('first', upload);
     await this.append('next', upload);
-    // With its id in the query it goes the long way, through Express and Nest.
+    // With its id in the query it skips the fast path, and goes through Express and Nest.
     upload.raw = true;
     await this.append('next', upload);
     upload.offset -= CHUNK_BYTES;

@@ -12,15 +12,15 @@ import { driven } from './syscalls.js';
 const FATES = /** @type {const} */ (['before', 'after', 'late']);
 
 /**
- * The connection to Postgres is cut at every statement of some uploads: before it came there, after it was answered, or
- * while it is under way. Nobody knows the outcome, so every part stays; a retry finds out. The chunks of one upload go to
- * two servers in turn. @param {import('../report.js').Options} options
+ * Cuts the connection to Postgres at every statement of some uploads: before Postgres gets it, while it is in transit,
+ * or after it was answered. The outcome is unknown, so every part must stay until a retry finds out. The chunks of one
+ * upload go to two servers in turn. @param {import('../report.js').Options} options
  */
 export async function* outcomes({ checkout, seed, runs, seconds, short }) {
   yield* inPlace(checkout, async function* (place) {
     const cutting = await Cutting.start(place, seconds);
     const { statements } = await cutting.run(`${seed}-dry`, Infinity, 'before');
-    // Retries and new connections have statements of their own.
+    // Retries and new connections add statements.
     const count = statements + 8;
     const points = Array.from({ length: count }, (_, index) =>
       FATES.map((fate) => ({ at: index + 1, fate })),
@@ -46,7 +46,10 @@ class Cutting {
     return new Cutting(place, wire, [server, other], seconds);
   }
 
-  /** @param {import('../place.js').Place} place @param {Wire} wire of the first server @param {readonly import('../server.js').Server[]} servers @param {number} seconds */
+  /**
+   * @param {import('../place.js').Place} place @param {Wire} wire of the first server
+   * @param {readonly import('../server.js').Server[]} servers @param {number} seconds
+   */
   constructor(place, wire, servers, seconds) {
     this.place = place;
     this.wire = wire;
@@ -54,7 +57,9 @@ class Cutting {
     this.seconds = seconds;
   }
 
-  /** @param {string} seed @param {number} at which statement of the first server @param {import('../wire.js').Fate} fate */
+  /**
+   * @param {string} seed @param {number} at which statement of the first server @param {import('../wire.js').Fate} fate
+   */
   async run(seed, at, fate) {
     const { place, wire } = this;
     wire.random = new Random(seed);
@@ -98,7 +103,10 @@ class Cutting {
     };
   }
 
-  /** With its key a first chunk opens one upload, however often it is sent. @param {readonly import('../upload.js').Upload[]} uploads @returns {Promise<import('../oracles.js').Violation[]>} */
+  /**
+   * With an Idempotency-Key, a first chunk opens only one upload, however often it is sent.
+   * @param {readonly import('../upload.js').Upload[]} uploads @returns {Promise<import('../oracles.js').Violation[]>}
+   */
   async doubled(uploads) {
     const rows = await this.place.postgres.query(
       'SELECT file_name AS name, count(*)::int AS count FROM upload_session WHERE file_name = ANY($1) GROUP BY 1',

@@ -12,7 +12,10 @@ import { lastLook } from './kill.js';
 const MAX_BYTES = 600_000;
 const CUTS = 5;
 
-/** Power cuts under load, uploads and Postgres on disks of their own, ext4 and XFS. @param {import('../report.js').Options} options */
+/**
+ * Power cuts under load, with uploads and Postgres on separate disks, ext4 and XFS.
+ * @param {import('../report.js').Options} options
+ */
 export async function* power(options) {
   const { runs = 20, short } = options;
   for (const fileSystem of /** @type {const} */ (['ext4', 'xfs'])) {
@@ -22,7 +25,10 @@ export async function* power(options) {
   }
 }
 
-/** @param {import('../disks.js').FileSystem} fileSystem @param {number} runs @param {import('../report.js').Options} options */
+/**
+ * @param {import('../disks.js').FileSystem} fileSystem @param {number} runs
+ * @param {import('../report.js').Options} options
+ */
 async function* powerOn(fileSystem, runs, { checkout, seed, seconds, short }) {
   const place = await Place.empty(checkout);
   try {
@@ -43,7 +49,10 @@ async function* powerOn(fileSystem, runs, { checkout, seed, seconds, short }) {
   }
 }
 
-/** Disks with an empty, migrated database: every run begins with copies of them. @param {Place} place @param {Disks} disks */
+/**
+ * Prepares disks with an empty, migrated database. Every run starts with copies of them.
+ * @param {Place} place @param {Disks} disks
+ */
 export async function makeTemplate(place, disks) {
   await place.postgres.start();
   await (await place.startServer()).stop();
@@ -52,7 +61,7 @@ export async function makeTemplate(place, disks) {
   await disks.copy('template');
 }
 
-/** One set of uploads that lives through some power cuts. */
+/** Uploads that go through several power cuts. */
 class Cutting {
   /** @param {Place} place @param {Disks} disks @param {Random} random @param {number} cuts */
   constructor(place, disks, random, cuts) {
@@ -71,14 +80,14 @@ class Cutting {
     await place.postgres.start();
     await place.startServer();
     const uploads = someUploads(random.seed, 8 * this.cuts, random, MAX_BYTES);
-    // A neighbour's sync may make durable what was forgotten here: few uploads at a time hide less.
+    // The sync of another upload may hide a missing one, so there are only a few uploads at a time.
     const load = new Load(uploads, place.target, { concurrency: random.pick([1, 1, 2, 8]), seconds });
     const cut = new Cut(place, disks);
     const violations = [];
     let cuts = 0;
     while (cuts < this.cuts && !load.finished && violations.length === 0) {
       await load.afterAcks(random.between(1, 40));
-      // Right after an answer, its promise is youngest.
+      // Right after a response, when its bytes have had the least time to reach the disk.
       await sleep(random.pick([0, 0, random.between(0, 10), random.between(0, 300)]));
       await cut.now();
       cuts++;
@@ -97,7 +106,6 @@ class Cutting {
   }
 }
 
-/** The end of power, and of a run. */
 export class Cut {
   /** @param {Place} place @param {Disks} disks */
   constructor(place, disks) {
@@ -106,11 +114,11 @@ export class Cut {
   }
 
   /**
-   * A power cut ends both disks at one moment. First all processes stop, so that nothing more is acknowledged or made to
-   * depend on another thing; what the kernel still writes by itself meanwhile is only what it could have written before.
-   * Hence the two copies need not be made in the same microsecond; the uploads come first, which gives a forgotten sync
-   * no time to be made up for. fsfreeze would not do: it writes out all that a power cut loses. What follows on the old
-   * disks, flushed by their unmounting, is thrown away with them; mounting the copies replays their journals.
+   * Cuts the power of both disks at one moment. First all processes stop, so nothing more is acknowledged. What the
+   * kernel still writes by itself, it could have written before as well. Therefore the two copies need not be made in
+   * the same microsecond. The uploads are copied first, which leaves no time for a missing sync to be made up for.
+   * fsfreeze would not do: it writes out everything that a power cut loses. Unmounting flushes the old disks, which are
+   * then thrown away; mounting the copies replays their journals.
    */
   async now() {
     const { place, disks } = this;

@@ -16,12 +16,12 @@ const COMPLETIONS = 8;
 
 /** @typedef {import('../http.js').Answer & { variant: number }} RivalAnswer */
 
-/** So long that the other server takes an upload over while a chunk of it is being written. */
+/** Long enough for the other server to take over an upload while one of its chunks is being written. */
 const SLOW_WRITES = ['-e', 'trace=pwrite64', '-e', 'inject=pwrite64:delay_enter=20000'];
 
 /**
- * Two server processes on one database and one directory, and requests that all want the same; in the end on a disk that
- * is slow to one of them. @param {import('../report.js').Options} options
+ * Two servers with one database and one directory get conflicting requests; at the end, on a disk that is slow for one
+ * of them. @param {import('../report.js').Options} options
  */
 export async function* race({ checkout, seed, runs = 10, short }) {
   yield* inPlace(checkout, async function* (place) {
@@ -45,7 +45,10 @@ export async function* race({ checkout, seed, runs = 10, short }) {
   });
 }
 
-/** @param {import('../place.js').Place} place @param {readonly import('../server.js').Server[]} servers @param {string} seed @param {number} count of uploads @param {number} atOnce */
+/**
+ * @param {import('../place.js').Place} place @param {readonly import('../server.js').Server[]} servers
+ * @param {string} seed @param {number} count of uploads @param {number} atOnce
+ */
 async function raceOnce(place, servers, seed, count, atOnce) {
   const start = performance.now();
   const racing = new Racing(servers, new Random(seed));
@@ -95,14 +98,14 @@ class Racing {
     this.agent.destroy();
   }
 
-  /** One upload, each chunk of which several clients send at once, of two contents. @param {string} name */
+  /** An upload of which several clients send each chunk at once, with two different contents. @param {string} name */
   async session(name) {
     const random = new Random(name);
-    // Large ones come and go in memory that is used again and again.
+    // Large chunks use memory that the server reuses.
     const size = random.next() < 0.1 ? random.between(66_000, 200_000) : random.between(20, 4000);
     const total = CHUNKS * size;
     const variants = [contentOf(name, total), contentOf(`${name} of another`, total)];
-    // An upload of one server alone has other rules than one of both.
+    // The rules for uploads on one server differ from those on two.
     const servers = random.next() < 0.4 ? [random.pick(this.servers)] : this.servers;
     /** @type {string | undefined} */
     let id;
@@ -140,8 +143,9 @@ class Racing {
   }
 
   /**
-   * One appends; the same bytes are recognised, other bytes refused. All may be told that the bytes are there: they are, when
-   * the one that wrote them was taken over meanwhile, and had to look like the others. @param {string} where @param {readonly RivalAnswer[]} answers */
+   * One request appends; retries of the same bytes are detected, and other bytes are refused. All responses may be
+   * those of a retry, if the upload was taken over from the server that wrote the bytes. @param {string} where @param
+   * {readonly RivalAnswer[]} answers */
   judge(where, answers) {
     const accepted = answers.filter(({ status }) => status === 201);
     const appended = accepted.filter(({ headers }) => !('upload-replayed' in headers));

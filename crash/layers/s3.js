@@ -12,7 +12,7 @@ import { wholeAgain } from '../whole-again.js';
 import { frozenCommit, frozenUnderLoad } from './freeze.js';
 import { lastLook } from './kill.js';
 
-/** Goes up to the store in several pieces. */
+/** Large enough for a multipart upload to the store. */
 const LARGE_BYTES = 9_000_000;
 const OSDS = 3;
 
@@ -21,8 +21,8 @@ const OSDS = 3;
 const VICTIMS = ['server', 'gateway', 'osd', 'ceph'];
 
 /**
- * The bytes are in an object store, a real Ceph where there is one; each request goes to the other of two servers. Servers, the
- * gateway, an OSD or all of Ceph are killed with kill -9; a server is frozen while the other goes on.
+ * Bytes are in an object store, a real Ceph if it is installed. Requests alternate between two servers. Servers, the
+ * gateway, an OSD or all of Ceph are killed with kill -9; a server is frozen while the other one continues.
  * @param {import('../report.js').Options} options
  */
 export async function* s3({ checkout, seed, runs = 4, seconds, short }) {
@@ -49,14 +49,20 @@ export async function* s3({ checkout, seed, runs = 4, seconds, short }) {
   );
 }
 
-/** Whom the strikes of a round are for; a short run has one round for all. @param {boolean} isReal @param {boolean} short @returns {[string, readonly Victim[]][]} */
+/**
+ * Rounds, each with what it kills. A short run has one round for all.
+ * @param {boolean} isReal @param {boolean} short @returns {[string, readonly Victim[]][]}
+ */
 function plansOf(isReal, short) {
   const victims = isReal ? VICTIMS : VICTIMS.slice(0, 1);
   if (short) return [['each', victims]];
   return victims.map((victim) => [victim, Array(victim === 'server' ? 11 : 2).fill(victim)]);
 }
 
-/** @param {import('../place.js').Place} place @param {Ceph | undefined} ceph @param {readonly Victim[]} plan @param {string} seed @param {number} seconds @param {boolean} short */
+/**
+ * @param {import('../place.js').Place} place @param {Ceph | undefined} ceph @param {readonly Victim[]} plan
+ * @param {string} seed @param {number} seconds @param {boolean} short
+ */
 async function round(place, ceph, plan, seed, seconds, short) {
   const start = performance.now();
   const random = new Random(seed);
@@ -97,7 +103,11 @@ async function twoServers(place) {
   await Promise.all([place.startServer(), place.startServer()]);
 }
 
-/** Kills, and brings back; resolves to how many were killed. @param {import('../place.js').Place} place @param {Ceph | undefined} ceph @param {Victim} victim @param {Random} random */
+/**
+ * Kills and restarts. Resolves to the number of kills.
+ * @param {import('../place.js').Place} place @param {Ceph | undefined} ceph @param {Victim} victim
+ * @param {Random} random
+ */
 async function strike(place, ceph, victim, random) {
   if (victim === 'server') return await killServers(place, random);
   const names = { gateway: ['rgw'], osd: [`osd.${random.between(0, OSDS - 1)}`], ceph: [] }[victim];
@@ -107,7 +117,10 @@ async function strike(place, ceph, victim, random) {
   return 1;
 }
 
-/** One of them while the other goes on, or both at once. @param {import('../place.js').Place} place @param {Random} random */
+/**
+ * Kills one server while the other one continues, or both at once.
+ * @param {import('../place.js').Place} place @param {Random} random
+ */
 async function killServers(place, random) {
   await sleep(random.between(0, 12));
   const running = place.servers.filter((server) => server.running);
@@ -118,7 +131,7 @@ async function killServers(place, random) {
 }
 
 /** @typedef {import('./freeze.js').Moment} Moment */
-/** Nothing is announced. @type {readonly Moment[]} */
+/** Without those of announcing. @type {readonly Moment[]} */
 const BEFORE_COMMIT = ['commit chunk', 'BEGIN'];
 /** @type {readonly Moment[]} */
 const UNDER_LOAD = ['any', 'media', 'open', 'COMMIT'];

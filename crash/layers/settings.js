@@ -9,7 +9,7 @@ import { figures } from '../report.js';
 import { someUploads } from '../upload.js';
 import { lastLook } from './kill.js';
 
-/** Who tells Postgres not to wait for its disk, and worse. Behind the pooler it is the role. */
+/** Where `synchronous_commit = off` and more is set. Behind the pooler it is in the role. */
 const PLACES = /** @type {const} */ (['url', 'role', 'database', 'pgbouncer']);
 /** @typedef {(typeof PLACES)[number]} Where */
 
@@ -21,12 +21,12 @@ const HOSTILE = {
   default_transaction_read_only: 'on',
 };
 
-/** Its default is to leave Postgres alone for 15 s after it was away. */
+/** By default it does not reconnect for 15 s after Postgres was down. */
 const SESSIONS = { pool_mode: 'session', server_login_retry: 1 };
 
 /**
- * Whatever URL, role, database and pooler say, COMMIT means durable: kill -9 of a Postgres that would write an asynchronous
- * commit ten seconds later. @param {import('../report.js').Options} options
+ * A COMMIT must be durable whatever the URL, role, database and pooler say: kill -9 of a Postgres that writes
+ * asynchronous commits ten seconds later. @param {import('../report.js').Options} options
  */
 export async function* settings({ checkout, seed, runs = 2, seconds, short }) {
   for (let run = 0; run < runs; run++)
@@ -41,7 +41,10 @@ export async function* settings({ checkout, seed, runs = 2, seconds, short }) {
     }
 }
 
-/** @param {import('../place.js').Place} place @param {string} seed @param {Where} where @param {number} seconds @param {boolean} short */
+/**
+ * @param {import('../place.js').Place} place @param {string} seed @param {Where} where @param {number} seconds
+ * @param {boolean} short
+ */
 async function settingsRun(place, seed, where, seconds, short) {
   const { postgres } = place;
   await (await place.startServer()).stop();

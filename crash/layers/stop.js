@@ -10,7 +10,10 @@ import { lastLook } from './kill.js';
 const UPLOADS = 100;
 const STOP_MS = 10_000;
 
-/** SIGTERM while 100 uploads run; by turns a new server follows after, or stands by before. @param {import('../report.js').Options} options */
+/**
+ * SIGTERM during 100 uploads. A new server is started afterwards, or in other runs before.
+ * @param {import('../report.js').Options} options
+ */
 export async function* stop({ checkout, seed, runs = 6, seconds, short }) {
   yield* inPlace(checkout, async function* (place) {
     for (let run = 0; run < runs; run++) {
@@ -23,7 +26,10 @@ export async function* stop({ checkout, seed, runs = 6, seconds, short }) {
   });
 }
 
-/** @param {import('../place.js').Place} place @param {string} seed @param {number} seconds @param {boolean} standby @param {boolean} short */
+/**
+ * @param {import('../place.js').Place} place @param {string} seed @param {number} seconds @param {boolean} standby
+ * @param {boolean} short
+ */
 async function stopRun(place, seed, seconds, standby, short) {
   const random = new Random(seed);
   const server = await place.startServer();

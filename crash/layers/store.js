@@ -10,14 +10,16 @@ import { someUploads } from '../upload.js';
 import { wholeAgain } from '../whole-again.js';
 import { lastLook } from './kill.js';
 
-/** Of one request. `torn` breaks a PUT in the middle, `cut` an answer; `lost` answers never come though all was done. */
+/**
+ * Faults of one request. `torn` breaks a PUT in the middle, `cut` a response; `lost` does the work but never responds.
+ */
 const FAULTS = ['slow', 'busy', 'cut', 'lost', 'garbled', 'refused', 'torn', 'silent'];
 const METHODS = ['PUT', 'PUT', 'PUT', 'GET', 'HEAD', 'DELETE', 'POST'];
-/** Of all requests, for a while. */
+/** Faults of all requests, for a while. */
 const OUTAGES = ['busy', 'refused', 'torn', 'lost', 'silent'];
 
 /**
- * An object store that is slow, full of errors, cut off in mid-request, or away for seconds; two servers in turn.
+ * An object store that is slow, fails, breaks connections or is unavailable for seconds, with two servers in turn.
  * @param {import('../report.js').Options} options
  */
 export async function* store({ checkout, seed, runs = 4, seconds, short }) {
@@ -39,7 +41,10 @@ export async function* store({ checkout, seed, runs = 4, seconds, short }) {
   );
 }
 
-/** @param {import('../place.js').Place} place @param {any} server @param {string} seed @param {number} seconds @param {boolean} short */
+/**
+ * @param {import('../place.js').Place} place @param {any} server @param {string} seed @param {number} seconds
+ * @param {boolean} short
+ */
 async function round(place, server, seed, seconds, short) {
   const random = new Random(seed);
   await place.killServers();

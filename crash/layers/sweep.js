@@ -12,19 +12,19 @@ import { plainUpload } from '../upload.js';
 import { Wire } from '../wire.js';
 import { lastLook } from './kill.js';
 
-/** As in production, but sooner: parts are committed within two seconds, and are orphans after twice that time. */
+/** As in production, but faster: parts must be committed within two seconds, and become orphans after four. */
 const DEADLINE = {
   from: 'MAX_WAIT_MS = 120_000',
   to: 'MAX_WAIT_MS = 2_000',
 };
 const SWEEP = { ORPHAN_AGE_SECONDS: '4', SWEEP_INTERVAL_SECONDS: '1' };
-/** A sweep comes by, and the deadline does not pass. */
+/** Long enough for a sweep, and shorter than the deadline. */
 const SHORT_MS = 1300;
 const SWEPT_MS = 15_000;
-/** From its beginning to its end, the freezing included. */
+/** Time limit for the uploads, including the freeze. */
 const FINISHED_MS = 60_000;
 
-/** What a new file waits for; the statement is the first one of its kind. A transaction has one time, that of its BEGIN. */
+/** The statement that a new file waits for. A transaction has one time, that of its BEGIN. */
 const CASES = /** @type {const} */ ([
   { what: 'chunk', statement: 'commit chunk', before: 1 },
   { what: 'first chunk', statement: 'BEGIN', before: 0 },
@@ -33,14 +33,17 @@ const CASES = /** @type {const} */ ([
 ]);
 
 /**
- * A server is frozen while a file waits for its commit, and another one sweeps: a young file stays, an old one goes, and
- * then cannot be committed. @param {import('../report.js').Options} options
+ * A server is frozen while a file waits for its commit, and another server sweeps. A young file must stay. An old one
+ * is removed, and must not be committed after that. @param {import('../report.js').Options} options
  */
 export async function* sweep({ checkout, seed, runs = 2 * CASES.length }) {
   yield* inPatched(checkout, [DEADLINE], (patched) => sweepIn(patched, seed, runs));
 }
 
-/** @param {string} checkout @param {string} seed @param {number} runs @returns {AsyncGenerator<import('../report.js').Line>} */
+/**
+ * @param {string} checkout @param {string} seed @param {number} runs
+ * @returns {AsyncGenerator<import('../report.js').Line>}
+ */
 async function* sweepIn(checkout, seed, runs) {
   yield* inPlace(checkout, async function* (place) {
     for (let run = 0; run < runs; run++) {
@@ -51,7 +54,10 @@ async function* sweepIn(checkout, seed, runs) {
   });
 }
 
-/** @param {import('../place.js').Place} place @param {string} seed @param {(typeof CASES)[number]} which @param {boolean} long */
+/**
+ * @param {import('../place.js').Place} place @param {string} seed @param {(typeof CASES)[number]} which
+ * @param {boolean} long
+ */
 async function sweepOnce(place, seed, { what, statement, before }, long) {
   await place.killServers();
   const wire = await Wire.open(place);
@@ -77,7 +83,10 @@ async function sweepOnce(place, seed, { what, statement, before }, long) {
   return { seed, what, frozen: long ? 'long' : 'short', ...figures([upload], violations) };
 }
 
-/** Whether a file that no row names is removed in that time. @param {import('../place.js').Place} place @param {number} milliseconds */
+/**
+ * Whether a file without a row is removed within that time.
+ * @param {import('../place.js').Place} place @param {number} milliseconds
+ */
 async function sweptWithin({ postgres, dataDir }, milliseconds) {
   const rows = await postgres.query('SELECT name FROM upload_part UNION ALL SELECT key FROM media');
   const known = new Set(rows.map(({ name }) => name));

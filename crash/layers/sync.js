@@ -16,7 +16,7 @@ const CHUNKS = 5;
 
 /** @typedef {{ mode: 'fail' | 'die', at: number }} Fault of the at-th write */
 
-/** A write that fails, or in which the server dies, while the bytes look well. @type {readonly Fault[]} */
+/** A write that fails, or during which the server dies, although its bytes look fine. @type {readonly Fault[]} */
 const FAULTS = [
   { mode: 'die', at: 2 },
   { mode: 'fail', at: 2 },
@@ -30,8 +30,8 @@ const FAULTS = [
 ];
 
 /**
- * A sync fails, or never ends, and the bytes are in the page cache all the same; the next answer that counts them is
- * followed by a power cut. @param {import('../report.js').Options} options
+ * A sync fails or never returns, although the bytes are in the page cache. After the next response that counts them,
+ * the power is cut. @param {import('../report.js').Options} options
  */
 export async function* sync(options) {
   for (const fileSystem of /** @type {const} */ (['ext4', 'xfs'])) {
@@ -76,7 +76,10 @@ async function syncOnce(place, disks, { mode, at }, seed, seconds) {
   return { seed, at: `${mode} write ${at}`, cuts: 1, ...figures([upload], violations) };
 }
 
-/** Until the write has failed, and an answer counts bytes after that. @param {Place} place @param {import('../upload.js').Upload} upload @param {number} deadline */
+/**
+ * Resolves when the write has failed and a later response counts bytes.
+ * @param {Place} place @param {import('../upload.js').Upload} upload @param {number} deadline
+ */
 async function untilCounted(place, upload, deadline) {
   let faults = 0;
   while (Date.now() < deadline) {
@@ -89,7 +92,7 @@ async function untilCounted(place, upload, deadline) {
       if (place.servers.every(({ running }) => !running)) await place.startServer();
       if (upload.id === undefined) continue;
       await upload.ask(place.target);
-      // What a status says is there is as good as acknowledged.
+      // The offset in a status counts as acknowledged.
       const counted = upload.offset > upload.acked;
       upload.acked = Math.max(upload.acked, upload.offset);
       if (counted) break;

@@ -11,17 +11,20 @@ import { plainUpload } from '../upload.js';
 import { lastLook } from './kill.js';
 
 const BYTES = 30_000;
-/** What is only read or asked about is a crash point too, but its failure is not one of storing. */
+/** Calls that only read. They are crash points, but their failure does not affect storing. */
 const FULL = ['ENOSPC', 'EDQUOT'];
 const ERRORS = ['EIO', 'EMFILE', ...FULL];
-/** Calls whose failure has to be told: without them nothing is stored. */
+/** Calls whose failure must be reported, because nothing is stored without them. */
 const STORING = /^(openat|pwrite|write|fsync|fdatasync|ftruncate|rename|link|unlink|chmod|fchmodat)/;
-/** After a failure of these the kernel knows nothing of the bytes any more: that file must not be asked again. */
+/** After a failure of these, the kernel may have dropped the bytes, so that file must not be used again. */
 const WRITING = /^(pwrite|write|fsync|fdatasync|ftruncate)/;
-/** What a call has done may be there when all that should have followed is not: each is two points. */
+/** Calls with an effect: a crash before and a crash after are two points. */
 export const CHANGING = /^(pwrite|write|fsync|fdatasync|ftruncate|rename|link|unlink|chmod|fchmodat)/;
 
-/** kill -9 before every file call of one upload and one that is cancelled, and after those that change something. @param {import('../report.js').Options} options */
+/**
+ * kill -9 before every file call of some uploads, and after each one that changes something.
+ * @param {import('../report.js').Options} options
+ */
 export async function* syscalls(options) {
   const skipped = noStrace();
   if (skipped) {
@@ -54,7 +57,7 @@ export async function* errors(options) {
   yield* inPlace(options.checkout, async function* (place) {
     const other = await place.startServer(predictable(OTHER));
     const points = await pointsOf(place, options.seed, other);
-    // A write of nothing is the only short write that strace can fake without lying about the bytes on disk.
+    // Writing 0 bytes is the only short write that strace can fake without the bytes being on disk.
     const faults = points.flatMap((point) => [
       ...errorsOf(point).map((error) => ({ ...point, fault: `error=${error}` })),
       ...(point.name.startsWith('pwrite') ? [{ ...point, fault: 'retval=0' }] : []),
@@ -67,23 +70,28 @@ export async function* errors(options) {
   });
 }
 
-/** What a call can answer: reading takes no space. @param {Point} point */
+/** Errors that a call can return. Reading cannot fail for lack of space. @param {Point} point */
 function errorsOf({ name }) {
   return /^p?read/.test(name) ? ERRORS.filter((error) => !FULL.includes(error)) : ERRORS;
 }
 
-/** Names of the parts of the server that is not traced. */
+/** Seed of the part names of the server that is not traced. */
 const OTHER = 'other';
 
-/** @typedef {{ name: string, k: number, after?: boolean, idle?: boolean }} Point the k-th call of that name: before it, or after it */
+/**
+ * @typedef {{ name: string, k: number, after?: boolean, idle?: boolean }} Point the k-th call of that name: before it, or after it
+ */
 
-/** A file that nobody writes to for some seconds is closed: the first close is that of the directory. @type {Point} */
+/** Closing a file that has been idle for some seconds. The first close is that of the directory. @type {Point} */
 const IDLE_CLOSE = { name: 'close', k: 2, idle: true };
-/** Patience with a call that is to come, and how long one is held up that is done: longer. */
+/** Time limit for reaching a call, and how long a finished call is held up, which is longer. */
 const COMES_MS = 20_000;
 export const HELD_UP_MS = 40_000;
 
-/** All of them, or evenly spread ones. @template T @param {readonly T[]} all @param {import('../report.js').Options} options */
+/**
+ * All points, or in a short run some at even distances.
+ * @template T @param {readonly T[]} all @param {import('../report.js').Options} options
+ */
 export function chosen(all, { runs, short }) {
   const count = runs !== undefined && (runs > 1 || !short) ? runs : short ? 4 : all.length;
   return all.filter(
@@ -91,12 +99,19 @@ export function chosen(all, { runs, short }) {
   );
 }
 
-/** It takes seconds until a file is idle. @param {import('../report.js').Options} options @returns {Point[]} */
+/**
+ * Only in full runs, because it takes seconds until a file is idle.
+ * @param {import('../report.js').Options} options @returns {Point[]}
+ */
 function idlePoints({ short, runs }) {
   return short || runs !== undefined ? [] : [IDLE_CLOSE];
 }
 
-/** Uploads with nothing going wrong tell which calls there are. @param {import('../place.js').Place} place @param {string} seed @param {import('../server.js').Server} other @returns {Promise<Point[]>} */
+/**
+ * Finds all calls, in a run without faults.
+ * @param {import('../place.js').Place} place @param {string} seed @param {import('../server.js').Server} other
+ * @returns {Promise<Point[]>}
+ */
 async function pointsOf(place, seed, other) {
   const ids = `${seed}-dry`;
   const server = await place.startServer(predictable(ids));
@@ -106,7 +121,10 @@ async function pointsOf(place, seed, other) {
   return countsOf(calls);
 }
 
-/** Each call by its name and number: strace counts those of a thread. @param {readonly import('../trace.js').Call[]} calls @returns {Point[]} */
+/**
+ * Identifies each call by name and number, which is how strace counts them per thread.
+ * @param {readonly import('../trace.js').Call[]} calls @returns {Point[]}
+ */
 export function countsOf(calls) {
   /** @type {Record<string, Record<number, number>>} */
   const counts = {};
@@ -121,24 +139,28 @@ export function countsOf(calls) {
     );
 }
 
-/** Where most can go wrong comes first: a broken server is found out soon. @param {string} name */
+/** Puts the most critical calls first, to find a broken server soon. @param {string} name */
 function rank(name) {
   const first = ['pwrite64', 'fsync', 'rename'].indexOf(name);
   return first === -1 ? 3 : first;
 }
 
-/** The uploads that `driven` sends, one of which may be opened twice. @param {import('../place.js').Place} place @param {string} ids @param {number} n */
+/**
+ * The ids of the uploads that `driven` sends. One of them may be opened twice.
+ * @param {import('../place.js').Place} place @param {string} ids @param {number} n
+ */
 function watch({ dataDir }, ids, n) {
   const paths = [0, 1, 2, 3].flatMap((index) => pathsOf(dataDir, ids, n + index, [OTHER]));
   return ['-e', 'trace=%file,%desc', ...[...new Set(paths)].flatMap((path) => ['-P', path])];
 }
 
 /**
- * One upload to the end, one of many parts, then one that is cancelled; for an idle file, one that pauses. Of the chunks of the
- * second one some go to another server, whose tail is adopted then.
+ * Sends an upload with one part, one with many parts, then one that is cancelled; for an idle file, one that pauses.
+ * Some chunks of the second one go to another server, whose tail is adopted then.
  * @param {import('../place.js').Place} place @param {string} name @param {number} seconds
  * @param {{ pause?: (() => Promise<void>) | undefined, target?: import('../http.js').Target,
- *   other?: import('../http.js').Target | undefined, prepare?: (upload: import('../upload.js').Upload) => void }} [options]
+ *   other?: import('../http.js').Target | undefined, prepare?: (upload: import('../upload.js').Upload) => void }}
+ * [options]
  */
 export function driven(place, name, seconds, options = {}) {
   const { pause, target = place.target, other = target, prepare = () => undefined } = options;
@@ -156,7 +178,7 @@ export function driven(place, name, seconds, options = {}) {
   return new Load(uploads, target, { concurrency: 1, seconds });
 }
 
-/** Until the call has come that something is to be done to. @param {Trace} trace @param {import('../server.js').Server} server */
+/** Resolves when the call has been reached. @param {Trace} trace @param {import('../server.js').Server} server */
 export async function untilStruck({ log }, server) {
   const deadline = Date.now() + COMES_MS;
   while (server.running && Date.now() < deadline) {
@@ -165,7 +187,10 @@ export async function untilStruck({ log }, server) {
   }
 }
 
-/** strace, which holds it up, would let it die only after that. @param {Trace} trace @param {import('../server.js').Server} server */
+/**
+ * Kills strace too: the server could not die while strace holds its call up.
+ * @param {Trace} trace @param {import('../server.js').Server} server
+ */
 export async function killHeldUp(trace, server) {
   const killed = server.kill();
   trace.child.kill('SIGKILL');
@@ -177,7 +202,10 @@ function struck(calls) {
   return calls.filter(({ text }) => /\((INJECTED|DELAYED)\)/.test(text));
 }
 
-/** @param {import('../place.js').Place} place @param {Point} point @param {string} seed @param {number} seconds @param {import('../server.js').Server} other */
+/**
+ * @param {import('../place.js').Place} place @param {Point} point @param {string} seed @param {number} seconds
+ * @param {import('../server.js').Server} other
+ */
 async function killAt(place, { name, k, after = false, idle = false }, seed, seconds, other) {
   await place.killServers(other);
   const server = await place.startServer(predictable(seed));
@@ -202,9 +230,12 @@ async function killAt(place, { name, k, after = false, idle = false }, seed, sec
   return { seed, at, kills, ...figures(load.uploads, violations) };
 }
 
-/** The server stays the same from run to run; how many ids it has made is known from the uploads it opened. */
+/** The server is the same in all runs. The number of ids it has made follows from the uploads it has opened. */
 class ErrorRuns {
-  /** @param {import('../place.js').Place} place @param {import('../report.js').Options} options @param {import('../server.js').Server} other */
+  /**
+   * @param {import('../place.js').Place} place @param {import('../report.js').Options} options
+   * @param {import('../server.js').Server} other
+   */
   constructor(place, { seed, seconds }, other) {
     this.other = other;
     this.place = place;
@@ -234,7 +265,7 @@ class ErrorRuns {
       other: this.other,
       pause: idle ? () => untilStruck(trace, server) : undefined,
       prepare: (upload) => {
-        // Nothing but the disk fails here, so an answer is never lost.
+        // Only the disk fails here, so no response is lost.
         upload.exact = true;
         upload.onFailure = async () => void announced.push(...(await untrue(place, upload)));
       },
@@ -263,7 +294,11 @@ class ErrorRuns {
   }
 }
 
-/** A row that still announces a chunk whose failure was told. @param {import('../place.js').Place} place @param {import('../upload.js').Upload} upload @returns {Promise<import('../oracles.js').Violation[]>} */
+/**
+ * Finds a row that still announces a chunk whose failure was reported.
+ * @param {import('../place.js').Place} place @param {import('../upload.js').Upload} upload
+ * @returns {Promise<import('../oracles.js').Violation[]>}
+ */
 async function untrue({ postgres }, { id, acked }) {
   const rows = await postgres.query(
     'SELECT id FROM upload_session WHERE id = $1 AND coalesce(tail_end, "offset") > $2',
@@ -272,7 +307,11 @@ async function untrue({ postgres }, { id, acked }) {
   return rows.map(() => ({ kind: 'wrong', what: `upload ${id} announces a chunk that failed` }));
 }
 
-/** A first chunk that failed has no row. @param {import('../place.js').Place} place @param {readonly import('../upload.js').Upload[]} uploads @returns {Promise<import('../oracles.js').Violation[]>} */
+/**
+ * A first chunk that failed has no row.
+ * @param {import('../place.js').Place} place @param {readonly import('../upload.js').Upload[]} uploads
+ * @returns {Promise<import('../oracles.js').Violation[]>}
+ */
 async function leftovers({ postgres }, uploads) {
   const rows = await postgres.query('SELECT id FROM upload_session WHERE file_name = ANY($1)', [
     uploads.map(({ name }) => name),
@@ -284,8 +323,9 @@ async function leftovers({ postgres }, uploads) {
 }
 
 /**
- * A fault is told, and over with: no answer hides it, the file that had it is closed and never written to again, and the
- * next attempt succeeds. @param {readonly import('../trace.js').Call[]} calls @param {readonly import('../upload.js').Upload[]} uploads
+ * A fault must be reported and must not last: no response hides it, its file is closed and never written to again, and
+ * the next attempt succeeds. @param {readonly import('../trace.js').Call[]} calls @param {readonly
+ * import('../upload.js').Upload[]} uploads
  * @returns {import('../oracles.js').Violation[]}
  */
 function aftermath(calls, uploads) {
@@ -306,7 +346,10 @@ function aftermath(calls, uploads) {
   ].map((what) => ({ kind: 'refused', what }));
 }
 
-/** What is of no value after a completion is left to the sweeper. @param {readonly import('../trace.js').Call[]} calls @param {import('../trace.js').Call} failed */
+/**
+ * Whether a failed removal after a completion may be left to the sweeper.
+ * @param {readonly import('../trace.js').Call[]} calls @param {import('../trace.js').Call} failed
+ */
 function isLeft(calls, failed) {
   const [, upload] = /uploads\/([0-9a-f]{32})\./.exec(failed.text) ?? [];
   const finished = calls.some(
@@ -331,7 +374,7 @@ function writtenAgain(calls, failed) {
 }
 
 /**
- * A fault of the disk is "not now" or "full", in the words of the contract.
+ * A fault of the disk must cause a 503, or a 507 if the disk is full.
  * @param {import('../upload.js').Upload} upload @param {string} fault @returns {import('../oracles.js').Violation[]}
  */
 function unexpected({ name, failures }, fault) {

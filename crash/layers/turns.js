@@ -11,12 +11,12 @@ import { lastLook } from './kill.js';
 
 const CHUNK_BYTES = 204_800;
 const CHUNKS = 6;
-/** Chunks of an upload that change hands must not take longer than this many times those that do not. */
+/** Chunks that alternate between servers may take at most this many times as long as those that do not. */
 const MOST_RATIO = 2;
 
 /**
- * Two servers get the chunks of one upload in turn, at random: nothing that was written before is copied, but for the
- * one chunk that may be announced when the other server takes over. Compared with one server, by turns.
+ * Two servers get the chunks of an upload at random. Nothing that was written before may be copied, except for a chunk
+ * that is announced when the other server takes over. Runs alternate with runs on one server, to compare times.
  * @param {import('../report.js').Options} options
  */
 export async function* turns({ checkout, seed, runs = 6, seconds, short }) {
@@ -24,7 +24,7 @@ export async function* turns({ checkout, seed, runs = 6, seconds, short }) {
     const servers = [await place.startServer(), await place.startServer()];
     /** @type {number[]} */
     const ratios = [];
-    // The median of a few: a machine has other things to do.
+    // The median of several runs, because the machine may be busy.
     for (let run = 0; run < (short ? 3 : runs); run++) {
       const count = short ? 16 : 60;
       const atOnce = run % 2 === 0 ? 8 : 1;
@@ -60,7 +60,11 @@ function lineOf(seed, atOnce, [alone, turned]) {
   };
 }
 
-/** All chunks are sent before anything is completed. @param {import('../place.js').Place} place @param {readonly import('../server.js').Server[]} servers @param {string} seed @param {number} count @param {number} concurrency @param {number} seconds */
+/**
+ * Sends all chunks before anything is completed.
+ * @param {import('../place.js').Place} place @param {readonly import('../server.js').Server[]} servers
+ * @param {string} seed @param {number} count @param {number} concurrency @param {number} seconds
+ */
 async function round(place, servers, seed, count, concurrency, seconds) {
   const random = new Random(seed);
   let [changes, last] = [0, servers[0]];
@@ -74,7 +78,7 @@ async function round(place, servers, seed, count, concurrency, seconds) {
     },
   };
   const uploads = Array.from({ length: count }, (_, index) => uploadOf(`${seed}-${index}.bin`));
-  // The contents are made before the clock runs.
+  // Generates the contents before the clock starts.
   if (uploads.some(({ content }) => content.length === 0)) throw new Error('An upload has bytes');
   const start = performance.now();
   const sending = new Load(uploads.map(untilWhole), target, { concurrency, seconds });
@@ -94,7 +98,10 @@ function uploadOf(name) {
   return upload;
 }
 
-/** The same client, which stops before the completion. @param {import('../upload.js').Upload} upload @returns {import('../upload.js').Upload} */
+/**
+ * A client that stops before the completion.
+ * @param {import('../upload.js').Upload} upload @returns {import('../upload.js').Upload}
+ */
 function untilWhole(upload) {
   return Object.assign(Object.create(upload), {
     run: async (/** @type {import('../http.js').Target} */ target) => {
@@ -103,7 +110,11 @@ function untilWhole(upload) {
   });
 }
 
-/** What lies in the parts: the bytes that were sent, and of each part at most one tail that was adopted. @param {import('../place.js').Place} place @param {readonly import('../upload.js').Upload[]} uploads @param {import('../oracles.js').Violation[]} violations */
+/**
+ * Parts contain the bytes that were sent, and each at most one adopted tail besides.
+ * @param {import('../place.js').Place} place @param {readonly import('../upload.js').Upload[]} uploads
+ * @param {import('../oracles.js').Violation[]} violations
+ */
 async function storedBytes({ postgres, dataDir }, uploads, violations) {
   const rows = await postgres.query(
     `SELECT name, start::float8 AS start, upload_id,

@@ -15,8 +15,7 @@ import { actorOf, changed, create, fileOf, mayLock, newFile, promise, step, writ
 const CONTENTS = 'abc';
 
 /**
- * A server gets a chunk, and takes the first step with it. Repeats and gaps are left out: their answers
- * change nothing.
+ * A server gets a chunk, and takes the first step with it. Retries and gaps are left out, because they change nothing.
  * @param {World} world @param {number} server @param {Setup} setup
  * @returns {Generator<Step>}
  */
@@ -26,7 +25,7 @@ export function* receive(world, server, setup) {
   for (const chunk of chunksFrom(world, setup)) {
     if (place?.offset === chunk.start)
       yield* received(world, server, { at: 'continue', chunk, part: place.part }, setup);
-    // Also with a place: a cache may be lost at any moment.
+    // Also possible with a cached place: a cache may be lost at any moment.
     if (isAppended(world, chunk)) yield* received(world, server, { at: 'judge', chunk }, setup);
   }
 }
@@ -41,14 +40,14 @@ function received(world, server, task, setup) {
     draft.left.chunks--;
     const sent = draft.asked[start] ?? 0;
     if (content === CONTENTS[sent]) draft.asked[start] = sent + 1;
-    // The place comes back after success alone.
+    // The place is cached again only after success.
     Object.assign(actorOf(draft, server), { place: null, task });
   });
   return task.at === 'judge' ? judge(next, server, task, setup) : goOn(next, server, task, setup);
 }
 
 /**
- * Which of the contents comes first for a unit makes no difference: it is called `a`.
+ * The first content of a unit is always called `a`, because the order makes no difference.
  * @param {World} world @param {Setup} setup @returns {Chunk[]}
  */
 function chunksFrom({ asked }, { contents }) {
@@ -63,8 +62,8 @@ function isAppended({ row }, { start }) {
 }
 
 /**
- * Reads the row. Where the upload ends, the chunk is written into a new part, in the same step: nobody else
- * knows it yet.
+ * Reads the row. If the chunk starts at the offset, writes it into a new part in the same step, because nobody else
+ * knows that part yet.
  * @param {World} world @param {number} server @param {import('./world.js').Judge} task @param {Setup} setup
  * @returns {Generator<Step>}
  */
@@ -225,8 +224,8 @@ function afterBoth(task) {
 }
 
 /**
- * Looks for a fence. Nobody can fence a part whose name is gone, so that says the same; without that rule,
- * what is lost with the name is forgiven.
+ * Checks for a fence. A part whose name is gone cannot be fenced, so that counts as fenced. Without this rule, what is
+ * lost with the name is forgiven.
  * @param {World} world @param {number} server @param {Continue} task @param {Setup} setup
  * @returns {Generator<Step>}
  */
@@ -255,7 +254,7 @@ export function* retract(world, server, { chunk, part }, { rules }) {
 }
 
 /**
- * Also what is written into a damaged part lies there, unless its name is gone.
+ * What is written into a damaged part is there as well, unless its name is gone.
  * @param {World} next @param {number} part @param {Chunk} chunk @param {Setup} setup
  */
 function write(next, part, { start, content }, { strict }) {

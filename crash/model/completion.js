@@ -22,8 +22,8 @@ import {
  */
 
 /**
- * Makes one whole file of the parts: a link to the only one, or a file of their bytes. Nobody else knows its
- * name yet. The client's digest refuses holes and what is short.
+ * Makes one file of the parts: a link to the only part, or a copy of all. Nobody else knows its name yet. The
+ * client's digest detects holes and missing bytes.
  * @param {World} world @param {number} server @param {Setup} setup
  * @returns {Generator<Step>}
  */
@@ -45,7 +45,7 @@ export function* stage(world, server, { total, forms, rules }) {
 }
 
 /**
- * Locks the row, and looks at it once more.
+ * Locks the row, and checks it again.
  * @param {World} world @param {number} server @param {Complete} task @param {Setup} setup
  * @returns {Generator<Step>}
  */
@@ -84,7 +84,7 @@ function following(task, rules) {
 }
 
 /**
- * Renames onto the key, whether or not the transaction still lasts.
+ * Renames onto the key, whether or not the transaction is still open.
  * @param {World} world @param {number} server @param {Complete} task @param {Setup} setup
  * @returns {Generator<Step>}
  */
@@ -135,8 +135,7 @@ export function* clean(world, server, task, { rules }) {
 }
 
 /**
- * Not in the design: one statement instead of a transaction. The file is durable, and its name is nobody
- * else's.
+ * An amendment: one statement instead of a transaction. The file is durable, and nobody else uses its name.
  * @param {World} world @param {number} server @param {Complete} task @param {Setup} setup
  * @returns {Generator<Step>}
  */
@@ -166,7 +165,7 @@ export function unlock(row, server) {
 }
 
 /**
- * A server is frozen for so long that Postgres ends its transaction. It does not know.
+ * A server is frozen for so long that Postgres ends its transaction, without the server knowing.
  * @param {World} world @returns {Generator<Step>}
  */
 export function* loseTransaction(world) {

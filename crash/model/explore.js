@@ -4,7 +4,7 @@ import { hash } from 'node:crypto';
 /**
  * @template World
  * @typedef {object} Model
- * @property {World} initial plain data: what JSON keeps of it is all there is
+ * @property {World} initial plain data that JSON can represent
  * @property {(world: World) => Iterable<readonly [label: string, world: World]>} steps everything that may
  *   happen next
  * @property {(world: World) => string | undefined} violation the invariant that does not hold
@@ -14,7 +14,7 @@ import { hash } from 'node:crypto';
  * @typedef {object} Verdict
  * @property {number} states
  * @property {string | undefined} violation
- * @property {readonly string[]} trace the shortest way to the violation, step by step
+ * @property {readonly string[]} trace the shortest path to the violation, step by step
  */
 
 /**
@@ -43,7 +43,7 @@ export function explore(model) {
   return { states: visited.size, violation: undefined, trace: [] };
 }
 
-/** Worlds in the order of their discovery. Keeps 128 bits of each, and from which one it was reached. */
+/** Worlds in the order of discovery. Stores 128 bits of each, and the world from which it was reached. */
 class Visited {
   constructor() {
     /** @type {Set<string>} */
@@ -65,7 +65,7 @@ class Visited {
     return true;
   }
 
-  /** Digests on the way from the first world to the last one found. */
+  /** Digests on the path from the first world to the last one. */
   pathToLast() {
     const indices = new Set([0]);
     for (let index = this.size - 1; index > 0; index = this.parents[index] ?? 0) indices.add(index);
@@ -74,7 +74,7 @@ class Visited {
 }
 
 /**
- * Walks the way once more for its labels, since the worlds themselves are not kept.
+ * Walks the path again to get its labels, because the worlds themselves are not stored.
  * @template World @param {Model<World>} model @param {Visited} visited
  */
 function trace(model, visited) {

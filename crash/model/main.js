@@ -1,7 +1,6 @@
 // @ts-check
-// `node crash/model/main.js [--all]`: explores the design and its broken variants. `--break NAME` explores
-// one of them, and prints the shortest way to the violation. Exit code 0: the design holds, and each variant
-// was caught.
+// `node crash/model/main.js [--all]`: explores the design and its broken variants. `--break NAME` explores one variant,
+// and prints the shortest path to the violation. The exit code is 0 if the design holds and each variant was caught.
 import { parseArgs } from 'node:util';
 import { explore } from './explore.js';
 import { partsModel } from './parts.js';
@@ -15,7 +14,7 @@ const { values } = parseArgs({
 
 process.exitCode = (values.break === undefined ? runAll() : runOne(values.break)) ? 0 : 1;
 
-/** Stops at nothing: one line each. */
+/** Runs everything, even after a failure. */
 function runAll() {
   const variants = values.all ? [...VARIANTS, ...SLOW_VARIANTS] : VARIANTS;
   const verdicts = [

@@ -11,7 +11,7 @@ import { cellOf, changed, fileOf, isWhole, partOf, step } from './world.js';
  */
 
 /**
- * A file of no row goes once it is old. Looking and removing are two steps.
+ * Removes an old file without a row. Finding and removing it are two steps.
  * @param {World} world @param {Setup} setup
  */
 export function* sweep(world, { rules }) {
@@ -38,8 +38,8 @@ function hasRow({ parts, media }, name) {
 }
 
 /**
- * As long as files need to become orphans: deadlines pass. Writes make no file young again here, which is
- * worse than it is.
+ * Time passes until files become orphans and all deadlines have passed. Writes do not make a file young again, which is
+ * worse than in reality.
  * @param {World} world
  * @returns {Generator<Step>}
  */
@@ -55,8 +55,7 @@ export function* passTime(world) {
 }
 
 /**
- * Cancels or expires the upload, and clears away what it had: the state first, then the files, then their
- * rows.
+ * Cancels or expires the upload, and cleans up: first the state, then the files, then their rows.
  * @param {World} world @param {Setup} setup
  * @returns {Generator<Step>}
  */
@@ -79,7 +78,7 @@ export function* end(world, { rules }) {
 }
 
 /**
- * Something outside cuts a part, or removes it. What was acknowledged of these units may be gone.
+ * Something outside truncates or removes a part. Acknowledged bytes of these units may be gone.
  * @param {World} world @returns {Generator<Step>}
  */
 export function* damage(world) {

@@ -4,7 +4,7 @@ import { ANNOUNCING, LARGE, SHORT, SMALL } from './scenarios.js';
 /** @typedef {import('./scenarios.js').Scenario} Scenario */
 
 /**
- * The design without one of its rules.
+ * The design without one rule.
  * @typedef {{ name: string, rule: import('./rules.js').Rule, scenario: Scenario }} Variant
  */
 
@@ -30,38 +30,38 @@ export const VARIANTS = [
   { name: 'mend-without-compare', rule: 'compareMended', scenario: SMALL['mending and completing'] },
 ];
 
-/** Must be caught, which takes a minute. @type {readonly Variant[]} */
+/** Must be caught, but each takes a minute. @type {readonly Variant[]} */
 export const SLOW_VARIANTS = [
   { name: 'adopt-any-tail', rule: 'compareTail', scenario: LARGE['mending and announcing'] },
 ];
 
-/** Rules that nothing depends on, as far as the model can see. @type {readonly Variant[]} */
+/** Rules that no invariant of the model depends on. @type {readonly Variant[]} */
 export const SPARE = [
   { name: 'no-take-back', rule: 'takeBack', scenario: SMALL.announcing },
   { name: 'no-disowning', rule: 'disownMended', scenario: LARGE['mending and announcing'] },
 ];
 
 /**
- * What the design does not withstand, and would with an amendment.
+ * What the design withstands only with an amendment.
  * @typedef {{ name: string, amendment: import('./rules.js').Amendment, scenario: Scenario }} Weakness
  */
 
 /** @type {readonly Weakness[]} */
 export const WEAKNESSES = [
-  // A frozen completion wakes up, and renames what it has over the file of a media. Two versions strip
-  // differently.
+  // A frozen completion thaws, and renames its file over that of a media row. Two versions of the server strip
+  // metadata differently.
   {
     name: 'one-key-two-versions',
     amendment: 'ownKeys',
     scenario: { ...SHORT, forms: true, left: { chunks: 1, completions: 2, crashes: 1, thaws: 1, times: 1 } },
   },
-  // The same; what it has is a link to a part that was damaged meanwhile.
+  // The same, with a link to a part that was damaged meanwhile.
   {
     name: 'one-key-and-damage',
     amendment: 'ownKeys',
     scenario: { ...SHORT, offset: 2, left: { chunks: 1, completions: 2, damages: 1, fscks: 1, thaws: 1 } },
   },
-  // A server goes on with a file that was cut or removed under it: fsck takes the hole for bytes.
+  // A server continues a file that was truncated or removed, and fsck takes the hole for bytes.
   {
     name: 'damage-under-a-writer',
     amendment: 'measure',

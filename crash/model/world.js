@@ -1,11 +1,11 @@
 // @ts-check
 
 /**
- * One upload as its row, its files and the servers that work on it. A unit stands for the bytes of one chunk.
- * Parts and files are numbered; a number is used again only when nobody remembers what it meant.
+ * One upload: its row, its files, and the servers that work on it. A unit stands for the bytes of one chunk.
+ * Parts and files have numbers. A number is reused only when nobody knows the old file any more.
  *
- * A cell is what a file holds of one unit: '' nothing, 'a' or 'b' a content, '0' a hole, '?~' half of a
- * content. A `~` marks bytes that a power cut may take, however well they read.
+ * A cell is what a file has of one unit: '' nothing, 'a' or 'b' a content, '0' a hole, '?~' half of a content.
+ * A `~` marks bytes that a power cut may lose, although they can be read.
  *
  * @typedef {{ start: number, content: string }} Chunk
  * @typedef {{ part: number, end: number, content: string }} Tail
@@ -115,7 +115,7 @@ export function newFile(cells, form = 0) {
   return { cells, named: true, fenced: false, old: false, tainted: false, form };
 }
 
-/** Puts a file under a name that is new to everybody. @param {World} world @param {File} file */
+/** Creates a file with a new name. @param {World} world @param {File} file */
 export function create(world, file) {
   const free = world.files.indexOf(null);
   if (free >= 0) world.files[free] = file;

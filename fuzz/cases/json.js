@@ -7,12 +7,15 @@ import { mutate } from '../mutate.js';
 
 const TRIES = 12;
 
-/** Broken small bodies for an upload that waits for its completion, and then for the Media it became. @param {Client} client @param {Random} random */
+/**
+ * Malformed JSON and forms, for the completion of an upload and then for its media item.
+ * @param {Client} client @param {Random} random
+ */
 export async function json(client, random) {
   const file = textOf(client, 80);
   const id = await open(client, file);
   const md5 = md5Of(file);
-  // Far from the right one: a mutation of one byte must not mend it.
+  // Very different from the right one, so that a mutation of one byte cannot correct it.
   const wrong = md5Of(`not ${file}`);
   for (let left = TRIES; left > 0; left--) {
     const fields = { upload_id: id, md5: wrong, type: 'doc' };

@@ -9,7 +9,10 @@ const STORED = 150;
 const SENT = 100;
 const MUTANTS = 12;
 
-/** Broken second chunks of one upload: each is stored whole, or refused with nothing changed. @param {Client} client @param {Random} random */
+/**
+ * Malformed second chunks of an upload. Each is either stored completely, or refused without any change.
+ * @param {Client} client @param {Random} random
+ */
 export async function multipart(client, random) {
   if (random.between(0, 2) === 0) return await complete(client, random);
   const file = textOf(client, TOTAL);
@@ -120,7 +123,7 @@ function name(random) {
   ]);
 }
 
-/** The same for the small forms. @param {Client} client @param {Random} random */
+/** The same for forms without a file. @param {Client} client @param {Random} random */
 async function complete(client, random) {
   const file = textOf(client, SENT);
   const id = await open(client, file);

@@ -5,21 +5,24 @@ import { CHUNK, COMPLETE, FORM, form, open, part, range, stateOf, textOf } from 
 /**
  * @typedef {import('../client.js').Client} Client @typedef {import('../../crash/random.js').Random} Random
  * @typedef {import('../schema.js').Operation} Operation @typedef {import('../schema.js').Schema} Schema
- * @typedef {{ upload_id: string, md5: string, id: number, name: string, total: number }} World what there is to ask for
+ * @typedef {{ upload_id: string, md5: string, id: number, name: string, total: number }} World what exists
  */
 
 const PIXEL = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
   'base64',
 );
-/** Not there in production. */
+/** Do not exist in production. */
 const ABSENT = new Set(['createDevToken']);
-/** Taken as they come: what is no type leaves it to the bytes. */
+/** Accept any value: with an unknown type, the bytes decide. */
 const LENIENT = new Set(['completeUpload type']);
 const OTHERS = [0, 1, true, [], ['x'], {}, null];
 const TRIES = 8;
 
-/** An upload from its first chunk to its deletion, and on its way calls made of the OpenAPI document. @param {Client} client @param {Random} random */
+/**
+ * An upload from its first chunk to its deletion, and in between calls derived from the OpenAPI document.
+ * @param {Client} client @param {Random} random
+ */
 export async function operations(client, random) {
   const world = await upload(client, random);
   for (let left = TRIES; left > 0; left--) {
@@ -78,13 +81,16 @@ async function ended(client, world) {
   client.expect(click, (status) => status === 204, 'a click');
 }
 
-/** The call that must succeed, then one that breaks one rule of the document. @param {Client} client @param {Random} random @param {Operation} operation @param {World} world */
+/**
+ * A call that must succeed, then one that breaks a rule of the document.
+ * @param {Client} client @param {Random} random @param {Operation} operation @param {World} world
+ */
 async function call(client, random, operation, world) {
   const { method, id } = operation;
   if (method !== 'DELETE' && id !== 'getThumbnail') {
     const good = await client.send({ method, ...valid(client, random, operation, world) });
     client.expect(good, (status) => status < 400, `a valid ${id}`);
-    // The only one that opens an upload and does not name it.
+    // The only operation that opens an upload instead of naming one.
     if (id === 'uploadFile' && good.status === 201) client.ledger.sessions++;
   }
   const { what, request } = broken(client, random, operation, world);
@@ -124,7 +130,9 @@ function question({ upload_id, total }) {
   return { headers, body: form([part('upload_id', upload_id)]) };
 }
 
-/** @param {Client} client @param {Operation} operation @param {World} world @param {Record<string, unknown>} [changes] */
+/**
+ * @param {Client} client @param {Operation} operation @param {World} world @param {Record<string, unknown>} [changes]
+ */
 function bodyOf({ ledger: { contract } }, { bodies }, world, changes = {}) {
   const schema = bodies['application/json'];
   if (!schema) return {};
@@ -136,7 +144,10 @@ function bodyOf({ ledger: { contract } }, { bodies }, world, changes = {}) {
   return asJson({ ...Object.fromEntries(fields), owner: 'another', status: 'open', ...changes });
 }
 
-/** @param {Client} client @param {Random} random @param {Operation} operation @param {World} world @returns {{ what: string, request?: Omit<import('../client.js').Request, 'method'> }} */
+/**
+ * @param {Client} client @param {Random} random @param {Operation} operation @param {World} world
+ * @returns {{ what: string, request?: Omit<import('../client.js').Request, 'method'> }}
+ */
 function broken(client, random, operation, world) {
   const { contract } = client.ledger;
   const schema = contract.resolve(operation.bodies['application/json'] ?? {});
@@ -170,7 +181,7 @@ function broken(client, random, operation, world) {
     });
     return { what: `path ${name}=${value}`, request };
   }
-  // A query carries text alone, and an optional field may be null.
+  // A query contains only text, and an optional field may be null.
   const wrong = (place === 'query' ? texts(rule) : [...texts(rule), ...OTHERS]).filter(
     (value) => contract.check(rule, place === 'query' ? asNumber(rule, value) : value).length > 0,
   );

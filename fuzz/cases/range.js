@@ -7,10 +7,13 @@ import { mutateHeader } from '../mutate.js';
 const TOTAL = 300;
 const STORED = 100;
 const TRIES = 16;
-/** What the contract takes, and nothing else: the start, the end and the total follow the rules of RFC 9110, 14.4. */
+/** Exactly what the contract accepts; start, end and total must also follow RFC 9110, 14.4. */
 const GRAMMAR = /^bytes (?:(0|[1-9][0-9]*)-(0|[1-9][0-9]*)|\*)\/([1-9][0-9]*)$/;
 
-/** Ranges by a grammar of what is nearly right, on an upload that only the right one moves. @param {Client} client @param {Random} random */
+/**
+ * Ranges from a grammar of almost correct ones. Only a correct one may move the upload.
+ * @param {Client} client @param {Random} random
+ */
 export async function contentRange(client, random) {
   const file = textOf(client, TOTAL);
   const id = await open(client, file, STORED);

@@ -5,7 +5,7 @@ import { mutate } from '../mutate.js';
 /** @typedef {import('../client.js').Client} Client @typedef {import('../../crash/random.js').Random} Random */
 
 const TRIES = 4;
-/** Behind each smuggling shape: an answer to it would show that two readers see different requests. */
+/** Follows each smuggling attempt. A response to it would show that two readers see different requests. */
 const HIDDEN = 'GET /health/live HTTP/1.1\r\nHost: hidden\r\n\r\n';
 
 /** Bytes that are not quite HTTP. @param {Client} client @param {Random} random */
@@ -111,7 +111,10 @@ function headers({ token }, random) {
   return { text: `${method} ${path} HTTP/1.1\r\n${shape}\r\n`, most: 1 };
 }
 
-/** Lengths and codings that two readers could see differently. @param {Client} client @param {Random} random */
+/**
+ * Lengths and transfer codings that two readers could interpret differently.
+ * @param {Client} client @param {Random} random
+ */
 function framing({ token }, random) {
   const framed = random.pick([
     'Content-Length: 4\r\nTransfer-Encoding: chunked\r\n',
@@ -156,9 +159,9 @@ function framing({ token }, random) {
   const signed = random.between(0, 1) === 1 ? `Authorization: Bearer ${token}\r\n` : '';
   const path = random.pick([CHUNK, '/api/v2/media/upload/complete/', '/api/v2/media/1/click/']);
   return {
-    // A question that names no upload: the body is read, and nothing opened whose answer might get lost.
+    // This asks for an offset without an upload, so the body is read but no upload is opened.
     text: `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Range: bytes */4\r\n${signed}${framed}\r\n${body}${HIDDEN}`,
-    // A length or a coding that is right makes the hidden request one in its own right.
+    // If the length or coding is correct, the hidden request is a legitimate one.
     most: 2,
   };
 }

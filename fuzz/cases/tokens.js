@@ -8,7 +8,7 @@ const TRIES = 16;
 const GOOD = { user_id: 1, token_type: 'access', exp: 4_000_000_000 };
 const PLAIN = { alg: 'HS256', typ: 'JWT' };
 
-/** Tokens that must not be taken, on every route that needs one. @param {Client} client @param {Random} random */
+/** Tokens that must be refused, on every route that needs one. @param {Client} client @param {Random} random */
 export async function tokens(client, random) {
   const guarded = client.ledger.contract.operations.filter(({ responses }) => '401' in responses);
   for (let left = TRIES; left > 0; left--) {
@@ -85,7 +85,10 @@ function tokenOf(client, random) {
   ])();
 }
 
-/** A mutant may be the good token again, or the same bits in other letters; case and padding aside that is no mutant. @param {string} good @param {string} mutant */
+/**
+ * Whether a mutant still decodes to the good token, apart from case and padding.
+ * @param {string} good @param {string} mutant
+ */
 function otherThan(good, mutant) {
   const same = mutant.split('.').length === 3 && bits(good) === bits(mutant);
   return same || mutant.trim().startsWith(good) ? 'x' : mutant;
