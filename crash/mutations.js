@@ -261,10 +261,7 @@ export const MUTANTS = [
   {
     name: 'a tail is believed',
     patches: [
-      {
-        from: 'bytes?.length === tail.end - offset && crc32(bytes) === tail.crc',
-        to: 'bytes !== undefined',
-      },
+      { from: 'bytes?.length === tail.end - offset && crc32(bytes) === tail.crc', to: 'bytes !== undefined' },
       {
         from: 'this.storage.createPart(id, bytes)',
         to: 'this.storage.createPart(id, Buffer.concat([bytes, Buffer.alloc(1)]))',
@@ -280,10 +277,7 @@ export const MUTANTS = [
   {
     name: 'the old part of a tail is trusted',
     patches: [
-      {
-        from: 'bytes && isWhole ? await this.storage.createPart(id, bytes) : tail.name',
-        to: 'tail.name',
-      },
+      { from: 'bytes && isWhole ? await this.storage.createPart(id, bytes) : tail.name', to: 'tail.name' },
     ],
     layers: ['sync', 'order'],
   },
