@@ -133,7 +133,7 @@ export const MUTANTS = [
   {
     name: 'positions are kept after a failure',
     patches: [
-      { from: 'this.positions.delete(uploadId);', to: '' },
+      { from: 'else this.positions.delete(uploadId);', to: '' },
       {
         file: 'upload-writer.ts',
         from: 'if (!position) return undefined;',

