@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
+import { drain } from '../src/http/drain.js';
 import { Clamd, INFECTED } from './setup/clamd.js';
 import { Client, md5 } from './setup/client.js';
 import { Receiver } from './setup/receiver.js';
@@ -27,6 +28,15 @@ const finish = async (bytes: Buffer) => {
   const id = await client.upload(bytes, { fileName: 'a.pdf' });
   return { id, answer: await client.complete(id, md5(bytes)) };
 };
+/** Whether the server takes connections. */
+async function listens(): Promise<boolean> {
+  const socket = connect(Number(new URL(app.url).port), '127.0.0.1');
+  const connected = once(socket, 'connect').then(
+    () => true,
+    () => false,
+  );
+  return await connected.finally(() => socket.destroy());
+}
 const published = () => readdir(join(app.config.dataDir, 'files'));
 
 describe('WEBHOOK_BEFORE_COMPLETE', () => {
@@ -81,17 +91,33 @@ describe('WEBHOOK_BEFORE_COMPLETE', () => {
     expect(await published()).toEqual([]);
   });
 
-  it.each([500, 302, 408, 425, 429])(
+  it.each([101, 500, 302, 408, 425, 429])(
     'when it answers %i: 503, and the upload can be completed later',
     async (status) => {
       await ask();
-      backend.answer = () => ({ status, headers: { location: backend.url } });
+      const headers = { location: backend.url, connection: 'upgrade', upgrade: 'another' };
+      backend.answer = () => ({ status, headers });
       const { id, answer } = await finish(file);
       expect(answer).toMatchObject({ status: 503, body: { action: 'wait' } });
       backend.answer = () => ({ status: 200 });
       expect((await client.complete(id, md5(file))).status).toBe(201);
     },
   );
+
+  it('is waited for when the server stops', async () => {
+    await ask();
+    const held = backend.hold();
+    const id = await client.upload(file);
+    const completing = client.complete(id, md5(file));
+    await held.reached;
+    drain(app.app.getHttpServer());
+    const closed = app.app.close();
+    await until(listens, (itDoes) => !itDoes);
+    held.release();
+    expect((await completing).status).toBe(201);
+    await closed;
+    app = await TestApp.on(app.database, app.config.dataDir);
+  });
 
   it('has five seconds; then it is as the setting says', async () => {
     await ask({ WEBHOOK_BEFORE_COMPLETE_FAILURE: 'open' });

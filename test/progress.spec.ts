@@ -1,5 +1,7 @@
 import { Progress } from '../src/events/progress.js';
+import { Jobs } from '../src/jobs/jobs.js';
 import { Client, md5 } from './setup/client.js';
+import { Hold } from './setup/hold.js';
 import { jpeg, pdf } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';
 
@@ -142,8 +144,14 @@ describe('a watched upload', () => {
     await stream.next();
     const progress = app.app.get(Progress) as unknown as { timer: unknown };
     expect(progress.timer).toBeDefined();
-    await Promise.all([app.app.close(), types(stream)]);
+    const jobs = Hold.on(app.app.get(Jobs), 'onModuleDestroy', 'before');
+    const closed = app.app.close();
+    await types(stream);
     expect(progress.timer).toBeUndefined();
+    const again = await client.send('GET', `/api/v2/media/upload/${body.upload_id}/events`);
+    expect(again).toMatchObject({ status: 503, body: { action: 'wait' } });
+    jobs.release();
+    await closed;
     app = await TestApp.on(app.database, app.config.dataDir);
   });
 });

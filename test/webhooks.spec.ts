@@ -240,11 +240,12 @@ describe('a delivery', () => {
     expect(receiver.received.filter(({ data }) => data.upload_id === other)).toHaveLength(1);
   });
 
-  it.each([301, 302, 307, 308, 304, 404])(
+  it.each([101, 301, 302, 307, 308, 304, 404])(
     'is not counted when the answer is %i, and no redirect followed',
     async (status) => {
       await start();
-      receiver.answer = () => ({ status, headers: { location: `${receiver.url}elsewhere` } });
+      const headers = { location: `${receiver.url}elsewhere`, connection: 'upgrade', upgrade: 'another' };
+      receiver.answer = () => ({ status, headers });
       await first();
       await until(deliveries, ([one]) => one!.attempts === 1);
       expect(receiver.requests.map(({ path }) => path)).toEqual(['/hook']);

@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { Observable, type Subscriber } from 'rxjs';
 import { Database } from '../database/database.js';
+import { ServiceUnavailable } from '../errors/app-error.js';
 import { TooManyRequests } from '../errors/too-many-requests.js';
 
 const POLL_MS = 500;
@@ -36,16 +37,20 @@ export class Progress implements OnModuleDestroy {
   private readonly watchers = new Set<Watcher>();
   private timer: NodeJS.Timeout | undefined;
   private isAsking = false;
+  private isEnding = false;
 
   constructor(private readonly db: Database) {}
 
   /** All streams end when the server stops; clients go on with another one. */
   onModuleDestroy(): void {
+    this.isEnding = true;
     for (const { subscriber } of this.watchers) subscriber.complete();
   }
 
-  /** Tells how an upload of the owner stands, now and whenever that changes. @throws TooManyRequests */
+  /** Tells how an upload of the owner stands, now and whenever that changes. @throws TooManyRequests, ServiceUnavailable */
   watch(owner: string, upload: string): Observable<Standing> {
+    // Those whose streams have ended come back at once, and would hold up the end of the server.
+    if (this.isEnding) throw new ServiceUnavailable('The server is stopping; try again');
     const theirs = [...this.watchers].filter((watcher) => watcher.owner === owner);
     if (theirs.length >= MOST_PER_USER) throw new TooManyRequests();
     return new Observable((subscriber) => {

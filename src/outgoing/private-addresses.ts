@@ -13,8 +13,14 @@ export class PrivateAddress extends Error {
 
 /** Loopback, private, link-local (where clouds keep credentials), multicast, reserved, and IPv6 forms of all of these. */
 export function isPrivate(address: string): boolean {
-  return ipaddr.process(address).range() !== 'unicast';
+  const parsed = ipaddr.process(address);
+  if (parsed.range() !== 'unicast') return true;
+  // What the registries have not given out is `unicast` to ipaddr.js, ::127.0.0.1 in hexadecimal for one.
+  return parsed instanceof ipaddr.IPv6 && !parsed.match(GIVEN_OUT);
 }
+
+/** https://www.iana.org/assignments/ipv6-address-space */
+const GIVEN_OUT = ipaddr.IPv6.parseCIDR('2000::/3');
 
 /**
  * Looks up a name for a connection that is about to be made: the addresses that are judged here are those that are connected

@@ -1,6 +1,6 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Config } from '../config/config.js';
 import { beginning } from './answers.js';
 import { publicLookup, refusePrivateHost } from './private-addresses.js';
@@ -17,7 +17,7 @@ export interface Answer {
 
 /** Sends signed JSON to receivers. Redirects are answers like any other: nobody follows them. */
 @Injectable()
-export class SignedPost implements OnModuleDestroy {
+export class SignedPost implements OnApplicationShutdown {
   private readonly agents: { readonly 'http:': http.Agent; readonly 'https:': https.Agent };
 
   constructor(private readonly config: Config) {
@@ -29,7 +29,8 @@ export class SignedPost implements OnModuleDestroy {
     this.agents = { 'http:': new http.Agent(options), 'https:': new https.Agent(options) };
   }
 
-  onModuleDestroy(): void {
+  /** When the last request that waits for an answer from here has been answered. */
+  onApplicationShutdown(): void {
     for (const agent of Object.values(this.agents)) agent.destroy();
   }
 
@@ -56,6 +57,8 @@ export class SignedPost implements OnModuleDestroy {
     const agent = isSecure ? this.agents['https:'] : this.agents['http:'];
     return await new Promise((resolve, reject) => {
       const request = (isSecure ? https : http).request(url, { ...options, agent }, resolve);
+      // Without an error: an answer that switches protocols is none.
+      request.on('close', () => reject(new Error('The connection ended without an answer')));
       request.on('error', reject).end(body);
     });
   }
