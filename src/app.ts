@@ -23,17 +23,17 @@ import { DownloadFastPath } from './media/library/files/download-fast-path.js';
 import { ChunkFastPath } from './media/uploads/chunks/chunk-fast-path.js';
 import metadata from './metadata.js';
 
-/** The app over a database whose schema is up to date, mounted and ready to listen. Closing it closes its connections. */
+/** Creates the app, ready to listen, on a database with an up-to-date schema. Closing it closes its connections. */
 export async function createApp(config: Config, connection: Connection): Promise<NestExpressApplication> {
   const logger = createLogger(config.logLevel);
   const app = await NestFactory.create<NestExpressApplication>(AppModule.with(config, connection), {
-    // Bodies are read behind the guard, by the pipes that know their limits.
+    // Bodies are read after the guard, by pipes that know their limits.
     bodyParser: false,
     logger: new NestLogger(logger),
     abortOnError: false,
   });
   app.disable('x-powered-by');
-  // A weak hash of every answer: files bring an ETag of their own, nothing else is worth one.
+  // Express would hash every response. Files have their own ETag, and nothing else needs one.
   app.disable('etag');
   app.set('trust proxy', config.trustProxy);
   await SwaggerModule.loadPluginMetadata(metadata);

@@ -1,6 +1,6 @@
 import { refuseOldNode } from './node-version.js';
 
-/** `node dist/src/command.js NAME …`: what operators run beside the server. */
+/** `node dist/src/command.js NAME …`: the commands for operators. */
 const COMMANDS: Readonly<Record<string, () => Promise<(args: string[]) => Promise<void>>>> = {
   erase: async () => (await import('./commands/erase.js')).erase,
   fsck: async () => (await import('./commands/fsck.js')).fsck,

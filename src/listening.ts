@@ -9,7 +9,7 @@ const REASONS: Readonly<Record<string, string>> = {
 /**
  * Waits for a server to listen.
  * @param settings names of those that say where
- * @throws StartError when that port of that host cannot be had
+ * @throws StartError if that host and port cannot be used
  */
 export async function listening<T>(started: Promise<T>, settings: string, place: string): Promise<T> {
   try {

@@ -1,6 +1,6 @@
 import { refuseOldNode } from './node-version.js';
 
 refuseOldNode();
-// Only now: what it imports may be missing in an old Node.
+// Imported late, because old versions of Node.js may lack what it imports.
 const { start } = await import('./start.js');
 await start();

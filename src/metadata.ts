@@ -365,7 +365,7 @@ export default async () => {
             DemoController: {
               page: {
                 summary:
-                  'The demo page. It shows what is for trying out where that exists, and knows what the server takes.',
+                  'The demo page. It shows demo features on demo servers only, and knows which files the server accepts.',
                 type: String,
               },
             },

@@ -11,8 +11,8 @@ import metadata from './metadata.js';
 
 const FILE = 'openapi.json';
 
-// Writes openapi.json, or with --check fails when it is not what the code says. Needs no database: nothing is started.
-// With all that is for trying out, which needs a directory for the server's own secret.
+// Writes openapi.json, or with --check fails if it is out of date. Needs no database, because nothing is started.
+// Includes the routes of demo servers, which need a directory for their secret.
 const dataDir = await mkdtemp(join(tmpdir(), 'mediadock-openapi-'));
 const config = loadConfig({ DATA_DIR: dataDir });
 await rm(dataDir, { recursive: true });

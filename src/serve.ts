@@ -15,10 +15,10 @@ import { pair } from './media/upkeep/pairing.js';
 import { BlobStorage } from './storage/blob-storage.js';
 import { Sweeper } from './media/upkeep/sweeper.js';
 
-/** A server that listens. */
+/** A listening server. */
 export interface Serving {
   readonly port: number;
-  /** Finishes what is under way, then ends it all, connections to the database included. */
+  /** Finishes running requests, then closes everything, including connections to the database. */
   readonly stop: () => Promise<void>;
 }
 

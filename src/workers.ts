@@ -3,14 +3,14 @@ import { once } from 'node:events';
 import type { Serving } from './serve.js';
 
 /**
- * Runs the server in `count` processes that share one port, and replaces one that dies. Only the first sweeps: the sweep
- * is safe on all of them, and pointless.
+ * Runs the server in `count` processes that share one port, and replaces those that die. Only the first one sweeps; it
+ * would be safe on all of them, but pointless.
  */
 export async function runWorkers(count: number): Promise<Serving> {
   let stopping = false;
   const address: { port?: number } = {};
   const start = (index: number): Worker => {
-    // PORT 0 must not be another port for those that come later.
+    // With PORT 0, later workers must get the same port.
     const settings = {
       ...(address.port && { PORT: address.port }),
       ...(index > 0 && { SWEEP_INTERVAL_SECONDS: '0' }),
@@ -19,7 +19,7 @@ export async function runWorkers(count: number): Promise<Serving> {
     let listening = false;
     worker.once('listening', () => (listening = true));
     worker.once('exit', () => {
-      // One that cannot even start would not the next time either; it has said why.
+      // A worker that failed to start would fail again. It has reported why.
       if (!listening && !stopping) process.exit(1);
       if (!stopping) workers[index] = start(index);
     });

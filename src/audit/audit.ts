@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 
-/** Who does something, and in which request. */
+/** The user, address and request that cause something. */
 export interface Caller {
   /** Of the user, who owns what the caller opens. */
   readonly id: string;
@@ -20,22 +20,22 @@ export type AuditEvent =
   | 'webhook.delivered'
   | 'webhook.failed';
 
-/** What is known of an event beyond its caller. */
+/** Facts about an event besides its caller. */
 export interface AuditFacts {
-  /** The upload's id, of which a hash is written. */
+  /** The id of the upload. Only a hash of it is logged. */
   readonly upload?: string | undefined;
   readonly media?: number;
   readonly bytes?: number;
-  /** The code of the error that was answered. */
+  /** The code of the error in the response. */
   readonly reason?: string;
-  /** The id of the event that a webhook told of, its type, the receiver, and how often it was tried. */
+  /** For webhooks: the id and type of the event, the receiver, and the number of attempts. */
   readonly delivered?: string;
   readonly type?: string;
   readonly webhook?: string;
   readonly attempts?: number;
 }
 
-/** What becomes of uploads and media, one line in the log each, written once it is committed. */
+/** Logs one line for each event of an upload or media item, after it has been committed. */
 @Injectable()
 export class Audit {
   private readonly logger = new Logger('Audit');
@@ -53,7 +53,7 @@ export class Audit {
   }
 }
 
-/** Who knows an upload's id may ask for it; this tells the lines of one upload and opens nothing. */
+/** Connects the log lines of one upload, without revealing its id. */
 function sessionHash(uploadId: string): string {
   return createHash('sha256').update(`mediadock audit ${uploadId}`).digest('hex').slice(0, 16);
 }

@@ -1,6 +1,6 @@
 import { AppError, ServiceUnavailable } from '../errors/app-error.js';
 
-/** The one answer to a missing, bad or expired token; which of these is nothing for the caller. */
+/** Missing, bad and expired tokens get the same response, on purpose. */
 export class Unauthorized extends AppError {
   constructor(cause?: unknown) {
     super('unauthorized', 401, 'A valid bearer token is required', {
@@ -11,7 +11,7 @@ export class Unauthorized extends AppError {
   }
 }
 
-/** One address has sent more bad tokens than anybody would by mistake. */
+/** An address has sent more bad tokens than would happen by mistake. */
 export class TooManyFailures extends AppError {
   constructor(seconds: number) {
     super('too-many-bad-tokens', 429, 'Too many bad tokens from this address', {
@@ -21,7 +21,7 @@ export class TooManyFailures extends AppError {
   }
 }
 
-/** Whether the token is good cannot be known now; calling it bad would log every user out. */
+/** The token cannot be verified at the moment. A 401 would log all users out. */
 export class IssuerAway extends ServiceUnavailable {
   constructor(cause: unknown) {
     super('The keys of the token issuer are not available', cause);

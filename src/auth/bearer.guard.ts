@@ -18,16 +18,16 @@ import type { User } from './claims.js';
 import { FailedTokens } from './failed-tokens.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
-/** A token with a few dozen claims and an RSA signature has a quarter of it. */
+/** A token with a few dozen claims and an RSA signature has a quarter of this. */
 const MAX_CHARS = 8192;
 
 const ACCESS = 'auth:access';
 type Access = 'public' | 'recognising' | undefined;
 
-/** Opens a route to everybody; all others need a bearer token. */
+/** Makes a route public. All others need a bearer token. */
 export const Public = () => applyDecorators(SetMetadata(ACCESS, 'public' satisfies Access), ApiSecurity({}));
 
-/** As `Public`, and who brings a good token is known as `@Visitor()`. A bad one is like none. */
+/** Like `Public`, but `@Visitor()` has the user if the token is valid. An invalid token is ignored. */
 export const Recognising = () =>
   applyDecorators(
     SetMetadata(ACCESS, 'recognising' satisfies Access),
@@ -55,7 +55,7 @@ export const CurrentCaller = createParamDecorator((_: unknown, context: Executio
   return { id: (user as User).id, address, requestId };
 });
 
-/** The one guard of the app: verifies the bearer token before anything of the body is read. */
+/** The only guard of the app. Verifies the bearer token before the body is read. */
 @Injectable()
 export class BearerGuard implements CanActivate {
   private readonly passport: CanActivate;
@@ -108,7 +108,7 @@ export class BearerGuard implements CanActivate {
   }
 }
 
-/** RFC 6750, 2.1 to the letter: passport-jwt takes the first of several tokens. */
+/** Strict RFC 6750, 2.1. passport-jwt would accept the first of several tokens. */
 function isBearer(authorization = ''): boolean {
   return authorization.length <= MAX_CHARS && /^bearer +[\w.~+/-]+=*$/i.test(authorization);
 }

@@ -3,7 +3,7 @@ import { decodeProtectedHeader, type JWTPayload } from 'jose';
 /** How far the clocks of issuer and server may be apart. */
 export const CLOCK_TOLERANCE_SECONDS = 5;
 
-/** Who is asking. `id` owns sessions and media. */
+/** The user of a request. `id` is the owner of uploads and media. */
 export interface User {
   readonly id: string;
   /** When the token ends, in seconds since 1970. */
@@ -11,8 +11,8 @@ export interface User {
 }
 
 /**
- * The user of a verified token: `user_id` (an integer, as the platform writes it) or `sub`. Null for a token that
- * names nobody, is not an access token, or whose `exp` is no date.
+ * The user of a verified token: `user_id` (an integer on the platform) or `sub`. Null if the token has no user, is not
+ * an access token, or has an invalid `exp`.
  */
 export function userOf(claims: JWTPayload): User | null {
   const { exp: until } = claims;
@@ -24,8 +24,8 @@ export function userOf(claims: JWTPayload): User | null {
 }
 
 /**
- * Whether the header of a token asks for nothing but what every verifier does: an extension that must be understood
- * (RFC 7515, 4.1.11) is not, and what is not of the type of access tokens (RFC 9068, 2.1) is for something else.
+ * Whether the header of a token has neither an extension that must be understood (RFC 7515, 4.1.11) nor a type other
+ * than that of access tokens (RFC 9068, 2.1).
  */
 export function isPlain(token: string): boolean {
   try {
@@ -36,7 +36,7 @@ export function isPlain(token: string): boolean {
   }
 }
 
-/** 1 … 255 characters, none of them a control character or half a character (Postgres takes neither). */
+/** 1 to 255 characters, without control characters and lone surrogates, which Postgres does not accept. */
 function isName(id: string): boolean {
   return /^[^\p{Cc}\p{Cs}]{1,255}$/u.test(id);
 }

@@ -3,7 +3,7 @@ import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { Config } from '../config/config.js';
 import { TooManyFailures } from './auth.errors.js';
 
-/** Slows down whoever tries tokens. Good tokens are never counted, so nobody's upload stops for a neighbour's. */
+/** Limits guessing of tokens. Good tokens are not counted, so users who share an address do not block each other. */
 @Injectable()
 export class FailedTokens {
   private readonly limiter: RateLimiterMemory | undefined;
@@ -14,7 +14,7 @@ export class FailedTokens {
     this.limiter = this.most > 0 ? new RateLimiterMemory({ points: this.most, duration: 60 }) : undefined;
   }
 
-  /** Counts one. @throws TooManyFailures when the address has had too many within a minute */
+  /** Counts a bad token. @throws TooManyFailures after too many within a minute */
   async count(address: string | undefined): Promise<void> {
     try {
       await this.limiter?.consume(address ?? '');

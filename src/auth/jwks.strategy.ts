@@ -17,7 +17,7 @@ import { Config } from '../config/config.js';
 
 type Verify = (claims: JWTPayload, done: (error: unknown, user: User | null) => void) => void;
 
-/** A passport strategy over `jose`, which knows EdDSA and key rotation; passport-jwt knows neither. */
+/** A passport strategy based on `jose`, which supports EdDSA and key rotation. passport-jwt supports neither. */
 class PublishedKeys extends Strategy {
   override readonly name = 'jwks';
   private readonly tokenOf = ExtractJwt.fromAuthHeaderAsBearerToken();
@@ -44,7 +44,7 @@ class PublishedKeys extends Strategy {
   }
 }
 
-/** jose gives the faults of a token codes of their own; all else is the issuer that does not answer, or not with keys. */
+/** Errors of jose that mean a bad token. All others mean that the issuer does not return keys. */
 function isOfToken(error: unknown): boolean {
   const code = error instanceof errors.JOSEError ? error.code : '';
   return /^ERR_(JWT_|JWS_|JWKS_NO_MATCHING_KEY|JWKS_MULTIPLE|JOSE_ALG_NOT_ALLOWED|JOSE_NOT_SUPPORTED)/.test(

@@ -10,7 +10,7 @@ import { Config } from '../config/config.js';
 export class SecretStrategy extends PassportStrategy(Strategy, 'secret') {
   constructor({ tokens }: Config) {
     if (tokens.keys.source !== 'secret') throw new Error('SecretStrategy needs JWT_SECRET');
-    // A KeyObject, not a string: jsonwebtoken parses a string again for each token, at twenty times the price.
+    // A KeyObject, not a string: jsonwebtoken parses a string again for each token, at twenty times the cost.
     const key = tokens.keys.key as unknown as string;
     super({
       jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),

@@ -3,7 +3,7 @@ import type { Config } from '../config/config.js';
 
 const TTL_SECONDS = 86_400;
 
-/** A token like the platform's, good for a day. Only with a shared secret: of published keys the issuer has the other half. */
+/** Signs a token like those of the platform, valid for a day. Only possible with a shared secret. */
 export async function signToken(
   { keys, issuer, audience }: Config['tokens'],
   userId: string,

@@ -9,8 +9,8 @@ interface Entry {
 }
 
 /**
- * Tokens that were verified a short while ago, since a chunk brings the same one as the chunk before. Only good ones are
- * kept, never past their `exp`, and for no longer than TOKEN_CACHE_SECONDS, so that a withdrawn key is noticed.
+ * Caches verified tokens, because all chunks of an upload have the same one. Valid tokens only, never past their `exp`,
+ * and for at most TOKEN_CACHE_SECONDS, so that a withdrawn key is noticed.
  */
 @Injectable()
 export class VerifiedTokens {

@@ -19,14 +19,14 @@ export class BodyTooLarge extends AppError {
   }
 }
 
-/** As many bodies are in memory as may be. */
+/** There is no memory for another body. */
 export class ServerBusy extends ServiceUnavailable {
   constructor() {
     super('The server is busy with other uploads; try again');
   }
 }
 
-/** A body that trickles in: whoever sends it holds a connection and memory for nothing. */
+/** A body that arrives too slowly occupies a connection and memory. */
 export class BodyTooSlow extends AppError {
   constructor(bytesPerSecond: number) {
     super('body-too-slow', 408, `The request body arrived at less than ${bytesPerSecond} bytes per second`, {

@@ -1,25 +1,25 @@
 import { ServerBusy } from './body.errors.js';
 
-/** A body that takes longer than a whole one at this rate has to give way when there is no other memory. */
+/** Slower bodies may be evicted when memory runs out. */
 const PATIENT_BYTES_PER_SECOND = 200_000;
 
-/** A body that comes in. */
+/** A body that is being read. */
 export interface Reading {
-  /** When its first byte was waited for, by `performance.now()`. */
+  /** Start of reading, by `performance.now()`. */
   readonly since: number;
-  /** Bytes that have come. */
+  /** Bytes received so far. */
   readonly length: number;
-  /** Others need the memory more: nothing may be written to it from now on. */
+  /** Takes the memory away. Nothing may be written to it from now on. */
   readonly giveWay: () => void;
 }
 
 /**
- * Memory for request bodies, a block each. Fresh memory of that size costs the kernel a page fault per 4 KiB, more time
- * than it takes to hand the bytes to the page cache (decisions/005). Their number is what bounds the memory of the process.
+ * Reused memory for request bodies, one block each. New memory costs a page fault per 4 KiB, which takes longer than
+ * writing the bytes to the page cache (decisions/005). The number of blocks bounds the memory of the process.
  */
 export class BufferPool {
   private readonly free: ArrayBuffer[] = [];
-  /** And for whom, until the body is whole. */
+  /** Blocks in use, each with its body until that is complete. */
   private readonly taken = new Map<ArrayBufferLike, Reading | undefined>();
 
   /**
@@ -39,8 +39,9 @@ export class BufferPool {
   }
 
   /**
-   * A buffer of `length` bytes, at most those of a block, with whatever an earlier body left in them. Must be given back.
-   * @throws ServerBusy when as many are out as there may be, and none of them is slow
+   * Returns a buffer of `length` bytes, at most one block, that may contain bytes of an earlier body. Must be given
+   * back.
+   * @throws ServerBusy if all blocks are in use and none has a slow body
    */
   take(length: number, reading: Reading): Buffer {
     const victim = this.victim();
@@ -50,20 +51,20 @@ export class BufferPool {
     return Buffer.from(block, 0, length);
   }
 
-  /** The body is whole: it gives way to nobody any more. */
+  /** Marks the body as complete, so that it is never evicted. */
   keep({ buffer }: Buffer): void {
     if (this.taken.has(buffer)) this.taken.set(buffer, undefined);
   }
 
   /**
-   * Takes back the memory of a buffer, or of a part of it; nothing, if it is not from here. Only when nothing can read it any
-   * more: it will hold another client's bytes next.
+   * Takes back the block of a buffer or of a part of it; ignores other buffers. Only when nobody reads it any more,
+   * because it will contain the bytes of another client next.
    */
   giveBack({ buffer }: Buffer): void {
     if (this.taken.delete(buffer) && this.free.length < this.mostFree) this.free.push(buffer as ArrayBuffer);
   }
 
-  /** Who would have to give way to another; undefined while there is room. @throws ServerBusy */
+  /** The body that has to be evicted for another one; undefined if there is room. @throws ServerBusy */
   private victim(): [ArrayBufferLike, Reading] | undefined {
     if (this.taken.size < this.most) return undefined;
     const slowest = this.slowest();
@@ -71,13 +72,13 @@ export class BufferPool {
     return slowest;
   }
 
-  /** The block itself goes to the garbage collector, since its holder will give it back once more. */
+  /** Leaves the block to the garbage collector, since its holder will give it back again. */
   private evict(block: ArrayBufferLike, reading: Reading): void {
     this.taken.delete(block);
     reading.giveWay();
   }
 
-  /** Of the bodies that have taken too long, the one that comes in at the lowest rate. */
+  /** The slowest of the bodies that have taken too long. */
   private slowest(): [ArrayBufferLike, Reading] | undefined {
     const now = performance.now();
     const patienceMs = (this.blockBytes / PATIENT_BYTES_PER_SECOND) * 1000;

@@ -8,7 +8,9 @@ import { readBody } from './read-body.js';
 
 const MAX_BYTES = 64 * 1024;
 
-/** Reads a small form in any of the three encodings that clients use, and checks it against the DTO of the parameter. */
+/**
+ * Reads a small body in any of the three encodings that clients use, and validates it against the DTO of the parameter.
+ */
 @Injectable()
 export class FieldsPipe implements PipeTransform<Request> {
   async transform(request: Request, { metatype }: ArgumentMetadata): Promise<unknown> {
@@ -46,7 +48,7 @@ function parseJson(body: Buffer): Record<string, unknown> {
   throw new MalformedBody('The body must be a JSON object');
 }
 
-/** Forms are flat: what nests is empty here, and so of a wrong type. Nesting without end would be a stack without end. */
+/** Replaces nested values by empty ones, which then have the wrong type: deep nesting could overflow the stack. */
 function flat(value: object): Record<string, unknown> {
   const entries = Object.entries(value) as [string, unknown][];
   return Object.fromEntries(entries.map(([name, one]) => [name, nests(one) ? {} : one]));

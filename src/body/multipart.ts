@@ -32,8 +32,8 @@ export function boundaryOf(mediaType: string | undefined): string | undefined {
 }
 
 /**
- * Cuts a whole body into its parts. Stricter than the RFC on purpose: no preamble, no epilogue, no nested or
- * transfer-encoded parts, each name once, so that no two readers could see different files in the same bytes.
+ * Splits a complete body into its parts. Stricter than the RFC on purpose: no preamble, no epilogue, no nested or
+ * transfer-encoded parts, each name once, so that two readers cannot see different files in the same bytes.
  * @throws MultipartError
  */
 export function parseMultipart(body: Buffer, boundary: string): Part[] {
@@ -135,7 +135,7 @@ function extended(value: string | undefined): string | undefined {
   try {
     if (encoded !== undefined) return decodeURIComponent(encoded);
   } catch {
-    // Not valid percent-encoding: the same answer as for any other malformed value.
+    // Invalid percent-encoding is treated like any other malformed value.
   }
   return badDisposition();
 }

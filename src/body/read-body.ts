@@ -3,16 +3,16 @@ import { ClientGone } from '../errors/client-gone.js';
 import { BodyTooLarge, BodyTooSlow, ServerBusy, UnsupportedBody } from './body.errors.js';
 import type { BufferPool, Reading } from './buffer-pool.js';
 
-/** What is read and thrown away so that a client gets its 413 and no reset connection. */
+/** How much is read and discarded, so that a client gets its 413 instead of a reset connection. */
 const POLITE_BYTES = 8 * 1024 * 1024;
-/** A body gets a block of the pool once it has more than this: one that only trickles takes none from the others. */
+/** A body gets a block of the pool only after this many bytes, so that trickling ones do not use up the pool. */
 const UNPOOLED_BYTES = 16 * 1024;
-/** The slowest rate, and how long it is measured for: a phone that changes its network is silent for some seconds. */
+/** The minimum rate, and how long it is measured: a phone that changes networks is silent for some seconds. */
 const LEAST_BYTES_PER_SECOND = 1000;
 const PACE_MS = 10_000;
 
 /**
- * The whole body of a request, in memory.
+ * Reads the whole body of a request into memory.
  * @param pool where to put a large one; whoever gets the body gives it back there
  * @param advice what to do with one that is too large
  * @throws BodyTooLarge before reading when the head says so, else as soon as the bytes do
@@ -44,7 +44,7 @@ export async function readBody(
   }
 }
 
-/** A body as it comes in: first in pieces, then in a block. */
+/** A body that is being read: first as pieces, then in a block. */
 class Body implements Reading {
   readonly since = performance.now();
   length = 0;
@@ -73,7 +73,7 @@ class Body implements Reading {
     return this.block.subarray(0, this.length);
   }
 
-  /** Holds nothing from then on: the request and its listeners may stay for as long as the client likes. */
+  /** Releases everything: the request and its listeners may exist for as long as the client likes. */
   discard(): void {
     if (this.block) this.pool?.giveBack(this.block);
     this.block = undefined;
@@ -89,8 +89,8 @@ class Body implements Reading {
 }
 
 /**
- * Reads to the end. Events, since an async iterator costs a promise for each piece. What `body` throws ends the reading but
- * not the connection, which still has to carry the answer.
+ * Reads to the end, with events, since an async iterator costs a promise for each piece. If `body` throws, reading ends
+ * but the connection does not, because the response still has to be sent.
  */
 function forEachPiece(request: IncomingMessage, body: Body): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -101,7 +101,7 @@ function forEachPiece(request: IncomingMessage, body: Body): Promise<void> {
     };
     const fail = (error: unknown) => {
       settle(() => reject(error as Error));
-      // The rest is thrown away, or the next request of the connection would wait behind it.
+      // Discard the rest, because the next request of the connection comes after it.
       request.resume();
     };
     const onData = (piece: Buffer) => {

@@ -3,7 +3,7 @@ import { loadConfig } from '../config/config.js';
 import { fail } from '../fail.js';
 import { commandLine } from './command-line.js';
 
-/** Prints a token for a user of the server of this directory. */
+/** Prints a token for a user of the server in this directory. */
 export async function token(args: string[]): Promise<void> {
   const options = { user: { type: 'string', default: '1' } } as const;
   const { values } = commandLine({ args, options }, 'Usage: npm run token -- [--user ID]');

@@ -9,7 +9,7 @@ import { prepareDatabase } from '../database/prepare.js';
 import { pair } from '../media/upkeep/pairing.js';
 import { BlobStorage } from '../storage/blob-storage.js';
 
-/** Runs a command on the database and the files of this server, which may be working meanwhile. */
+/** Runs a command on the database and the files of this server, which may be running. */
 export async function withApp<T>(
   command: (app: INestApplicationContext) => Promise<T>,
   config = loadConfig(),

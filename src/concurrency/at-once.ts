@@ -1,4 +1,6 @@
-/** Runs `work` on each item, on at most `limit` at a time. Rejects once none is running any more, and begins none after a failure. */
+/**
+ * Runs `work` on each item, at most `limit` at a time. After a failure, starts no more and rejects when all have ended.
+ */
 export async function atOnce<Item>(
   limit: number,
   items: readonly Item[],

@@ -3,19 +3,19 @@ interface Waiting {
   readonly start: () => void;
 }
 
-/** What may be under way at a time. */
+/** Limits on what may run at a time. */
 export interface Bounds {
   /** Tasks. */
   readonly slots: number;
   /** Tasks of one owner. */
   readonly slotsPerOwner?: number;
-  /** Of something that tasks take different amounts of, such as bytes of memory. */
+  /** Total of something that tasks use different amounts of, such as bytes of memory. */
   readonly amount?: number;
 }
 
 /**
- * Runs tasks of several owners within bounds. Owners take turns: a task waits for one of each other owner at most, however
- * many these have.
+ * Runs tasks of several owners within limits. Owners take turns: a task waits for at most one task of each other owner,
+ * however many these have.
  */
 export class FairSemaphore {
   private readonly queues = new Map<string, Waiting[]>();
@@ -30,7 +30,7 @@ export class FairSemaphore {
     this.slotsPerOwner = slotsPerOwner;
   }
 
-  /** Tasks of an owner that have not been started. */
+  /** Waiting tasks of an owner. */
   waiting(owner: string): number {
     return this.queues.get(owner)?.length ?? 0;
   }
@@ -54,7 +54,7 @@ export class FairSemaphore {
   private startNext(): void {
     for (const [owner, queue] of this.queues) {
       const first = queue[0];
-      // What does not fit yet holds up all others: a stream of small tasks could keep it waiting for ever.
+      // A task that does not fit yet blocks all others. Otherwise a stream of small tasks could starve it.
       if (!first || this.slots === 0 || first.amount > this.amount) return;
       if ((this.running.get(owner) ?? 0) >= this.slotsPerOwner) continue;
       this.count(owner, first.amount, 1);

@@ -9,12 +9,12 @@ interface Job<Result> {
   clients: number;
 }
 
-/** What a job is about. */
+/** Identifies a job. */
 export interface JobKey {
   readonly owner: string;
   /** Jobs about the same thing run one after another. */
   readonly subject: string;
-  /** Jobs about the same thing that ask for the same get the same answer. */
+  /** Requests with the same subject and question share one result. */
   readonly request: string;
 }
 
@@ -22,13 +22,13 @@ export interface JobBounds extends Bounds {
   /** Jobs that may be running or waiting. */
   readonly most: number;
   readonly mostPerOwner: number;
-  /** What is thrown beyond that. */
+  /** The error if there are more. */
   readonly refusal: () => Error;
 }
 
 /**
- * Runs slow jobs so that no owner takes the server from the others. A request that is sent again while it is worked on gets the
- * answer to the first; owners take turns; and a job that nobody waits for any more is given up.
+ * Runs slow jobs fairly. A retry of a request whose job is still running shares its result. Owners take turns. A job
+ * that nobody waits for any more is aborted.
  */
 export class JoinedJobs<Result> {
   private readonly jobs = new Map<string, Job<Result>>();
@@ -40,7 +40,7 @@ export class JoinedJobs<Result> {
   }
 
   /**
-   * Runs `work`, or joins the job that does.
+   * Runs `work`, or joins the job that is already running it.
    * @param client aborted when whoever asks has gone
    * @param work gets a signal that is aborted when all of them have
    * @throws `refusal()` if too many jobs are waiting
@@ -86,7 +86,7 @@ export class JoinedJobs<Result> {
     return job;
   }
 
-  /** From now on the same request begins anew. */
+  /** From now on, the same request starts a new job. */
   private end(name: string, job: Job<Result>): void {
     if (this.jobs.get(name) === job) this.jobs.delete(name);
   }

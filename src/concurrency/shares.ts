@@ -1,4 +1,4 @@
-/** Bounds how many tasks of one owner are under way. */
+/** Limits how many tasks of one owner run at a time. */
 export class Shares {
   private readonly running = new Map<string, number>();
 

@@ -26,11 +26,11 @@ export interface S3Settings {
   /** What every key starts with: empty, or with a last slash. */
   readonly prefix: string;
   readonly forcePathStyle: boolean;
-  /** Set: clients get finished files from the store itself, at URLs that are signed for minutes. */
+  /** If set, clients get finished files from the store itself, at signed URLs that are valid for minutes. */
   readonly downloads: 'redirect' | undefined;
   /** Absolute path of the data directory whose files are being moved to the bucket. */
   readonly migrateFrom: string | undefined;
-  /** Unset: what the SDK finds by itself. */
+  /** Unset: as the SDK finds them. */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
 }
 
@@ -41,29 +41,29 @@ export interface Receiver {
   readonly url: URL;
 }
 
-/** Room in a request for all that is not the chunk or file. */
+/** Room in a request for everything except the chunk or file. */
 export const FORM_BYTES = 64 * 1024;
 
 /**
- * A row may yet name a younger file. Must exceed the 120 s within which a new part has to be committed
- * (media/uploads/sessions); the rest covers slow statements and clocks that differ.
+ * A younger file may still get a row. Must exceed the 120 s within which a new part has to be committed
+ * (media/uploads/sessions); the rest covers slow statements and differing clocks.
  */
 const MIN_ORPHAN_AGE_SECONDS = 300;
 
 /** The typed settings of one process. Injected by class; nothing else reads the environment. */
 export class Config {
   /**
-   * Whether this server is for trying out: it signs tokens for whoever asks, and breaks on request. Only with a secret of
-   * its own, so that an operator's secret never signs for strangers, whatever NODE_ENV says.
+   * Whether this is a demo server, which signs tokens for anybody and simulates failures. Only if it has made its own
+   * secret, so that an operator's secret never signs tokens for strangers, whatever NODE_ENV says.
    */
   readonly tryingOut: boolean;
   readonly host: string;
   readonly port: number;
-  /** Proxies whose headers are believed: addresses, networks, `loopback`, or how many there are. */
+  /** Proxies whose headers are trusted: addresses, networks, `loopback`, or how many there are. */
   readonly trustProxy: number | readonly string[];
-  /** Of one process; more are closed as they come. */
+  /** Per process. Further connections are closed at once. */
   readonly maxConnections: number;
-  /** Where Prometheus may ask; undefined: nowhere. */
+  /** Undefined: no metrics. */
   readonly metricsPort: number | undefined;
   readonly metricsHost: string;
   /** Processes that serve, on one port. */
@@ -73,33 +73,36 @@ export class Config {
   /** Where the bytes are: in `dataDir`, or in a bucket, with only scratch files in `dataDir`. */
   readonly storage: { readonly driver: 'local' } | S3Settings;
   readonly downloads: {
-    /** To the proxy, by a header that has this base in front of the path in `dataDir`; undefined: files are sent. */
+    /**
+     * Lets the proxy send files, by a header with this base before the path in `dataDir`. Undefined: the server sends
+     * them.
+     */
     readonly handOver: { readonly header: string; readonly base: string } | undefined;
-    /** After which proxies and CDNs ask again for a file; undefined: as late as browsers. */
+    /** How long proxies and CDNs keep a file; undefined: as long as browsers. */
     readonly sharedCacheSeconds: number | undefined;
   };
   readonly database: {
     readonly url: string | undefined;
     readonly poolSize: number;
-    /** Whether one that loses what it has committed will do. */
+    /** Whether to accept a Postgres that may lose what it has committed. */
     readonly unsafe: boolean;
   };
-  /** What file URLs start with, without a last slash; unset (never in production): the origin the request came to. */
+  /** What file URLs start with, without a trailing slash. Unset (never in production): the origin of the request. */
   readonly publicUrl: string | undefined;
-  /** The path of that, which a proxy takes off requests; empty, or with a first and without a last slash. */
+  /** The path of that, which a proxy removes from requests; empty, or with a leading and no trailing slash. */
   readonly publicPath: string;
   readonly tokens: {
     readonly keys: TokenKeys;
     readonly issuer: string | undefined;
     readonly audience: string | undefined;
-    /** How long a token that was found good is not verified again; 0: every time. */
+    /** How long a valid token is not verified again; 0: verify it every time. */
     readonly cacheSeconds: number;
-    /** Bad tokens of one address before it has to wait; 0: without limit. */
+    /** Bad tokens per address before it has to wait; 0: no limit. */
     readonly failuresPerMinute: number;
   };
   readonly uploads: {
     readonly chunkMaxBytes: number;
-    /** Chunk requests that one process holds in memory; more are told to wait. */
+    /** Chunk requests in memory per process. Further ones get a 503. */
     readonly maxInMemory: number;
     /** A chunk with the boundaries, part heads and small fields around it. */
     readonly requestMaxBytes: number;
@@ -107,7 +110,7 @@ export class Config {
     readonly singleMaxBytes: number;
     readonly imageMaxBytes: number;
     readonly documentMaxBytes: number;
-    /** Media types, as the bytes tell them. */
+    /** Media types, as detected from the bytes. */
     readonly allowedTypes: readonly string[];
     readonly ttlSeconds: number;
     readonly maxTtlSeconds: number;
@@ -115,22 +118,22 @@ export class Config {
   readonly images: {
     readonly maxPixels: number;
     readonly maxFrames: number;
-    /** That decoding may take in one process, of all images together. */
+    /** Memory per process for decoding images, all together. */
     readonly memoryBytes: number;
-    /** Whether what a camera wrote about place, time and owner stays in the public file. */
+    /** Whether metadata such as place, time and owner stays in the public file. */
     readonly metadata: 'strip' | 'keep';
     readonly thumbnailMaxSide: number;
   };
-  /** Of one user, and of the disk that all share. 0: no limit. */
+  /** Per user, and for the disk that all share. 0: no limit. */
   readonly limits: {
     readonly openUploads: number;
-    /** Of all open uploads together, each counted with its total. */
+    /** Total size of all open uploads. */
     readonly reservedBytes: number;
     readonly storedBytes: number;
     /** Space on the disk that uploads must leave free. */
     readonly diskReserveBytes: number | undefined;
   };
-  /** As each process counts them. 0: no limit. */
+  /** Counted per process. 0: no limit. */
   readonly rates: {
     readonly userUploadsPerHour: number;
     readonly addressUploadsPerHour: number;
@@ -139,18 +142,18 @@ export class Config {
   };
   /** Unset: the URLs of files are public and last as long as the file. */
   readonly signedUrls: { readonly key: KeyObject; readonly ttlSeconds: number } | undefined;
-  /** Who is told of what happens to uploads and media. */
+  /** Receivers of events about uploads and media. */
   readonly webhooks: {
     readonly receivers: readonly Receiver[];
-    /** The current one, which signs first, and another one while it is rotated. */
+    /** The current secret, which signs first, and another one during a rotation. */
     readonly secrets: readonly string[];
-    /** Whether receivers may be at addresses of private networks. */
+    /** Whether receivers may be in private networks. */
     readonly allowPrivate: boolean;
   };
-  /** Who has a say before a file becomes a Media. */
+  /** Checks before a file becomes a media item. */
   readonly admission: {
     readonly url: URL | undefined;
-    /** Whether a file is taken if nobody answers at that URL. */
+    /** Whether a file is accepted if that URL does not answer. */
     readonly isOpen: boolean;
     readonly clamd: { readonly path: string } | { readonly host: string; readonly port: number } | undefined;
   };
@@ -222,7 +225,7 @@ function isForTryingOut(env: Environment): boolean {
   return env.NODE_ENV !== 'production' && !env.JWT_SECRET && !env.JWKS_URL;
 }
 
-/** Refuses what is good enough for trying out alone. @throws ConfigError */
+/** Refuses settings that are only good enough for a demo server. @throws ConfigError */
 function refuseInProduction(env: Environment): void {
   if (env.NODE_ENV !== 'production') return;
   const problems = [
@@ -248,7 +251,7 @@ function trustedProxies(given: readonly string[]): number | readonly string[] {
   ]);
 }
 
-/** As Express knows them. */
+/** In the form that Express expects. */
 const NAMED_NETWORKS = ['loopback', 'linklocal', 'uniquelocal'];
 
 function isNetwork(text: string): boolean {
@@ -256,7 +259,7 @@ function isNetwork(text: string): boolean {
   return isIP(address) !== 0 && Number(bits) <= (isIP(address) === 4 ? 32 : 128);
 }
 
-/** A setting that stops the start; the message names each wrong one and what it should be. */
+/** Invalid settings, which stop the start. The message names each one and says what it should be. */
 export class ConfigError extends StartError {
   override readonly name = 'ConfigError';
 
@@ -278,12 +281,12 @@ export function loadConfig(variables: Variables = processVariables()): Config {
   return new Config(environment);
 }
 
-/** A line for each variable of this process that looks like a setting and is none. */
+/** A message for each variable of this process that looks like a misspelled setting. */
 export function doubts(): string[] {
   return misspelledSettings(Object.keys(processVariables()));
 }
 
-/** The variables of the process, and below them those of a `.env` file in the working directory. */
+/** The environment of the process, and for variables that it lacks, a `.env` file in the working directory. */
 function processVariables(): Variables {
   try {
     if (existsSync('.env')) process.loadEnvFile('.env');
@@ -412,12 +415,12 @@ function admission(env: Environment): Config['admission'] {
   };
 }
 
-/** The database needs to know receivers apart, not the secrets that a URL may have. */
+/** Distinguishes receivers in the database without storing URLs, which may contain secrets. */
 function receiverId(url: string): string {
   return createHash('sha256').update(url).digest('hex').slice(0, 16);
 }
 
-/** Derived, so that a signature under a URL tells nothing about the signatures under tokens (RFC 5869). */
+/** A derived key, so that signatures of URLs reveal nothing about signatures of tokens (RFC 5869). */
 function urlKey(env: Environment, keys: TokenKeys): KeyObject {
   if (!env.MEDIA_URL_SECRET && keys.source === 'jwks') {
     throw new ConfigError(['MEDIA_URL_SECRET: must be set with MEDIA_URLS=signed and JWKS_URL']);

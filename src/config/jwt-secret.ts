@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { StartError } from './start-error.js';
 
 /**
- * The secret of a try-out server: made at random on the first start and kept in the data directory, so that
- * tokens outlive a restart. Two processes that start at once end up with the same one.
+ * The secret of a demo server: random, created at the first start and stored in the data directory, so that tokens stay
+ * valid after a restart. Two processes that start at once end up with the same one.
  */
 export function loadJwtSecret(dataDir: string): string {
   const path = join(dataDir, 'jwt-secret');

@@ -1,4 +1,4 @@
-/** Every media type that the server can tell by the bytes of a file: what `ALLOWED_TYPES` chooses from. */
+/** All media types that the server can detect and accept. `ALLOWED_TYPES` selects some of them. */
 export const MEDIA_TYPES = [
   'image/jpeg',
   'image/png',

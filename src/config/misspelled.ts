@@ -3,11 +3,11 @@ import { Environment } from './environment.js';
 
 const SETTINGS: readonly string[] = Object.keys(new Environment());
 
-/** How many letters may be wrong, and in how long a name: HOME is no HOST. */
+/** How many letters may differ, by length of the name: HOME is not a misspelled HOST. */
 const MOST_WRONG = 2;
 const LEAST_LENGTH = 7;
 
-/** First words of settings that other programs use, too. */
+/** First words of settings that other programs use too. */
 const OF_OTHERS: ReadonlySet<string> = new Set([
   'NODE',
   'USER',
@@ -22,7 +22,7 @@ const FAMILIES: ReadonlySet<string> = new Set(
   SETTINGS.flatMap((name) => firstWord(name) ?? []).filter((word) => !OF_OTHERS.has(word)),
 );
 
-/** A line for each variable that looks like a setting and is none: whoever set it believes that it counts. */
+/** A message for each variable that looks like a misspelled setting. */
 export function misspelledSettings(names: readonly string[]): string[] {
   return names
     .filter((name) => !SETTINGS.includes(name))
@@ -43,7 +43,7 @@ function isNear(name: string, setting: string): boolean {
   return setting.length >= LEAST_LENGTH && leven(name, setting) <= MOST_WRONG;
 }
 
-/** Undefined where there is one word only. */
+/** Undefined if there is only one word. */
 function firstWord(name: string): string | undefined {
   return /^([^_]+)_./.exec(name)?.[1];
 }

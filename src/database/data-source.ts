@@ -10,29 +10,29 @@ import { migrateJobs } from './job-schema.js';
 import { Primary } from './primary.js';
 import { MIGRATING, pin, SERVING } from './session.js';
 
-/** Where Postgres is: a URL, which may name several servers, or the socket of the embedded one. */
+/** How to reach Postgres: a URL, possibly with several hosts, or the socket of the embedded one. */
 export type Connection = (
   | { readonly url: string }
   | { readonly host: string; readonly port: number; readonly user: string; readonly database: string }
 ) & {
-  /** Where the tables are; unset: where the session would make them. */
+  /** The schema of the tables; unset: the default schema of the session. */
   readonly schema?: string;
 };
 
 const MIGRATION_LOCK = 7_326_118;
 const MIGRATIONS = [UploadsAndMedia1764288000000, Events1764374400000, Sweeping1764460800000];
 
-/** When Postgres says nothing at all, frozen or cut off: past every limit of its own. */
+/** For a frozen or unreachable Postgres: longer than all limits of Postgres itself. */
 const SILENCE_MS = 9000;
 
-/** Options of the app's data source. Its entities are those that modules name with `TypeOrmModule.forFeature`. */
+/** Options of the app's data source. Modules register its entities with `TypeOrmModule.forFeature`. */
 export function databaseOptions(connection: Connection, poolSize: number): TypeOrmModuleOptions {
   return { ...options(connection, poolSize, SERVING, SILENCE_MS), autoLoadEntities: true, retryAttempts: 0 };
 }
 
 /**
- * Brings the schema up to date. Of several processes that start at once, one does it and the others wait.
- * @throws ConfigError when another version of Mediadock made the database
+ * Runs migrations. If several processes start at once, one runs them and the others wait.
+ * @throws ConfigError if another version of Mediadock created the database
  */
 export async function migrate(connection: Connection): Promise<void> {
   const source = await new DataSource(options(connection, 1, MIGRATING)).initialize();
@@ -40,12 +40,12 @@ export async function migrate(connection: Connection): Promise<void> {
   try {
     await runner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
     await refuseOtherVersions(source, runner);
-    // First, since our migrations add jobs.
+    // Must come first, since our migrations add jobs.
     await migrateJobs(runner);
     const migrations = new MigrationExecutor(source, runner);
     migrations.transaction = 'each';
     await migrations.executePendingMigrations();
-    // It would go with the connection, but a pooler may keep that.
+    // The lock ends with the connection, but a pooler may keep that open.
     await runner.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
   } finally {
     await runner.release();
@@ -77,7 +77,7 @@ export function clientOptions(connection: Connection) {
   return { host, port, user, database, Client };
 }
 
-/** Settings in the URL would win over those that the code gives, as far as node-postgres knows them. */
+/** Removes settings that node-postgres would prefer to ours from the URL. */
 function withoutSessionSettings(url: string): string {
   return url.replace(
     /(?<=[?&])(?:query_timeout|(?:statement|lock|idle_in_transaction_session)_timeout|client_encoding|replication|binary)=[^&#]*/g,

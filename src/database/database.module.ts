@@ -8,7 +8,7 @@ import { Turns } from './turns.js';
 @Global()
 @Module({ providers: [Database, Turns], exports: [Database, Turns] })
 export class DatabaseModule {
-  /** The database opens with the app and closes with it, after everybody who uses it has stopped. */
+  /** Opens the database with the app, and closes it after everything that uses it has stopped. */
   static with(connection: Connection): DynamicModule {
     return {
       module: DatabaseModule,

@@ -9,15 +9,15 @@ export interface Queryable {
 
 export type Statement = readonly [text: string, values: unknown[]];
 
-/** Plain SQL on the pool that TypeORM opened, for statements that must be read as they run (decisions/003). */
+/** Plain SQL on the pool of TypeORM, for statements that protect invariants (decisions/003). */
 @Injectable()
 export class Database implements Queryable {
   private readonly pool: Pool;
 
   constructor(source: DataSource) {
     this.pool = (source.driver as unknown as { master: Pool }).master;
-    // Without a listener, the end of Postgres while a client is out would end this process. It has to be there when the pool
-    // takes its own one off: the bad news may be in the same packet as the answer that freed the client.
+    // Without a listener, an error of a checked-out client would end this process. It must exist before the pool
+    // removes its own listener: the error may be in the same packet as the response that released the client.
     this.pool.on('acquire', (client) => client.off('error', ignore).on('error', ignore));
   }
 
@@ -26,8 +26,8 @@ export class Database implements Queryable {
   }
 
   /**
-   * Sends a whole transaction in one round trip. Resolves to the results of the statements. Should BEGIN fail, Postgres runs
-   * each statement on its own: use this only where that does no harm.
+   * Sends a whole transaction in one round trip. Resolves to the results of the statements. If BEGIN fails, Postgres
+   * runs each statement on its own, so use this only where that does no harm.
    */
   async pipelineTransaction<Row extends QueryResultRow>(
     ...statements: readonly Statement[]
@@ -37,13 +37,13 @@ export class Database implements Queryable {
     const results = statements.map(([text, values]) => client.query<Row>(prepared(text, values)));
     const sent = [begun, ...results, commit(client)];
     const outcomes = await Promise.allSettled(sent);
-    // Postgres ends a failed transaction by itself; the connection may be what failed, and failures are rare.
+    // Closes the connection, which rolls back: the connection may be the problem, and failures are rare.
     client.release(outcomes.some(({ status }) => status === 'rejected'));
     await Promise.all(sent);
     return await Promise.all(results);
   }
 
-  /** For libraries with SQL of their own. A connection on which a statement has failed is not used again. */
+  /** For libraries that run their own SQL. A connection is not reused after a failed statement. */
   async borrow(): Promise<Queryable & { readonly release: () => void }> {
     const client = await this.pool.connect();
     let failure: Error | undefined;
@@ -58,7 +58,7 @@ export class Database implements Queryable {
     return { query: query as Queryable['query'], release: () => client.release(failure) };
   }
 
-  /** A connection beside the pool, to listen on. */
+  /** A connection outside the pool, for LISTEN. */
   listener(): pg.Client {
     const { Client = pg.Client } = this.pool.options as unknown as { readonly Client?: typeof pg.Client };
     return new Client(this.pool.options);
@@ -83,7 +83,7 @@ export class Database implements Queryable {
   }
 }
 
-/** Statements are parsed and planned once per connection; there are as many as texts in the source. */
+/** Prepares each statement once per connection. There are only as many as in the source. */
 const names = new Map<string, string>();
 
 function prepared(text: string, values: unknown[] | undefined) {
@@ -99,5 +99,5 @@ async function commit(client: PoolClient): Promise<void> {
 }
 
 function ignore(): void {
-  // The query that was under way reports it.
+  // The pending query reports it.
 }

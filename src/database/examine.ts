@@ -4,12 +4,12 @@ import { isDatabaseAway, wordsOf } from '../errors/database-errors.js';
 import { clientOptions, type Connection } from './data-source.js';
 import { SCHEMA } from './session.js';
 
-/** What a Postgres says of itself. */
+/** Facts about a Postgres. */
 export interface Facts {
   readonly encoding: string;
   readonly schema: string;
   readonly isStandby: boolean;
-  /** Settings by which a power cut or a failing disk loses what was committed, as `name=value`. */
+  /** Settings with which a power cut or a failing disk loses commits, as `name=value`. */
   readonly unsafe: readonly string[];
 }
 
@@ -22,8 +22,8 @@ const FACTS = `
 const ANSWER_MS = 3000;
 
 /**
- * Asks Postgres, as a session that sets nothing, what it is like; or tells what keeps it from answering yet.
- * @throws StartError behind a pooler that shares sessions; any other error where waiting will not help
+ * Examines Postgres in a session without settings, or returns what keeps it from answering yet.
+ * @throws StartError behind a pooler that shares sessions; any other error if waiting does not help
  */
 export async function examine(connection: Connection): Promise<Facts | { readonly obstacle: string }> {
   const settings = {
@@ -47,8 +47,8 @@ export async function examine(connection: Connection): Promise<Facts | { readonl
 }
 
 /**
- * Whether a pooler lends connections for a transaction or a statement only. Whichever it lends next, the newest or the
- * oldest: one of these questions is answered by another connection than before, or by the other session's.
+ * Whether a pooler shares connections per transaction or statement. Whichever connection it picks next, at least one of
+ * these queries is answered by a different connection than before, or by that of the other session.
  */
 async function areShared(a: pg.Client, b: pg.Client): Promise<boolean> {
   const seen = new Map([a, b].map((client) => [client, new Set<number>()]));
@@ -67,7 +67,7 @@ function sharedSessions(): StartError {
   );
 }
 
-/** PgBouncer has one code for all that it has to say; these words are not about a Postgres that is coming up. */
+/** PgBouncer has one code for all errors. These messages do not mean that Postgres is starting. */
 function isRefusedByPooler(error: unknown): boolean {
   return /unsupported startup parameter|no such (database|user)|not allowed|authentication failed/i.test(
     wordsOf(error),
@@ -75,5 +75,5 @@ function isRefusedByPooler(error: unknown): boolean {
 }
 
 function ignore(): void {
-  // The query that was under way reports it.
+  // The pending query reports it.
 }

@@ -2,7 +2,7 @@ import { Logger, runMigrations } from 'graphile-worker';
 import type { Pool, PoolClient } from 'pg';
 import type { QueryRunner } from 'typeorm';
 
-/** Says nothing: what goes wrong is thrown. */
+/** A silent logger, because errors are thrown. */
 const SILENT = new Logger(() => () => undefined);
 
 /** The schema of graphile-worker for tables in `schema`: two installations may share a database, but no jobs. */
@@ -20,7 +20,7 @@ export async function migrateJobs(runner: QueryRunner): Promise<void> {
   await runMigrations({ pgPool, schema: jobSchema(schema), logger: SILENT });
 }
 
-/** All that graphile-worker needs of a pool; errors of connections are the business of their owners. */
+/** The parts of a pool that graphile-worker needs. The owners of connections handle their errors. */
 export function poolOf(connect: (listening?: unknown) => unknown): Pool {
   return { connect, listeners: () => [() => undefined], options: {} } as unknown as Pool;
 }

@@ -5,9 +5,9 @@ import { migrate, type Connection } from './data-source.js';
 import { examine, type Facts } from './examine.js';
 
 export interface PrepareOptions {
-  /** Whether a Postgres that may lose what it has committed will do. */
+  /** Whether to accept a Postgres that may lose what it has committed. */
   readonly unsafe: boolean;
-  /** Told what an operator should know. */
+  /** Called with warnings for the operator. */
   readonly warn: (words: string) => void;
   readonly patienceMs?: number;
 }
@@ -26,7 +26,7 @@ const ADVICE: readonly (readonly [code: RegExp, advice: string])[] = [
 ];
 
 /**
- * Waits for a Postgres that is coming up, refuses one that cannot keep the promise, and brings its schema up to date.
+ * Waits for a Postgres that is starting, refuses one that cannot keep our promise, and runs migrations.
  * Returns the connection with the schema that has the tables.
  * @throws StartError
  */
@@ -77,7 +77,7 @@ function refuseUnfit({ encoding, unsafe }: Facts, options: PrepareOptions): void
   throw new StartError(`DATABASE_URL: ${danger}. ${advice}`);
 }
 
-/** Words for a person about an error of Postgres, of the way to it or of its URL; a mistake of ours stays as it is. */
+/** Turns errors of Postgres, its URL or the network into messages for operators. Bugs stay as they are. */
 function explained(error: unknown): unknown {
   const { severity, code } = error as { severity?: string; code?: string };
   const isOurs = severity === undefined && code === undefined && fromDatabase(error) === undefined;

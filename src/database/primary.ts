@@ -3,11 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { isDatabaseAway, wordsOf } from '../errors/database-errors.js';
 
-/** A server that takes writes. */
+/** A server that accepts writes. */
 interface Writable {
   readonly host: string;
   readonly port: number;
-  /** Each promotion begins a new one. */
+  /** Each promotion starts a new one. */
   readonly timeline: string;
 }
 
@@ -17,17 +17,17 @@ const PROBE = `
   SELECT pg_is_in_recovery() AS "isStandby",
     CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END AS timeline`;
 
-/** With the connection that follows, less than a request waits for a client of the pool. */
+/** Together with connecting, shorter than a request waits for a client of the pool. */
 const PROBE_MS = 1500;
-/** For answers that come after the first. */
+/** How long to wait for further answers after the first one. */
 const GRACE_MS = 200;
 const FRESH_MS = 500;
 const WATCH_MS = 1000;
 
 /**
- * Finds, of several Postgres servers, the one that takes writes: for every new connection, and every second while there are
- * connections, since those to a server that froze would hang. If two take writes, because a lost primary came back, the one
- * that was promoted last wins.
+ * Finds the one of several Postgres servers that accepts writes: for every new connection, and every second while there
+ * are connections, since those to a frozen server would hang. If two accept writes, because a lost primary has come
+ * back, the one that was promoted last wins.
  */
 export class Primary {
   private readonly clients = new Map<pg.Client, Writable>();
@@ -38,7 +38,7 @@ export class Primary {
 
   constructor(private readonly urls: readonly string[]) {}
 
-  /** For a pool: its clients connect to the server that takes writes, whatever their options name. */
+  /** The client class for a pool: connects to the server that accepts writes, whatever its options say. */
   get Client(): typeof pg.Client {
     const place = (client: pg.Client) => this.place(client);
     return class extends pg.Client {
@@ -55,7 +55,7 @@ export class Primary {
 
   private async place(client: pg.Client): Promise<void> {
     const server = await this.find();
-    // node-postgres reads them when it connects.
+    // node-postgres reads these when it connects.
     Object.assign(client, { host: server.host, port: server.port });
     this.clients.set(client, server);
     this.timer ??= setInterval(this.watch, WATCH_MS).unref();
@@ -119,7 +119,7 @@ function standby(): Error {
   return Object.assign(new Error('it is a read-only standby'), { code: '25006' });
 }
 
-/** A server that refuses us is for an operator; others may come back, or be promoted. */
+/** A server that refuses us needs an operator. Others may recover, or be promoted. */
 function noneOf(urls: readonly string[], outcomes: readonly PromiseSettledResult<unknown>[]): unknown {
   const errors: unknown[] = outcomes.map((outcome) => (outcome as PromiseRejectedResult).reason);
   const refusal = errors.find((error) => !isDatabaseAway(error));
@@ -132,5 +132,5 @@ function noneOf(urls: readonly string[], outcomes: readonly PromiseSettledResult
 }
 
 function ignore(): void {
-  // What matters is in the outcome of the search.
+  // The result of the search has the error.
 }

@@ -4,7 +4,7 @@ import { ServiceUnavailable } from '../errors/app-error.js';
 
 type Settings = Readonly<Record<string, string>>;
 
-/** COMMIT means durable, and values are written and read the one way that the source expects. */
+/** A COMMIT is durable, and values have the format that the source expects. */
 const ALWAYS: Settings = {
   synchronous_commit: 'on',
   default_transaction_isolation: 'read committed',
@@ -24,8 +24,8 @@ const ALWAYS: Settings = {
 };
 
 /**
- * No statement and no lock is waited for long. A process that freezes with a row locked loses its transaction, so its users
- * keep their uploads.
+ * Limits the wait for statements and locks. A process that freezes while it holds a row lock loses its transaction, so
+ * that other processes can continue the upload.
  */
 export const SERVING: Settings = {
   ...ALWAYS,
@@ -42,8 +42,8 @@ export const MIGRATING: Settings = {
 };
 
 /**
- * The schema of our tables: of those in search_path that are not of Postgres itself, the first that has them, else the first,
- * else public.
+ * The schema of our tables: the first one in search_path that has them, else the first one, else public. System schemas
+ * do not count.
  */
 export const SCHEMA = `coalesce((
   SELECT name FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (name, place)
@@ -51,8 +51,8 @@ export const SCHEMA = `coalesce((
   ORDER BY to_regclass(quote_ident(name) || '.data_directory') IS NULL, place LIMIT 1), 'public')`;
 
 /**
- * Leaves out those that an older Postgres does not have. A stronger `synchronous_commit` (remote_apply) stays. Triggers, on
- * which foreign keys rest, can only be checked: turning them on takes a superuser.
+ * Leaves out settings that an older Postgres does not have. A stronger `synchronous_commit` (remote_apply) stays.
+ * Triggers, which implement foreign keys, can only be checked: turning them on requires a superuser.
  */
 const PIN = `
   SELECT key AS name, value AS wanted, set_config(key, CASE
@@ -67,8 +67,8 @@ const PIN = `
 const PIN_MS = 5000;
 
 /**
- * Sets what the promise and the statements need on a new connection, after it is made: whatever the URL, the role, the
- * database or a pooler say.
+ * Sets everything that our promise and statements need on a new connection, whatever the URL, the role, the database or
+ * a pooler say.
  * @param schema where the tables are; undefined: where tables would be made
  */
 export async function pin(client: ClientBase, settings: Settings, schema: string | undefined): Promise<void> {
@@ -85,13 +85,13 @@ export async function pin(client: ClientBase, settings: Settings, schema: string
 }
 
 /**
- * A commit whose wait for the synchronous standby is cancelled counts on the primary alone, and Postgres reports success, after
- * a warning. The session ends on that warning, which leaves the outcome open.
+ * If the wait for the synchronous standby is cancelled, the commit counts on the primary only, and Postgres reports
+ * success after a warning. The connection is closed at that warning, so the outcome counts as unknown.
  */
 function endUnreplicated(client: ClientBase, { routine }: { readonly routine: string | undefined }): void {
   if (routine !== 'SyncRepWaitForLSN') return;
   const { stream } = (client as unknown as { connection: { stream: Duplex } }).connection;
-  // At once: what reports success may be in the same packet.
+  // At once, because the success message may be in the same packet.
   stream.emit('error', new Error('Connection terminated: a commit did not wait for its standby'));
   stream.destroy();
 }

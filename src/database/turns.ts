@@ -6,8 +6,8 @@ import { TooManyRequests } from '../errors/too-many-requests.js';
 const MOST_WAITING = 100;
 
 /**
- * For queries whose time grows with what a user has, such as lists. They get half of the connections, and of these each user
- * one: the others take turns.
+ * Runs queries that take longer the more a user has, such as lists. They share half of the connections, and each user
+ * gets at most one. Others wait in turn.
  */
 @Injectable()
 export class Turns {

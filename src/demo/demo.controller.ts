@@ -5,7 +5,7 @@ import { Public } from '../auth/bearer.guard.js';
 import { Config } from '../config/config.js';
 import { INDEX } from './pages.js';
 
-/** Only what the page is made of, and pictures from wherever PUBLIC_URL is. */
+/** Allows only the files of the page, and images from PUBLIC_URL. */
 const POLICY = [
   `default-src 'none'`,
   `script-src 'self'`,
@@ -23,7 +23,7 @@ const POLICY = [
 export class DemoController {
   constructor(private readonly config: Config) {}
 
-  /** The demo page. It shows what is for trying out where that exists, and knows what the server takes. */
+  /** The demo page. It shows demo features on demo servers only, and knows which files the server accepts. */
   @Get()
   @Public()
   @Header('Content-Type', 'text/html; charset=utf-8')

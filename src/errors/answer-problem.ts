@@ -5,7 +5,7 @@ import { toAppError, toProblem } from './problem.js';
 
 const logger = new Logger('Problem');
 
-/** Answers whatever was thrown as `application/problem+json`; faults of ours go to the log with their causes. */
+/** Sends anything that was thrown as `application/problem+json`. Server errors are logged with their causes. */
 export function answerProblem(request: IncomingMessage, response: ServerResponse, thrown: unknown): void {
   if (thrown instanceof ClientGone) return;
   const error = toAppError(thrown);

@@ -4,7 +4,7 @@ import type { AppError } from './app-error.js';
 import { ProblemDto } from './problem.dto.js';
 import { toProblem, type Problem } from './problem.js';
 
-/** Documents the errors of an operation: an example of each, grouped by status as OpenAPI wants them. */
+/** Documents the errors of an operation in OpenAPI, with an example of each, grouped by status. */
 export function ApiProblems(...errors: AppError[]): ClassDecorator & MethodDecorator {
   const byStatus = new Map<number, Problem[]>();
   for (const problem of errors.map((error) => toProblem(error, 'c0ffee'))) {

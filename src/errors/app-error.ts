@@ -1,10 +1,10 @@
-/** What a client should do next; CONTRACT of every error answer, so that no client has to guess. */
+/** What a client should do next. Part of every error response, so that no client has to guess. */
 export type Action =
   'resend-chunk' | 'resume-from-offset' | 'restart' | 'wait' | 'refresh-token' | 'fix-request' | 'give-up';
 
 export interface ErrorDetails {
   readonly action: Action;
-  /** The request field that is wrong: a part, a body field, a header or a parameter. */
+  /** The invalid field of the request: a part, a body field, a header or a parameter. */
   readonly field?: string;
   /** Further members of the problem document (RFC 9457, 3.2), such as `offset`. */
   readonly members?: Readonly<Record<string, unknown>>;
@@ -12,7 +12,7 @@ export interface ErrorDetails {
   readonly cause?: unknown;
 }
 
-/** An error that a client is told about. Features list theirs in an `*.errors.ts` of their own. */
+/** An error for clients. Each feature lists its own in an `*.errors.ts`. */
 export class AppError extends Error {
   constructor(
     /** Stable, kebab-case, for programs. */
@@ -27,7 +27,7 @@ export class AppError extends Error {
   }
 }
 
-/** Something the server needs is away for a moment; the request may be sent again as it is. */
+/** Something that the server needs is unavailable at the moment. The same request may be retried. */
 export class ServiceUnavailable extends AppError {
   constructor(
     detail = 'The server cannot answer at the moment',
@@ -43,14 +43,14 @@ export class ServiceUnavailable extends AppError {
   }
 }
 
-/** A request that is wrong in itself, named by the field at fault. */
+/** An invalid request, with the field that is wrong. */
 export class InvalidRequest extends AppError {
   constructor(field: string, detail: string, code = 'invalid', cause?: unknown) {
     super(code, 400, detail, { action: 'fix-request', field, cause });
   }
 }
 
-/** One or more fields of a body or query break their rule; nothing was changed. */
+/** Invalid fields of a body or query. Nothing was changed. */
 export class InvalidFields extends AppError {
   constructor(readonly problems: readonly FieldProblem[]) {
     super('invalid', 400, problems.map(({ messages }) => messages.join(', ')).join('; '), {

@@ -1,7 +1,7 @@
 import type { Request } from 'express';
 import { AppError } from './app-error.js';
 
-/** The address is right and the method is not (RFC 9110, 15.5.6). */
+/** The URL exists, but does not support the method (RFC 9110, 15.5.6). */
 export class MethodNotAllowed extends AppError {
   constructor(allowed: readonly string[]) {
     super('method-not-allowed', 405, `This URL supports only ${allowed.join(', ')}`, {
@@ -11,13 +11,13 @@ export class MethodNotAllowed extends AppError {
   }
 }
 
-/** What of Express' router is looked at: its routes, and whether a path is theirs. */
+/** The parts of Express' router that we use: its routes, and whether they match a path. */
 interface Layer {
   readonly route?: { readonly methods: Readonly<Record<string, boolean>> };
   match(path: string): boolean;
 }
 
-/** The methods that the address of a request takes, of which its own is none; empty when there is nothing at it. */
+/** The methods that the URL of a refused request supports; empty if there is nothing at that URL. */
 export function allowedMethods({ app, path }: Request): string[] {
   const layers = (app as unknown as { router: { stack: readonly Layer[] } }).router.stack;
   const methods = layers

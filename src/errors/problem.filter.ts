@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import { answerProblem } from './answer-problem.js';
 import { allowedMethods, MethodNotAllowed } from './method-not-allowed.js';
 
-/** The one filter of the app: whatever was thrown leaves as `application/problem+json` (RFC 9457). */
+/** The only filter of the app: sends everything thrown as `application/problem+json` (RFC 9457). */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   catch(thrown: unknown, host: ArgumentsHost): void {
@@ -13,7 +13,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-/** Nest says 404 of every request that no handler took. */
+/** Nest answers 404 for a wrong method; this makes it a 405. */
 function refusal(request: Request, thrown: unknown): unknown {
   if (!(thrown instanceof NotFoundException)) return thrown;
   const allowed = allowedMethods(request);

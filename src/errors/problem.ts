@@ -20,17 +20,17 @@ interface Message {
   readonly code: string;
 }
 
-/** The shape that the platform's user interface reads: by field where there is one. */
+/** The format that the user interface of the platform reads: by field, if there is one. */
 type ProblemError = Message | { readonly field: string; readonly messages: readonly Message[] };
 
-/** Problem types that IANA has registered; ours are URNs of the code. */
+/** Problem types registered with IANA. Ours are URNs made of the code. */
 const REGISTERED: Readonly<Record<string, string>> = {
   'mismatching-upload-offset': 'https://iana.org/assignments/http-problem-types#mismatching-upload-offset',
   'inconsistent-upload-length': 'https://iana.org/assignments/http-problem-types#inconsistent-upload-length',
   'upload-complete': 'https://iana.org/assignments/http-problem-types#completed-upload',
 };
 
-/** Anything thrown, as an error that can be answered. What nobody foresaw becomes a 500 that says nothing. */
+/** Turns anything thrown into an error for clients. Unexpected errors become a 500 without details. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (error instanceof HttpException) return fromHttpException(error);
@@ -64,7 +64,7 @@ function fromHttpException(error: HttpException): AppError {
   const status = error.getStatus();
   const code = CODES[status] ?? `http-${status}`;
   const action = status >= 500 ? 'wait' : 'fix-request';
-  // Nest's words for a missing route repeat the URL, which may hold an upload id.
+  // Nest's message for a missing route contains the URL, and that may contain an upload id.
   const detail = status === 404 ? 'There is nothing at this URL' : error.message;
   return new AppError(code, status, detail, { action, cause: error });
 }

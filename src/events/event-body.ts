@@ -16,7 +16,7 @@ export type EventType =
   | 'media.deleted'
   | 'webhook.test';
 
-/** Something that has happened to an upload or a Media, and the row as it was then. */
+/** An event of an upload or media item, with the row as it was then. */
 export interface RecordedEvent {
   readonly id: string;
   readonly type: EventType;
@@ -27,7 +27,7 @@ export interface RecordedEvent {
   readonly subject: Readonly<Record<string, unknown>>;
 }
 
-/** Says what has happened as the API does. */
+/** Formats events like the responses of the API. */
 @Injectable()
 export class EventBodies {
   constructor(
@@ -35,7 +35,7 @@ export class EventBodies {
     private readonly urls: FileUrls,
   ) {}
 
-  /** URLs are as good as those of an answer that is given now. */
+  /** Signed URLs are valid as long as those of a response sent now. */
   of({ id, type, upload_id, owner_id, created_at, subject }: RecordedEvent): object {
     const { publicUrl, port } = this.config;
     const row = fields(subject);

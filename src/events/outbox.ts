@@ -3,19 +3,19 @@ import { Database, type Queryable } from '../database/database.js';
 import { Jobs } from '../jobs/jobs.js';
 import type { RecordedEvent } from './event-body.js';
 
-/** Seconds after which a failed delivery is tried again. */
+/** Delays before the retries of a failed delivery, in seconds. */
 const RETRY_SECONDS = [5, 25, 125, 625, 3125];
 /** How long delivered events are kept. */
 const KEPT = '7 days';
 const BATCH = 1000;
 
-/** An event on its way to a receiver. */
+/** The delivery of an event to a receiver. */
 export interface Delivery extends RecordedEvent {
   /** Of the event, as text. */
   readonly position: string;
   readonly webhook: string;
   readonly attempts: number;
-  /** When to try, or to try again; null: delivered or given up. */
+  /** When to try next; null: delivered or given up. */
   readonly due: Date | null;
   readonly delivered_at: Date | null;
   readonly failed_at: Date | null;
@@ -23,7 +23,7 @@ export interface Delivery extends RecordedEvent {
   readonly error: string | null;
 }
 
-/** What a delivery job is about: the events of all uploads whose ids begin with this digit. */
+/** A delivery job covers the events of all uploads whose ids begin with this digit. */
 export interface DeliveryJob {
   readonly partition: string;
 }
@@ -33,7 +33,7 @@ const DELIVERIES = `
     failed_at, error
   FROM delivery JOIN event ON position = event`;
 
-/** The first ones that their uploads have for a receiver: later ones wait for them. */
+/** The first pending delivery of each upload and receiver. Later ones wait for it. */
 const DUE = `${DELIVERIES}
   WHERE webhook = $1 AND left(delivery.upload_id, 1) = $2 AND due <= now() AND NOT EXISTS (
     SELECT FROM delivery earlier WHERE earlier.webhook = $1 AND earlier.upload_id = delivery.upload_id
@@ -43,12 +43,12 @@ const DUE = `${DELIVERIES}
 /** A name for the jobs of a receiver. */
 export const jobOf = (webhook: string): string => `webhook ${webhook}`;
 
-/** As in the trigger. */
+/** The same as in the trigger. */
 const queueOf = (webhook: string, partition: string): string => `${webhook} ${partition}`;
 
 /**
- * The events that are to be delivered, or were. Triggers record them in the transactions of what they tell (migrations/), and
- * add a job for the partition of each.
+ * Events and their deliveries. Triggers record them in the transaction of the change (migrations/), and add a job for
+ * the partition of each.
  */
 @Injectable()
 export class Outbox {
@@ -71,12 +71,12 @@ export class Outbox {
     return await this.rows(DUE, [webhook, partition]);
   }
 
-  /** Makes the other jobs of a partition unnecessary: one is enough for all that is due. */
+  /** Removes the other jobs of a partition, since one job delivers everything that is due. */
   async takeOver(webhook: string, partition: string, job: string): Promise<void> {
     await this.jobs.takeOver(queueOf(webhook, partition), job);
   }
 
-  /** Has the rest of a partition delivered by another job. */
+  /** Leaves the rest of a partition to another job. */
   async handOn(webhook: string, partition: string): Promise<void> {
     await this.addJob(this.db, webhook, partition);
   }
@@ -89,7 +89,7 @@ export class Outbox {
     );
   }
 
-  /** Has a delivery tried again, later and later, or gives it up. Returns whether it is given up. */
+  /** Schedules a retry with a growing delay, or gives up. Returns whether it has given up. */
   async failed({ position, webhook, upload_id, attempts }: Delivery, error: string): Promise<boolean> {
     const seconds = RETRY_SECONDS[attempts] ?? null;
     await this.db.withTransaction(async (db) => {
@@ -105,7 +105,7 @@ export class Outbox {
     return seconds === null;
   }
 
-  /** Deliveries that have failed or wait, and those of the last days: the newest first. */
+  /** Deliveries that have failed or are waiting, and recent ones, newest first. */
   async list(limit: number): Promise<Delivery[]> {
     return await this.rows(`${DELIVERIES} ORDER BY event DESC, webhook LIMIT $1`, [limit]);
   }
@@ -115,7 +115,7 @@ export class Outbox {
     return await this.rows(`${DELIVERIES} WHERE id = $1 ORDER BY webhook`, [id]);
   }
 
-  /** Has an event delivered once more, as if it had never been tried. Returns the number of receivers. */
+  /** Delivers an event again, as if it had never been tried. Returns the number of receivers. */
   async resend(id: string): Promise<number> {
     return await this.db.withTransaction(async (db) => {
       const { rows } = await db.query<{ webhook: string; upload_id: string }>(
@@ -128,7 +128,7 @@ export class Outbox {
     });
   }
 
-  /** Seconds that the event at the head of the queue has been waiting. */
+  /** Age of the oldest waiting event in seconds. */
   async oldestWaitingSeconds(): Promise<number> {
     const { rows } = await this.db.query<{ seconds: number }>(
       `SELECT coalesce(extract(epoch FROM now() - (
@@ -138,7 +138,7 @@ export class Outbox {
     return rows[0]?.seconds ?? 0;
   }
 
-  /** Forgets events that all receivers have had for a while. Returns their number. */
+  /** Removes events that were delivered to all receivers a while ago. Returns their number. */
   async forget(): Promise<number> {
     const { rowCount } = await this.db.query(
       `DELETE FROM event WHERE position IN (

@@ -27,7 +27,7 @@ import { UploadStore } from '../media/uploads/sessions/upload-store.js';
 import { uploadCancelled, uploadExpired, uploadNotFound } from '../media/uploads/upload.errors.js';
 import { Progress, type Standing } from './progress.js';
 
-/** Proxies cut connections on which nothing happens. */
+/** Proxies close idle connections. */
 const HEARTBEAT_MS = 15_000;
 
 interface Message extends MessageEvent {
@@ -98,7 +98,7 @@ export class ProgressController {
   }
 }
 
-/** For a client that knows it already: it ends the stream if nothing follows. */
+/** For a client that knows the state already: ends the stream if nothing more can follow. */
 function withoutData({ id, isLast }: Message): Message {
   return { id, isLast, comment: 'as before' };
 }

@@ -7,11 +7,11 @@ import { TooManyRequests } from '../errors/too-many-requests.js';
 const POLL_MS = 500;
 const MOST_PER_USER = 20;
 
-/** How an upload stands, and its Media, once there is one. */
+/** The state of an upload, and its media item once there is one. */
 export interface Standing {
   readonly id: string;
   readonly state: 'open' | 'complete' | 'cancelled' | 'expired' | 'rejected';
-  /** With an announced chunk, which counts only if it arrives: good for a progress bar. */
+  /** Includes an announced chunk, which may not count in the end. Only for progress bars. */
   readonly offset: number;
   readonly total: number;
   readonly mediaId: number | null;
@@ -28,8 +28,9 @@ interface Watcher {
 }
 
 /**
- * Tells how uploads stand, as all servers see it: asks Postgres twice a second about all that are watched here, and not at
- * all while nobody watches. A notification for every chunk would make their commits wait for each other.
+ * Reports the progress of uploads, whichever server gets their chunks. Queries Postgres twice a second for all uploads
+ * that are watched here, and not at all while nobody watches. A NOTIFY per chunk would make commits wait for each
+ * other.
  */
 @Injectable()
 export class Progress implements OnModuleDestroy {
@@ -41,15 +42,15 @@ export class Progress implements OnModuleDestroy {
 
   constructor(private readonly db: Database) {}
 
-  /** All streams end when the server stops; clients go on with another one. */
+  /** All streams end when the server stops. Clients continue with another one. */
   onModuleDestroy(): void {
     this.isEnding = true;
     for (const { subscriber } of this.watchers) subscriber.complete();
   }
 
-  /** Tells how an upload of the owner stands, now and whenever that changes. @throws TooManyRequests, ServiceUnavailable */
+  /** Yields the state of an upload, now and after each change. @throws TooManyRequests, ServiceUnavailable */
   watch(owner: string, upload: string): Observable<Standing> {
-    // Those whose streams have ended come back at once, and would hold up the end of the server.
+    // Clients whose streams have ended reconnect at once, and would delay the end of the server.
     if (this.isEnding) throw new ServiceUnavailable('The server is stopping; try again');
     const theirs = [...this.watchers].filter((watcher) => watcher.owner === owner);
     if (theirs.length >= MOST_PER_USER) throw new TooManyRequests();
@@ -73,7 +74,7 @@ export class Progress implements OnModuleDestroy {
     if (this.isAsking) return;
     this.isAsking = true;
     try {
-      // Those who come while it is asked are told the next time.
+      // New watchers are served by the next query.
       const watchers = [...this.watchers];
       const { rows } = await this.db.query<Standing>(STANDINGS, [watchers.map(({ upload }) => upload)]);
       const standings = new Map(rows.map((row) => [row.id, row]));
@@ -92,7 +93,7 @@ const STANDINGS = `
     CASE WHEN thumbnail_key IS NOT NULL THEN 'made' WHEN thumbnail_turn IS NOT NULL THEN 'ordered' END AS thumbnail
   FROM upload_session s LEFT JOIN media ON media.id = media_id WHERE s.id = ANY ($1::text[])`;
 
-/** An upload that is gone was deleted with its Media. */
+/** A missing upload was deleted together with its media item. */
 function tell(watcher: Watcher, standing: Standing | undefined): void {
   if (!standing) return watcher.subscriber.complete();
   const now = JSON.stringify(standing);

@@ -9,15 +9,15 @@ import { EventBodies, type RecordedEvent } from './event-body.js';
 import { jobOf, Outbox, type Delivery, type DeliveryJob } from './outbox.js';
 
 const TIMEOUT_MS = 10_000;
-/** After which other partitions come first. */
+/** After this time, other partitions get their turn. */
 const TURN_MS = 5000;
 const UPKEEP_MS = 15_000;
-/** To one receiver, from one process. */
+/** Concurrent deliveries to one receiver, per process. */
 const AT_ONCE = 8;
 /** Of what went wrong. */
 const MOST_WORDS = 200;
 
-/** Delivers events to the receivers of WEBHOOK_URL: each at least once, those of one upload in their order. */
+/** Delivers events to the receivers in WEBHOOK_URL, at least once, and in order for each upload. */
 @Injectable()
 export class Webhooks implements OnModuleDestroy {
   private readonly logger = new Logger('Webhooks');
@@ -38,7 +38,7 @@ export class Webhooks implements OnModuleDestroy {
       );
   }
 
-  /** Has events recorded for the receivers that are set, and for no others. */
+  /** Makes triggers record events for exactly the configured receivers. */
   async start(): Promise<void> {
     await this.outbox.register(this.config.webhooks.receivers.map(({ id }) => id));
     this.timer = setInterval(() => void (this.upkeep = this.keepUp()), UPKEEP_MS).unref();
@@ -49,7 +49,7 @@ export class Webhooks implements OnModuleDestroy {
     await this.upkeep;
   }
 
-  /** Sends an event once. Returns what went wrong. */
+  /** Sends an event once. Returns the error, if any. */
   async send({ url }: Receiver, event: RecordedEvent, stop?: AbortSignal): Promise<string | undefined> {
     const timeout = AbortSignal.timeout(TIMEOUT_MS);
     const signal = stop ? AbortSignal.any([timeout, stop]) : timeout;

@@ -9,7 +9,7 @@ import { BlobStorage } from '../storage/blob-storage.js';
 import { HealthDto, NotReady, type Checks } from './health.dto.js';
 
 const FRESH_MS = 1000;
-/** Shorter than the patience of those who ask. */
+/** Shorter than the timeouts of load balancers. */
 const PATIENCE_MS = 2000;
 const UP = { status: 'up' } as const;
 const DOWN = { status: 'down' } as const;
@@ -27,7 +27,7 @@ export class HealthController implements OnModuleDestroy {
     private readonly storage: BlobStorage,
   ) {}
 
-  /** From the moment a stop is asked for, so that load balancers look elsewhere while running chunks finish. */
+  /** Set when a stop is requested, so that load balancers send traffic elsewhere while running chunks finish. */
   onModuleDestroy(): void {
     this.stopping = true;
   }
@@ -57,7 +57,7 @@ export class HealthController implements OnModuleDestroy {
     return { status: 'ok', details };
   }
 
-  /** Looks once a second at most, however many ask, and not again before the last look is over. */
+  /** Checks at most once a second, however many requests there are, and never twice at the same time. */
   private async check(): Promise<Checks> {
     if (!this.latest || performance.now() >= this.freshUntil) {
       this.freshUntil = Infinity;
@@ -74,7 +74,7 @@ export class HealthController implements OnModuleDestroy {
     return await this.latest;
   }
 
-  /** Writes to the journal of Postgres: a standby answers questions too, and so does one whose own standby is away. */
+  /** Commits, because a standby, or a primary whose own standby is down, can answer queries but not commit. */
   private async commits(): Promise<boolean> {
     await this.source.query('SELECT id FROM data_directory FOR UPDATE');
     return true;

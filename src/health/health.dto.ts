@@ -20,7 +20,7 @@ export class HealthDto {
   readonly details!: Checks;
 }
 
-/** Something that uploads need is not there; `checks` says what. */
+/** Something that uploads need is unavailable; `checks` says what. */
 export class NotReady extends ServiceUnavailable {
   constructor(checks: Checks) {
     super(undefined, undefined, { checks });

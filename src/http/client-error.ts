@@ -8,7 +8,7 @@ import { afterAnswers } from './pipelining.js';
 
 type Refusal = readonly [status: number, code: string, detail: string];
 
-/** What Node's parser refuses, by its error code; the rest is a request that is not HTTP. */
+/** Refusals of Node's parser, by error code. All others mean that the request is not HTTP. */
 const REFUSALS: Readonly<Record<string, Refusal>> = {
   HPE_HEADER_OVERFLOW: [431, 'headers-too-large', 'The request headers are too large'],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'body-too-large', 'The chunk extensions are too large'],
@@ -17,13 +17,13 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
 const CONNECT: Refusal = [400, 'bad-request', 'CONNECT is not supported: this server is not a proxy'];
 const MALFORMED: Refusal = [400, 'malformed-request', 'The request is not well-formed HTTP'];
 
-/** How long a client may leave the answers before it unread. */
+/** How long a client may leave earlier responses unread. */
 const STALL_MS = 30_000;
-/** Time for a client to read the answer and to hang up. */
+/** Time for a client to read the response and close the connection. */
 const LINGER_MS = 1000;
 
 /**
- * Answers, as a problem like any other, what never becomes a request; after the requests that came before it.
+ * Answers what never becomes a request with a problem, after the responses to the requests before it.
  * @see https://nodejs.org/api/http.html#event-clienterror
  */
 export function answerClientErrors(server: Server): void {
@@ -31,18 +31,18 @@ export function answerClientErrors(server: Server): void {
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
     afterAnswers(socket, () => answer(socket, REFUSALS[error.code ?? ''] ?? MALFORMED));
   });
-  // Node would hang up, whatever is yet to be answered.
+  // Node would close the connection, even if earlier requests are not answered yet.
   server.on('connect', (_request: IncomingMessage, socket: Socket) => {
-    // It lets go of the socket, whose errors would end the process.
+    // Node removes its listeners, and an error without a listener would end the process.
     socket.on('error', () => undefined);
     socket.setTimeout(STALL_MS, () => socket.destroy());
     afterAnswers(socket, () => answer(socket, CONNECT));
   });
 }
 
-/** There is no response object, hence the bytes by hand. */
+/** Writes raw bytes, because there is no response object. */
 function answer(socket: Duplex, [status, code, detail]: Refusal): void {
-  // The last of the requests before it may have been the last of all: `Connection: close`.
+  // An earlier request may have ended the connection with `Connection: close`.
   if (!socket.writable) return;
   const action = status === 408 ? 'resend-chunk' : 'fix-request';
   const body = JSON.stringify(toProblem(new AppError(code, status, detail, { action }), randomUUID()));

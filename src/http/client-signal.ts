@@ -2,7 +2,7 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Response } from 'express';
 import { ClientGone } from '../errors/client-gone.js';
 
-/** An AbortSignal, aborted when the connection ends before the answer has left. */
+/** An AbortSignal that aborts when the connection ends before the response has been sent. */
 export const ClientSignal = createParamDecorator((_: unknown, context: ExecutionContext) => {
   const response = context.switchToHttp().getResponse<Response>();
   const client = new AbortController();

@@ -8,12 +8,12 @@ const OF_THE_API = [
   'Content-Disposition',
   'Content-Type',
   'Idempotency-Key',
-  // Of downloads in parts, as PDF viewers do.
+  // Downloads in ranges, as by PDF viewers.
   'Range',
   'If-Range',
 ];
 
-/** What libraries add to every request of a page; one that is not allowed would fail them all. */
+/** Headers that libraries add to every request. If one is not allowed, all requests fail. */
 const OF_LIBRARIES = [
   'traceparent',
   'tracestate',
@@ -36,7 +36,7 @@ const EXPOSED = [
 ];
 
 /**
- * Lets pages of other origins call the API and read what it answers.
+ * Lets pages of other origins call the API and read its responses.
  * @param origins `*` among them: all
  * @param headers that they may send besides the usual ones
  */

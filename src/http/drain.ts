@@ -1,12 +1,12 @@
 import type { Server } from 'node:http';
 
-/** Under the ten seconds that process managers give before they kill. */
+/** Less than the ten seconds that process managers wait before they kill. */
 const PATIENCE_MS = 9000;
 const ROUND_MS = 50;
 
 /**
- * Lets running requests finish and every connection end after its answer, so that clients reconnect elsewhere instead
- * of writing into a socket that is about to go. After nine seconds the rest is cut off.
+ * Lets running requests finish, and closes every connection after its response, so that clients reconnect elsewhere
+ * instead of writing to a socket that is about to close. After nine seconds the remaining connections are cut.
  */
 export function drain(server: Server): void {
   server.prependListener('request', (_request, response) => response.setHeader('Connection', 'close'));

@@ -8,11 +8,11 @@ const SLOW_MS = 2000;
 
 type Fault = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
 
-/** What can go wrong between a client and any server, by the value of `X-Fault`. */
+/** Simulated failures, by the value of `X-Fault`. */
 const FAULTS: ReadonlyMap<string, Fault> = new Map<string, Fault>([
-  // The request is never seen.
+  // The request is not processed.
   ['lost-request', (request) => void request.socket.destroy()],
-  // All is done, and nobody is told.
+  // The request is processed, but the response is lost.
   [
     'lost-answer',
     (request, response, next) => {
@@ -28,7 +28,7 @@ const FAULTS: ReadonlyMap<string, Fault> = new Map<string, Fault>([
 ]);
 
 /**
- * Lets those who write clients see what theirs does when things break: a request with `X-Fault` gets what it asks for.
+ * Simulates the failure that a request asks for with `X-Fault`, so that developers can test their clients.
  * @param on only on servers for trying out; others refuse such a request
  */
 export function faults(on: boolean): Middleware {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import { answerProblem } from '../errors/answer-problem.js';
 
-/** Middleware as Connect defined it, on Node's own objects: what Express adds to them is not there yet. */
+/** Connect middleware on Node's own objects, without the additions of Express. */
 export type Middleware = (
   request: IncomingMessage,
   response: ServerResponse,
@@ -9,8 +9,8 @@ export type Middleware = (
 ) => void;
 
 /**
- * Puts middlewares in front of all that listens for requests. In front and not inside of Express, whose change of the
- * prototypes of request and response costs a chunk more than its whole way through the rest of the app (decisions/005).
+ * Runs middlewares before all other listeners for requests. Not inside Express, because its change of the prototypes of
+ * request and response costs more than the rest of the app for a chunk (decisions/005).
  */
 export function inFront(server: Server, middlewares: readonly Middleware[]): void {
   const listeners = server.listeners('request') as RequestListener[];
@@ -22,7 +22,7 @@ export function inFront(server: Server, middlewares: readonly Middleware[]): voi
         if (middleware) return middleware(request, response, () => pass(index + 1));
         for (const listener of listeners) listener(request, response);
       } catch (error) {
-        // Thrown past here it would end the process.
+        // An uncaught error would end the process.
         answerProblem(request, response, error);
       }
     };

@@ -4,31 +4,31 @@ import type { Socket } from 'node:net';
 /** Time for a head, and for a whole request: a chunk at 1 kB/s takes 205 s. */
 const HEAD_MS = 10_000;
 const REQUEST_MS = 240_000;
-/** Longer than the 60 s of nginx and of load balancers: whoever closes first should be the one that sends requests. */
+/** Longer than the 60 s of nginx and load balancers, because the side that sends requests should close first. */
 const KEEP_ALIVE_MS = 75_000;
-/** How often late ones are looked for. */
+/** How often late requests are looked for. */
 const ROUND_MS = 1000;
 
-/** An answer of which nothing has left for six rounds ends: half a minute. */
+/** A response ends if nothing was sent for six rounds, half a minute. */
 const STALL_ROUND_MS = 5000;
 const STALL_ROUNDS = 6;
 
-/** Bounds what a connection may take without giving anything; late requests get a 408 and lose their connection. */
+/** Limits idle and slow connections. Late requests get a 408, and their connection is closed. */
 export function limitConnections(server: Server, most: number): void {
   // Read when the server starts to listen; unknown to the types of this version of Node.
   Object.assign(server, { connectionsCheckingInterval: ROUND_MS });
   server.headersTimeout = HEAD_MS;
   server.requestTimeout = REQUEST_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
-  // Node would drop those past a limit without a word: `strictHead` counts them.
+  // Node would silently drop headers above a limit. `strictHead` counts them instead.
   server.maxHeadersCount = 0;
   server.maxConnections = most;
   server.setTimeout(STALL_ROUND_MS, endStalled(server));
 }
 
 /**
- * Ends connections whose client does not read: their answers stay in memory. Node tells of a connection on which nothing went in
- * or out for a round.
+ * Ends connections whose client does not read, because their responses stay in memory. Node emits `timeout` when
+ * nothing went in or out for a round.
  */
 function endStalled(server: Server): (socket: Socket) => void {
   const stalls = new WeakMap<Socket, { rounds: number; at: number }>();
@@ -36,11 +36,11 @@ function endStalled(server: Server): (socket: Socket) => void {
     const { timeout: round = 0 } = socket;
     // Between two requests it is the time that Node keeps a connection open for.
     if (round !== server.timeout) return void socket.destroy();
-    // It waits for us, or for the rest of a request, which has times of its own.
+    // The client waits for us, or we for the rest of a request, which has its own limits.
     if (socket.writableLength === 0) return;
     const now = performance.now();
     const before = stalls.get(socket);
-    // Rounds in which something went out are not told of, so there is a gap.
+    // A gap means that something was sent meanwhile.
     const rounds = before && now - before.at < 1.5 * round ? before.rounds + 1 : 1;
     if (rounds >= STALL_ROUNDS) return void socket.destroy();
     stalls.set(socket, { rounds, at: now });

@@ -17,17 +17,17 @@ export function createLogger(level: string): Logger {
 
 declare module 'node:http' {
   interface IncomingMessage {
-    /** Names the request in the log and in an error answer. */
+    /** Identifies the request in the log and in error responses. */
     id: string;
-    /** Where it went, and whose it was; unset while nobody knows. */
+    /** The route and the user, once they are known. */
     route?: { readonly path: string };
     user?: { readonly id: string };
   }
 }
 
 /**
- * One line per request. The route's pattern stands for the URL, which may hold an upload id; headers, which hold the
- * token, are not logged at all.
+ * Logs one line per request, with the pattern of the route instead of the URL, which may contain an upload id. Headers
+ * are not logged at all, because they contain the token.
  */
 export function requestLogging(logger: Logger): Middleware {
   return (request, response, next) => {
@@ -55,12 +55,12 @@ function summary(request: IncomingMessage, response: ServerResponse, millisecond
   };
 }
 
-/** A caller's own id is kept when it is harmless, so that a trace can span services. */
+/** A harmless id from the caller is kept, so that traces can span services. */
 function requestId(given: string | string[] | undefined): string {
   return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
 }
 
-/** Who reports each module and route as the app comes up: of use only to those who build it. */
+/** These contexts report each module and route at the start, which only helps developers. */
 const STARTING = new Set<unknown>([
   'NestFactory',
   'InstanceLoader',
@@ -93,7 +93,7 @@ export class NestLogger implements LoggerService {
     this.write('fatal', message, rest);
   }
 
-  /** Nest appends the context (the class that logs) as the last value; `({…}, 'words')` is pino's own order. */
+  /** Nest appends the context (the class that logs) as the last value; `({…}, 'message')` is the order of pino. */
   private write(
     level: 'info' | 'warn' | 'error' | 'debug' | 'fatal',
     message: unknown,

@@ -1,6 +1,6 @@
 import type { Middleware } from './front.js';
 
-/** No cache keeps an answer: a stale one would be wrong. Files and what pages are made of say otherwise. */
+/** Responses are not cached, since a stale one would be wrong. Files and pages override this. */
 export const noStore: Middleware = (_request, response, next) => {
   response.setHeader('Cache-Control', 'no-store');
   next();

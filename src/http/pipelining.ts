@@ -3,9 +3,9 @@ import type { Duplex } from 'node:stream';
 import type { Middleware } from './front.js';
 
 /**
- * Requests of one connection that are worked on at the same time: one may wait for the database while the next is read.
- * Browsers and proxies send one at a time. With 16, one connection kept the event loop so busy that the chunks of others took
- * seven times as long; with 2, twice.
+ * Concurrent requests per connection: one may wait for the database while the next is read. Browsers and proxies send
+ * one at a time. With 16, one connection kept the event loop so busy that the chunks of others took seven times as
+ * long; with 2, twice.
  */
 const MAX_IN_FLIGHT = 2;
 
@@ -14,20 +14,20 @@ interface Waiting {
   readonly start: () => void;
 }
 
-/** What one connection has asked for and not been answered. */
+/** The unanswered requests of a connection. */
 interface Pipeline {
   inFlight: number;
   readonly waiting: Waiting[];
   last: ServerResponse | undefined;
-  /** Answers what came behind all requests and was none. */
+  /** Answers what follows all requests and is not a request. */
   end?: () => void;
 }
 
 const pipelines = new WeakMap<Duplex, Pipeline>();
 
 /**
- * Bounds what one connection may ask for at once. Requests beyond that wait, and the connection is read no further until answers
- * have left: without this, thousands of pipelined requests would take the database from everybody else.
+ * Limits concurrent requests per connection. Further ones wait, and the connection is not read until responses have
+ * been sent. Otherwise thousands of pipelined requests would block the database for everybody else.
  */
 export const boundedPipelining: Middleware = (request, response, next) => {
   const { socket } = request;
@@ -44,14 +44,14 @@ export const boundedPipelining: Middleware = (request, response, next) => {
     next();
   };
   if (pipeline.waiting.length === 0 && mayStart(pipeline, request)) return start();
-  // One read of the connection may hold many requests, so stopping to read is not enough.
+  // One read may contain many requests, so pausing the socket is not enough.
   pipeline.waiting.push({ request, start });
   socket.pause();
 };
 
 /**
- * Calls `end` when all requests before it are answered, so that answers keep their order. A request that came in part
- * and will never be whole is not waited for. Only the first call for a connection counts.
+ * Calls `end` when all earlier requests have been answered, to keep responses in order. Does not wait for a request
+ * that will never be complete. Only the first call for a connection counts.
  */
 export function afterAnswers(socket: Duplex, end: () => void): void {
   const pipeline = pipelineOf(socket);
@@ -68,7 +68,7 @@ function pipelineOf(socket: Duplex): Pipeline {
   return pipeline;
 }
 
-/** An answer to GET may be long, and is kept in memory until those before it have been read: one of them at a time. */
+/** Only one GET at a time: its response may be long, and stays in memory until earlier ones have been read. */
 function mayStart({ inFlight }: Pipeline, { method }: IncomingMessage): boolean {
   return inFlight === 0 || (inFlight < MAX_IN_FLIGHT && method !== 'GET');
 }

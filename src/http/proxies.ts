@@ -4,17 +4,17 @@ import type { Middleware } from './front.js';
 
 declare module 'node:http' {
   interface IncomingMessage {
-    /** Of the client: of the connection or, behind proxies that are trusted, what they say. */
+    /** The address of the client: that of the connection or, behind trusted proxies, the one they report. */
     address?: string;
   }
 }
 
-/** Whether a proxy's headers are believed: by its address, and how many trusted ones are between it and us. */
+/** Whether a proxy is trusted, by its address and the number of trusted proxies between it and us. */
 export type Trust = (address: string, hops: number) => boolean;
 
 const ONE_YEAR_SECONDS = 31_536_000;
 
-/** Finds out who asks and whether by TLS; over TLS, browsers are told to stay with it (RFC 6797, 7.2). */
+/** Determines the address of the client and whether it uses TLS. With TLS, sends HSTS (RFC 6797, 7.2). */
 export function behindProxies(trust: Trust): Middleware {
   return (request, response, next) => {
     request.address = addressOf(request, trust);
@@ -24,7 +24,7 @@ export function behindProxies(trust: Trust): Middleware {
   };
 }
 
-/** The nearest address that is not a trusted proxy's; each proxy appends the one that it got the request from. */
+/** The nearest address that is not a trusted proxy. Each proxy appends the address that the request came from. */
 function addressOf({ socket, headers }: IncomingMessage, trust: Trust): string {
   const nearest = socket.remoteAddress ?? '';
   if (!trust(nearest, 0)) return nearest;

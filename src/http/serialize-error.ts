@@ -1,6 +1,6 @@
 /**
- * An error with its causes, as JSON. Only what names the fault: the properties of a database or HTTP error may hold
- * the values of a request.
+ * An error with its causes, as JSON. Includes only what identifies the error, because properties of database or HTTP
+ * errors may contain values of a request.
  */
 export function serializeError(error: unknown): object | undefined {
   if (!(error instanceof Error)) return error === undefined ? undefined : { message: String(error) };
@@ -17,7 +17,7 @@ export function serializeError(error: unknown): object | undefined {
   };
 }
 
-/** Upload ids and file keys stand in paths; the first digits are enough to tell one from another. */
+/** Shortens upload ids and file keys in paths. The first digits are enough to distinguish them. */
 function withoutIds(text: string | undefined): string | undefined {
   return text?.replace(/\b([0-9a-f]{8})[0-9a-f]{24}\b/g, '$1…');
 }

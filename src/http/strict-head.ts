@@ -5,14 +5,14 @@ import type { Middleware } from './front.js';
 
 declare module 'node:http' {
   interface IncomingMessage {
-    /** Asks a client that waits for it (`Expect: 100-continue`) for the body. Set only when it does wait. */
+    /** Sends "100 Continue". Set only if the client waits for it (`Expect: 100-continue`). */
     askForBody?: () => void;
   }
 }
 
 const MAX_HEADERS = 100;
 
-/** What the head of every request must be, whatever it asks for. Needs `expectationsAsRequests`. */
+/** Checks the head of every request. Needs `expectationsAsRequests`. */
 export const strictHead: Middleware = (request, response, next) => {
   const { headers, httpVersion, askForBody } = request;
   if (request.rawHeaders.length > 2 * MAX_HEADERS)
@@ -26,17 +26,17 @@ export const strictHead: Middleware = (request, response, next) => {
   const repeated = repeatedHeaders(request.rawHeaders);
   const wrong = repeated.find((name) => name !== 'authorization');
   if (wrong) return answerProblem(request, response, new RepeatedHeader(wrong));
-  // Two tokens are none.
+  // Two tokens count as none.
   if (repeated.length > 0) delete headers.authorization;
   next();
 };
 
 /**
- * Lets requests that Node would answer by itself through to those who listen for requests, so that they get the same
- * answers as others. Whoever reads the body says "100 Continue", so what the head condemns is refused without a byte of it.
+ * Passes requests with `Expect` on to the usual listeners instead of letting Node answer them. Whoever reads the body
+ * sends "100 Continue", so a request that is refused by its head never sends a body.
  */
 export function expectationsAsRequests(server: Server): void {
-  // An option of Node's that its types know of createServer alone.
+  // The types of Node know this option only for createServer.
   Object.assign(server, { requireHostHeader: false });
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     request.askForBody = () => response.writeContinue();
@@ -72,11 +72,11 @@ class ExpectationFailed extends AppError {
   }
 }
 
-/** Of these Node takes the first and drops the rest; a proxy in front may have looked at the last. */
+/** Node uses the first of these headers and drops the rest. A proxy in front may have used the last. */
 const ONCE = ['host', 'content-type', 'authorization'];
 const LENGTHS = ONCE.map((name) => name.length);
 
-/** Headers that may stand once and stand twice. */
+/** Headers that may appear only once, but appear twice. */
 function repeatedHeaders(rawHeaders: readonly string[]): string[] {
   const seen: string[] = [];
   const repeated: string[] = [];

@@ -11,7 +11,7 @@ const TAGS = {
 };
 
 /**
- * The OpenAPI 3.1 document of the app. `openapi.json` in the repository is this, for a server to try out with.
+ * The OpenAPI 3.1 document of the app. `openapi.json` in the repository is that of a demo server.
  * @param publicUrl where clients reach the server, if that is known
  */
 export function openApiDocument(app: INestApplication, publicUrl?: string): OpenAPIObject {
@@ -28,13 +28,13 @@ export function openApiDocument(app: INestApplication, publicUrl?: string): Open
   builder.addServer(publicUrl ?? '/', publicUrl === undefined ? 'This server' : undefined);
   for (const [tag, description] of Object.entries(TAGS)) builder.addTag(tag, description);
   const document = SwaggerModule.createDocument(app, builder.build());
-  // RFC 9457, 3.2: codes add members of their own, and clients ignore those that they do not know.
+  // RFC 9457, 3.2: codes may add members, and clients ignore unknown ones.
   Object.assign(document.components?.schemas?.['ProblemDto'] ?? {}, { additionalProperties: true });
   return document;
 }
 
 export function serveSwagger(app: INestApplication, publicUrl: string | undefined): void {
-  // Large and seldom new: browsers keep them, and ask whether they are still right.
+  // Large and rarely changed: browsers cache them, and revalidate.
   app.use('/api/docs', (_request: IncomingMessage, response: ServerResponse, next: () => void) => {
     response.setHeader('Cache-Control', 'no-cache');
     next();

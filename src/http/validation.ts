@@ -2,7 +2,7 @@ import { ValidationPipe } from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
 import { InvalidFields } from '../errors/app-error.js';
 
-/** Checks a query or a body against its DTO: unknown members are dropped, wrong ones named. */
+/** Validates a query or a body against its DTO. Drops unknown members, and names invalid ones. */
 export const validation = new ValidationPipe({
   transform: true,
   whitelist: true,

@@ -10,11 +10,11 @@ import type { PoolClient } from 'pg';
 import { Database, type Queryable } from '../database/database.js';
 import { jobSchema, poolOf } from '../database/job-schema.js';
 
-/** For retries, and for jobs of processes that have ended. Others are told of at once. */
+/** For retries, and for jobs of processes that have ended. New jobs are noticed at once. */
 const POLL_MS = 5000;
-/** Jobs that one takes over at a time. */
+/** How many jobs are taken over at a time. */
 const MOST_TAKEN_OVER = 1000;
-/** Of the advisory locks that say which processes are alive; tells them from those of anybody else in the database. */
+/** The class of the advisory locks of living processes, which separates them from other locks in the database. */
 const LOCK_SPACE = 7_326_120;
 
 export interface Attempt {
@@ -36,8 +36,8 @@ export interface JobOptions {
 }
 
 /**
- * A worker ends when it cannot say that a job is done. By default all others of its process end with it, and while Postgres is
- * away that may take for ever.
+ * A worker ends when it cannot mark a job as done. By default all other workers of the process end with it, which may
+ * take forever while Postgres is down.
  */
 const REPLACING: GraphileConfig.Plugin = {
   name: 'ReplaceWorkers',
@@ -55,7 +55,7 @@ interface Definition {
   running: number;
 }
 
-/** Work for later, by whichever process comes to it: jobs of graphile-worker (decisions/006). */
+/** Background jobs in graphile-worker, which any process may run (decisions/006). */
 @Injectable()
 export class Jobs implements OnModuleDestroy {
   private readonly logger = new Logger('Jobs');
@@ -67,12 +67,12 @@ export class Jobs implements OnModuleDestroy {
 
   constructor(private readonly db: Database) {}
 
-  /** Says how jobs of that name are done. @param atOnce how many this process does at a time */
+  /** Defines how jobs of that name are run. @param atOnce how many this process runs at a time */
   define<Payload>(name: string, atOnce: number, task: Task<Payload>): void {
     this.definitions.set(name, { task: task as Task<never>, atOnce, running: 0 });
   }
 
-  /** Adds a job. Within a transaction: if and only if that commits. */
+  /** Adds a job. In a transaction, the job exists if and only if that commits. */
   async add(db: Queryable, name: string, payload: object, options: JobOptions = {}): Promise<void> {
     const { priority = 0, maxAttempts = 25, runAt = null, queue = null } = options;
     await db.query(
@@ -82,7 +82,7 @@ export class Jobs implements OnModuleDestroy {
     );
   }
 
-  /** Takes over the work of all other jobs of a queue that are waiting and due: they are gone, and all they were for is there. */
+  /** Removes all other jobs of a queue that are due, when the current one does their work as well. */
   async takeOver(queue: string, job: string): Promise<void> {
     const schema = await this.quotedSchema();
     await this.db.query(
@@ -92,7 +92,7 @@ export class Jobs implements OnModuleDestroy {
     );
   }
 
-  /** Works from now on. */
+  /** Starts to run jobs. */
   async start(): Promise<void> {
     if (this.timer) return;
     this.timer = setInterval(() => void (this.rescue = this.rescueJobs()), POLL_MS).unref();
@@ -117,10 +117,10 @@ export class Jobs implements OnModuleDestroy {
       noHandleSignals: true,
       concurrency: limits.reduce((sum, { atOnce }) => sum + atOnce, 0),
       pollInterval: POLL_MS,
-      // Every job carries its name as a flag: kinds that have all their places taken are left to others.
+      // Every job has its name as a flag, so that kinds of jobs that are at their limit are left to other processes.
       forbiddenFlags: () =>
         [...this.definitions].filter(([, { running, atOnce }]) => running >= atOnce).map(([name]) => name),
-      // Without batches, a job that cannot be marked as done would be a rejection that nobody handles.
+      // Without batches, failing to mark a job as done would be an unhandled rejection.
       preset: {
         worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0, gracefulShutdownAbortTimeout: 1 },
         plugins: [REPLACING],
@@ -144,7 +144,7 @@ export class Jobs implements OnModuleDestroy {
     );
   }
 
-  /** The notifications of new jobs come over a connection of their own, whose lock also says that this process is alive. */
+  /** Listens for new jobs on a separate connection, whose advisory lock also shows that this process is alive. */
   private listen(done: Listen): void {
     const client = this.db.listener();
     client.on('error', () => undefined);
@@ -160,7 +160,7 @@ export class Jobs implements OnModuleDestroy {
     });
   }
 
-  /** Gives the jobs and queues of processes that have ended to others. The library itself waits for four hours. */
+  /** Releases the jobs and queues of processes that have ended. The library itself waits for four hours. */
   private async rescueJobs(): Promise<void> {
     const schema = await this.quotedSchema();
     try {
@@ -173,7 +173,7 @@ export class Jobs implements OnModuleDestroy {
          HAVING count(*) > 0`,
         [LOCK_SPACE],
       );
-      // A job that was done twice, since its process seemed to have ended, leaves its queue locked.
+      // A job that ran twice, because its process seemed to have ended, leaves its queue locked.
       const { rowCount: queues } = await this.db.query(
         `UPDATE ${schema}._private_job_queues AS queue SET locked_at = NULL, locked_by = NULL
          WHERE locked_at < now() - interval '${POLL_MS} milliseconds' AND NOT EXISTS (

@@ -3,15 +3,15 @@ import { createServer, type Server } from 'node:http';
 import { AggregatorRegistry, collectDefaultMetrics, register } from 'prom-client';
 import type { Config } from '../config/config.js';
 
-/** Workers answer their primary over this; it has to exist in both before the first question. */
+/** Workers send their metrics to the primary through this. It must exist in both before the first request. */
 const workers = new AggregatorRegistry();
 
-/** Figures of the process itself: memory, event loop, descriptors. */
+/** Metrics of the process itself: memory, event loop, descriptors. */
 export function collectProcessMetrics(): void {
   collectDefaultMetrics();
 }
 
-/** Serves the figures of all processes to Prometheus, on a port of their own that need not be open to the world. */
+/** Serves the metrics of all processes to Prometheus, on a separate port that need not be public. */
 export async function serveMetrics(port: number, { metricsHost, workers: count }: Config): Promise<Server> {
   const server = createServer((request, response) => {
     if (request.url !== '/metrics') return void response.writeHead(404).end();

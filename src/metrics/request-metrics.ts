@@ -1,7 +1,7 @@
 import type { Middleware } from '../http/front.js';
 import { requestSeconds } from './metrics.js';
 
-/** Times every request. One that ended without an answer counts under the status 0. */
+/** Measures every request. Without a response, the status is 0. */
 export const requestMetrics: Middleware = (request, response, next) => {
   const stop = requestSeconds.startTimer();
   response.once('close', () => {

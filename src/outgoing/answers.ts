@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 
-/** The first bytes of what another program says, which may have no end. */
+/** The first bytes of a response of another program, which may be endless. */
 export async function beginning(answer: Readable, mostBytes: number): Promise<string> {
   const pieces: Buffer[] = [];
   let length = 0;
@@ -13,8 +13,8 @@ export async function beginning(answer: Readable, mostBytes: number): Promise<st
 }
 
 /**
- * Text of another program, as one line for a client, a row and a terminal: without control characters, and without halves of
- * surrogate pairs, which Postgres does not take.
+ * Text of another program as one line, safe for clients, rows and terminals: without control characters, and without
+ * lone surrogates, which Postgres does not accept.
  */
 export function plainText(text: string, mostCharacters: number): string {
   const line = text.replace(/[\p{Cc}\p{Cf}\p{Cs}\s]+/gu, ' ').trim();

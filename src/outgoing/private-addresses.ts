@@ -11,7 +11,9 @@ export class PrivateAddress extends Error {
   }
 }
 
-/** Loopback, private, link-local (where clouds keep credentials), multicast, reserved, and IPv6 forms of all of these. */
+/**
+ * Loopback, private, link-local (where clouds keep credentials), multicast, reserved, and IPv6 forms of all of these.
+ */
 export function isPrivate(address: string): boolean {
   const parsed = ipaddr.process(address);
   if (parsed.range() !== 'unicast') return true;
@@ -23,8 +25,8 @@ export function isPrivate(address: string): boolean {
 const GIVEN_OUT = ipaddr.IPv6.parseCIDR('2000::/3');
 
 /**
- * Looks up a name for a connection that is about to be made: the addresses that are judged here are those that are connected
- * to, whatever the name was or will be resolved to.
+ * Resolves a name for a connection. The addresses that are checked here are the ones that are connected to, whatever
+ * the name resolves to at other times.
  */
 export const publicLookup: LookupFunction = (host, options, done) => {
   dns.lookup(host, { ...options, all: true }, (error, found) => {
@@ -36,7 +38,7 @@ export const publicLookup: LookupFunction = (host, options, done) => {
   });
 };
 
-/** Connections to an address are made without a lookup. @throws PrivateAddress */
+/** Checks a URL with an IP address, which needs no lookup. @throws PrivateAddress */
 export function refusePrivateHost({ hostname }: URL): void {
   const address = hostname.replace(/^\[(.*)\]$/, '$1');
   if (isIP(address) !== 0 && isPrivate(address)) throw new PrivateAddress(hostname);

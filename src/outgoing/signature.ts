@@ -9,7 +9,7 @@ export interface Message {
 }
 
 /**
- * Headers that prove where a message comes from: those of SelfCommunity's webhooks, and those of Standard Webhooks.
+ * The signature headers of a message: those of SelfCommunity's webhooks, and those of Standard Webhooks.
  * @param secrets the current one, and perhaps the one before or after it while it is rotated
  */
 export function signatureHeaders(message: Message, secrets: readonly string[]): Record<string, string> {
@@ -28,7 +28,7 @@ export function signatureHeaders(message: Message, secrets: readonly string[]): 
   };
 }
 
-/** A secret in the form of Standard Webhooks is the key in base64; any other is the key itself. */
+/** A secret in the format of Standard Webhooks is the key in base64. Any other secret is the key itself. */
 function standardKey(secret: string): Buffer | string {
   return secret.startsWith('whsec_') ? Buffer.from(secret.slice('whsec_'.length), 'base64') : secret;
 }

@@ -6,7 +6,7 @@ import { beginning } from './answers.js';
 import { publicLookup, refusePrivateHost } from './private-addresses.js';
 import { signatureHeaders } from './signature.js';
 
-/** Of an answer that is kept: what a receiver says to a person. */
+/** How much of a response is kept, to show to people. */
 const MOST_ANSWER_BYTES = 4096;
 
 export interface Answer {
@@ -15,7 +15,7 @@ export interface Answer {
   readonly text: string;
 }
 
-/** Sends signed JSON to receivers. Redirects are answers like any other: nobody follows them. */
+/** Sends signed JSON to receivers. Does not follow redirects. */
 @Injectable()
 export class SignedPost implements OnApplicationShutdown {
   private readonly agents: { readonly 'http:': http.Agent; readonly 'https:': https.Agent };
@@ -34,7 +34,7 @@ export class SignedPost implements OnApplicationShutdown {
     for (const agent of Object.values(this.agents)) agent.destroy();
   }
 
-  /** Resolves to what the receiver answers. @throws Error without an answer before `signal` is aborted */
+  /** Resolves to the response. @throws Error if there is none before `signal` aborts */
   async send(url: URL, id: string, payload: object, signal: AbortSignal): Promise<Answer> {
     const { allowPrivate, secrets } = this.config.webhooks;
     if (!allowPrivate) refusePrivateHost(url);

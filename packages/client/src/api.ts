@@ -23,7 +23,7 @@ interface Request {
   readonly body?: NonNullable<RequestInit['body']>;
 }
 
-/** The requests of an upload, each sent once; again only when a fresh token is all that it lacked. */
+/** The requests of an upload. Each is sent once, or again with a new token if the first was refused. */
 export class Api {
   constructor(
     private readonly url: string,
@@ -97,7 +97,7 @@ export class Api {
   }
 }
 
-/** The part is called what all clients of this API call it, whatever the file is. */
+/** The part is called `image`, as in other clients of this API, whatever the file is. */
 function formOf({ uploadId, bytes, name, expires }: OutgoingChunk): FormData {
   const form = new FormData();
   if (uploadId !== undefined) form.append('upload_id', uploadId);

@@ -1,7 +1,7 @@
 import { onOnline } from './network.js';
 
 export interface RetryPolicy {
-  /** How often to try again before giving up; whatever moves the upload forward starts the count anew. */
+  /** How often to retry before giving up. Any progress resets the count. */
   readonly limit: number;
   readonly firstDelayMs: number;
   readonly maxDelayMs: number;
@@ -10,10 +10,10 @@ export interface RetryPolicy {
 /** About two and a half minutes without any progress. */
 export const PATIENT: RetryPolicy = { limit: 20, firstDelayMs: 300, maxDelayMs: 10_000 };
 
-/** A server that asks for more is asked again all the same: nobody watches a bar that stands still for an hour. */
+/** The longest delay, even if the server asks for more: nobody watches a progress bar for an hour. */
 const MAX_WAIT_MS = 60_000;
 
-/** Doubling delays, each half fixed and half random, so that many clients do not come back as one. */
+/** Doubling delays, each half fixed and half random, so that clients do not retry all at once. */
 export class Backoff {
   private failures = 0;
 
@@ -21,7 +21,7 @@ export class Backoff {
 
   /**
    * @param atLeastMs what the server asked for, which counts up to a minute
-   * @returns how long to wait before the next attempt; undefined when it is time to give up
+   * @returns how long to wait before the next attempt; undefined to give up
    */
   next(atLeastMs = 0): number | undefined {
     const { limit, firstDelayMs, maxDelayMs } = this.policy;
@@ -36,11 +36,11 @@ export class Backoff {
   }
 }
 
-// A longer timer fires at once.
+// Longer timers fire at once.
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Resolves after a time, or as soon as a browser is back on its network; rejects when `signal` says stop.
+ * Resolves after a delay, or as soon as a browser is back online. Rejects when `signal` aborts.
  * @param how in the background a wait does not keep a process alive
  */
 export async function pause(ms: number, signal: AbortSignal, how?: 'in the background'): Promise<void> {

@@ -4,7 +4,7 @@ import type { SessionStore, StoredSession } from './session-store.js';
 
 const DAY_MS = 86_400_000;
 
-/** The place in a store where one upload is remembered; nowhere, for a file that could not be told again. */
+/** Remembers one upload in a store. Does nothing for files that cannot be recognized again. */
 export class Bookmark {
   private readonly claim: Claim | undefined;
   private readonly key: string | undefined;
@@ -16,13 +16,13 @@ export class Bookmark {
     fingerprint: string | undefined,
   ) {
     if (fingerprint === undefined) return;
-    // Two uploads of the same file at once have a place each.
+    // Concurrent uploads of the same file have separate entries.
     this.claim = new Claim(`${url}\n${fingerprint}`);
-    // Hashed, so that no store shows which files somebody has.
+    // Hashed, so that the store does not reveal file names.
     this.key = md5(new TextEncoder().encode(this.claim.name));
   }
 
-  /** Leaves the place to the next upload of the same file. */
+  /** Frees the entry for the next upload of the same file. */
   release(): void {
     this.claim?.release();
   }

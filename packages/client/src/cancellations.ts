@@ -16,8 +16,8 @@ const NEVER = new AbortController().signal;
 const turns = new Slots(1);
 
 /**
- * Uploads that were cancelled and that the server may not have heard of yet. They are remembered, so that this process or
- * a later one with the same store cancels them once the server can be reached. What is lost all the same expires.
+ * Uploads that were cancelled while the server may have been unreachable. They are stored, so that this process or a
+ * later one with the same store can cancel them on the server. Any that get lost will expire.
  */
 export class Cancellations {
   private readonly key: string;
@@ -33,7 +33,7 @@ export class Cancellations {
     this.key = md5(new TextEncoder().encode(`${url}\ncancelled`));
   }
 
-  /** Resolves when the upload is cancelled, or has to be later; never rejects. */
+  /** Resolves when the upload is cancelled, or will be later. Never rejects. */
   async cancel(uploadId: string): Promise<void> {
     this.own.add(uploadId);
     await this.change((ids) => [...ids, uploadId]);
@@ -45,7 +45,7 @@ export class Cancellations {
     }
   }
 
-  /** Goes through what is left, of earlier processes too, in the background. */
+  /** Cancels what is left, also from earlier processes, in the background. */
   catchUp(): void {
     this.catchingUp ??= this.keepTrying().finally(() => (this.catchingUp = undefined));
   }
@@ -65,7 +65,7 @@ export class Cancellations {
     }
   }
 
-  /** @returns why it has to be tried again; nothing when the server has forgotten the upload, or will not for good */
+  /** @returns the error if this has to be retried, or undefined if the upload is gone or can never be cancelled */
   private async attempt(uploadId: string): Promise<UploadError | undefined> {
     try {
       await this.api.cancel(uploadId, NEVER);

@@ -3,12 +3,14 @@ import type { Hash, Source } from './platform.js';
 /** Large enough that a file is read quickly, small enough that several at once stay small. */
 const READ_BYTES = 1_048_576;
 
-/** The md5 of a source, from pieces in whatever order they are sent: repeats are hashed once, gaps are read again. */
+/**
+ * The MD5 of a source. Pieces may arrive in any order: repeated ones are hashed once, gaps are read from the source.
+ */
 export class Checksum {
   private hash: Promise<Hash> | undefined;
   private position = 0;
   private digested: string | undefined;
-  /** One piece at a time, also those of a run that was stopped. */
+  /** Hashes one piece at a time, even across interrupted runs. */
   private last: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -16,7 +18,7 @@ export class Checksum {
     private readonly create: () => Promise<Hash>,
   ) {}
 
-  /** Hashes what lies before `end` and was not yet. */
+  /** Hashes the bytes before `end` that have not been hashed yet. */
   async reach(end: number): Promise<void> {
     await this.inTurn(async () => {
       while (this.position < end) {
@@ -26,7 +28,7 @@ export class Checksum {
     });
   }
 
-  /** Hashes the bytes at `start`, which must have been reached. */
+  /** Hashes the bytes at `start`, up to which everything must have been hashed. */
   async add(start: number, bytes: Uint8Array): Promise<void> {
     await this.inTurn(async () => {
       if (start + bytes.length > this.position) await this.update(bytes.subarray(this.position - start));
@@ -39,7 +41,7 @@ export class Checksum {
     return this.digested;
   }
 
-  /** Forgets all: the bytes may not be what they were. */
+  /** Starts over, because the bytes may have changed. */
   async restart(): Promise<void> {
     await this.inTurn(async () => {
       this.close();

@@ -1,8 +1,8 @@
 const taken = new Set<string>();
 
-/** What one upload of this process or page works on. Others that claim the same name meanwhile are numbered. */
+/** Keeps uploads of the same file in this process or page apart, by numbering them. */
 export class Claim {
-  /** As given for the first, with its number for the second and so on. */
+  /** The name as given for the first upload, with a number for further ones. */
   readonly name: string;
   readonly isFirst: boolean;
 

@@ -34,7 +34,7 @@ export interface CliArguments {
   readonly quiet: boolean;
 }
 
-/** Its message is for the one who typed the command. */
+/** An invalid command line. The message is for the user. */
 export class UsageError extends Error {}
 
 type Environment = Readonly<Record<string, string | undefined>>;

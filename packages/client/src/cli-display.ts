@@ -8,7 +8,7 @@ export interface Row {
   readonly upload: Pick<Upload, 'state' | 'progress' | 'on'>;
 }
 
-/** The terminal, or what is written to instead. */
+/** The terminal, or another output stream. */
 export interface Screen {
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -16,12 +16,12 @@ export interface Screen {
   write(text: string): unknown;
 }
 
-/** Bars that move where there is a terminal, lines elsewhere. @returns what to call at the end */
+/** Shows progress bars on a terminal, and lines elsewhere. @returns a function to call at the end */
 export function display(screen: Screen, rows: readonly Row[]): () => void {
   return screen.isTTY ? drawBars(screen, rows) : printLines(screen, rows);
 }
 
-/** Where an upload begins or goes on, why it has to wait, and when it is done. */
+/** Prints when an upload starts, resumes, has to wait, and is done. */
 function printLines(screen: Screen, rows: readonly Row[]): () => void {
   for (const { name, upload } of rows) {
     let begun = false;
@@ -41,7 +41,7 @@ function printLines(screen: Screen, rows: readonly Row[]): () => void {
 
 function drawBars(screen: Screen, rows: readonly Row[]): () => void {
   let drawn = 0;
-  // A terminal that does not know its size has 0 of each.
+  // A terminal of unknown size reports 0.
   const draw = () => {
     const lines = visible(rows, screen.rows || 24).map((row) => line(row, screen.columns || 80));
     const up = drawn > 0 ? `\x1b[${drawn}A` : '';
@@ -55,7 +55,7 @@ function drawBars(screen: Screen, rows: readonly Row[]): () => void {
   };
 }
 
-/** More lines than the screen has could not be drawn over: those that move come first. */
+/** At most as many lines as the screen has, since more could not be redrawn. Active uploads come first. */
 function visible(rows: readonly Row[], height: number): readonly Row[] {
   if (rows.length < height) return rows;
   return rows.filter(({ upload }) => upload.state === 'running').slice(0, height - 1);

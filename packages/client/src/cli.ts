@@ -51,7 +51,7 @@ async function uploadFiles(args: CliArguments): Promise<number> {
   return failed > 0 ? SOME_FAILED : 0;
 }
 
-/** A store that fails harms no upload, but whoever counts on going on should know. */
+/** If the store fails, uploads continue, but people should know that they cannot be resumed. */
 function telling(store: JsonFileStore): SessionStore {
   let told = false;
   const tell = (error: Error) => {
@@ -67,7 +67,7 @@ function telling(store: JsonFileStore): SessionStore {
   };
 }
 
-/** @returns how many failed */
+/** @returns the number of failed uploads */
 function report(
   { files, json }: CliArguments,
   { uploads }: UploadQueue,

@@ -4,8 +4,8 @@ import type { TransferParts } from './transfer.js';
 import { UploadError } from './upload-error.js';
 
 /**
- * An upload of the same file that another device began: open, of the same name and size, and with the same bytes just
- * before its offset, which the server compares when they are sent again. The md5 of the whole decides at the end.
+ * Finds an upload of the same file that another device has started: open, with the same name and size, and with the
+ * same bytes just before its offset, which the server compares when they are sent again. At the end, the MD5 decides.
  */
 export async function findElsewhere(
   parts: TransferParts,
@@ -46,7 +46,7 @@ async function holdsSameBytes(
     await api.chunk({ ...chunk, name: undefined, expires: undefined }, signal);
     return true;
   } catch (error) {
-    // It holds other bytes, or has ended meanwhile.
+    // It has other bytes, or has ended meanwhile.
     if (error instanceof UploadError && error.action === 'restart') return false;
     throw error;
   }

@@ -1,6 +1,6 @@
 type Listeners<Events> = { [Name in keyof Events]?: Set<(event: Events[Name]) => void> };
 
-/** Tells listeners what happens. */
+/** An event emitter. */
 export class Emitter<Events> {
   private readonly listeners: Listeners<Events> = {};
 
@@ -17,7 +17,7 @@ export class Emitter<Events> {
       try {
         listener(event);
       } catch (error) {
-        // A page that trips over a progress bar must not lose the upload; it hears of it as of any uncaught error.
+        // An exception in a listener must not end the upload. It is reported like any uncaught error.
         queueMicrotask(() => {
           throw error;
         });

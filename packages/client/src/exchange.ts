@@ -14,11 +14,11 @@ export interface OutgoingRequest {
 export interface ExchangeOptions {
   readonly timeoutSeconds?: number;
   readonly fetch?: typeof fetch;
-  /** What may be wrong where the server cannot be reached, for people. */
+  /** A hint for people if the server cannot be reached. */
   readonly hint?: string | undefined;
 }
 
-/** Sends one request and reads its answer to the end. */
+/** Sends a request and reads the whole response. */
 export async function exchange(
   { url, method, headers, body }: OutgoingRequest,
   { fetch = globalThis.fetch, timeoutSeconds = DEFAULT_TIMEOUT_SECONDS, hint }: ExchangeOptions,
@@ -46,7 +46,7 @@ function headersOf(fields: OutgoingRequest['headers']): Headers {
     try {
       if (value !== undefined) headers.set(name, value);
     } catch {
-      // Without the cause, which would show a token.
+      // Without the cause, which would reveal a token.
       throw new LocalError('bad-header', `The header ${name} contains invalid characters`);
     }
   }
@@ -54,8 +54,8 @@ function headersOf(fields: OutgoingRequest['headers']): Headers {
 }
 
 /**
- * A signal of its own for one request: `AbortSignal.any` is missing in browsers of two years ago. It stops also when the
- * browser is back on its network: a request from before it lost the network may never be answered.
+ * The abort signal of one request, without `AbortSignal.any`, which older browsers lack. Also aborts when the browser
+ * is back online, because a request sent before it went offline may never be answered.
  */
 class Limit {
   isTimeout = false;

@@ -1,14 +1,13 @@
 import { open, rm, stat } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 
-/** Far longer than anybody holds a lock. */
+/** Much longer than any lock is held. */
 const STALE_MS = 1_000;
 const LOOK_AGAIN_MS = 10;
 
 /**
- * Does work that one holder of a lock file does at a time, on this machine. The lock of a process that died is broken. If
- * two break one at the very same moment both get through, so the work must not depend on the lock for more than its
- * newest change.
+ * Runs work while holding a lock file, so that only one process on this machine does it at a time. Breaks the lock of a
+ * process that died. Two processes that break a lock at the same moment both continue, so at worst one change is lost.
  */
 export async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
   await take(path);
@@ -23,7 +22,7 @@ async function take(path: string): Promise<void> {
   let seen: string | undefined;
   let since = performance.now();
   while (!(await create(path))) {
-    // By how long it is seen, not by its age: clocks are set back.
+    // Counts how long the lock has been seen, not its age, because clocks may be set back.
     const holder = await identity(path);
     if (holder !== seen) [seen, since] = [holder, performance.now()];
     else if (performance.now() - since > STALE_MS) await rm(path, { force: true });

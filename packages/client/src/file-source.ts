@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Source } from './platform.js';
 import { fileChanged, LocalError } from './upload-error.js';
 
-/** A file of this machine, by its path. */
+/** A local file, by its path. */
 export class FileSource implements Source {
   private constructor(
     private readonly file: FileHandle,
@@ -30,7 +30,7 @@ export class FileSource implements Source {
     }
   }
 
-  /** All that was read is of one version: who writes changes the time first, and it is compared afterwards. */
+  /** Compares the modification time after reading, so that all bytes are from one version of the file. */
   async read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = new Uint8Array(end - start);
     for (let at = 0; at < bytes.length;) {

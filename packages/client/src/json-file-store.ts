@@ -7,7 +7,7 @@ import { outdated, type SessionStore, type StoredSession } from './session-store
 
 type Sessions = Record<string, StoredSession>;
 
-/** Remembers in a file, which any number of stores and processes may share. Rejects when it cannot be read or written. */
+/** Stores sessions in a file that any number of processes may share. Rejects if it cannot be read or written. */
 export class JsonFileStore implements SessionStore {
   private last: Promise<unknown> = Promise.resolve();
 
@@ -44,7 +44,9 @@ export class JsonFileStore implements SessionStore {
     }
   }
 
-  /** Whole or not at all, whenever the process dies. Only for its owner: an upload id and a token are all it takes. */
+  /**
+   * Writes the file atomically, readable only by its owner, because an upload id and a token give access to an upload.
+   */
   private async write(sessions: Sessions): Promise<void> {
     const old = new Set(outdated(Object.keys(sessions), (key) => sessions[key]));
     const kept = Object.entries(sessions).filter(([key]) => !old.has(key));

@@ -3,7 +3,7 @@ import { outdated, type SessionStore, type StoredSession } from './session-store
 
 const PREFIX = 'mediadock ';
 
-/** Remembers across reloads. Where storage is full or forbidden it forgets. */
+/** Stores sessions across reloads. If storage is full or blocked, nothing is stored. */
 export class LocalStorageStore implements SessionStore {
   get(key: string): StoredSession | undefined {
     return trying(() => read(PREFIX + key));

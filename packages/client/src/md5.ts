@@ -2,7 +2,7 @@ const BLOCK_BYTES = 64;
 const SHIFTS = [7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21];
 const SINES = Int32Array.from({ length: 64 }, (_, i) => Math.floor(Math.abs(Math.sin(i + 1)) * 2 ** 32));
 
-/** MD5 (RFC 1321) of bytes that come in pieces: WebCrypto has neither. */
+/** Incremental MD5 (RFC 1321). WebCrypto has neither MD5 nor incremental hashing. */
 export class Md5 {
   private readonly state = Int32Array.of(0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476);
   private readonly words = new Int32Array(16);
@@ -24,7 +24,7 @@ export class Md5 {
     return this;
   }
 
-  /** 32 hex digits. Ends it: no update may follow. */
+  /** Returns 32 hex digits. No update may follow. */
   digest(): string {
     const { length } = this;
     const padding = new Uint8Array(((55 - length) & 63) + 9);

@@ -4,26 +4,26 @@ import type { SessionStore } from './session-store.js';
 export interface Source {
   readonly size: number;
   readonly name: string | undefined;
-  /** The same for the same file in another process; undefined when nothing tells it. */
+  /** Identifies the file in other processes too. Undefined if nothing does. */
   readonly fingerprint: string | undefined;
-  /** The bytes from `start` to before `end`, all of them. */
+  /** Returns all bytes from `start` to before `end`. */
   read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
   close(): Promise<void> | void;
 }
 
-/** MD5 in pieces, one at a time. */
+/** Incremental MD5, one piece at a time. */
 export interface Hash {
   update(bytes: Uint8Array): Promise<void> | void;
   digest(): Promise<string> | string;
   close(): void;
 }
 
-/** What browsers and Node do differently. */
+/** What differs between browsers and Node.js. */
 export interface Platform<Input> {
   open(input: Input, options: { readonly name?: string; readonly size?: number }): Promise<Source>;
   hash(): Promise<Hash>;
-  /** Where sessions are remembered unless the caller says. */
+  /** The default store of sessions. */
   readonly store: SessionStore;
-  /** What may be wrong when this server cannot be reached. */
+  /** A hint for people if this server cannot be reached. */
   hint?(url: string): string | undefined;
 }

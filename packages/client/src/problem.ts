@@ -1,6 +1,6 @@
 import { UploadError, type Action } from './upload-error.js';
 
-/** An answer, read to its end. */
+/** A response with its complete body. */
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
@@ -17,10 +17,10 @@ const ACTIONS: readonly unknown[] = [
   'give-up',
 ] satisfies Action[];
 
-/** What something in front of the server refuses for good; anything else that is not the server's own answer may pass. */
+/** Statuses of proxies that are final. Any other response that is not from the server itself may be temporary. */
 const FINAL: readonly number[] = [400, 402, 403, 405, 406, 407, 411, 413, 414, 415, 417, 431, 451];
 
-/** The error of an answer that is none of 2xx: the server's problem document, or what a proxy in front of it made up. */
+/** The error of a response without a 2xx status: a problem document of the server, or the response of a proxy. */
 export function toError({ status, headers, text }: Answer): UploadError {
   const problem = parse(text);
   const { action, code, detail } = problem ?? {};
@@ -36,7 +36,7 @@ export function toError({ status, headers, text }: Answer): UploadError {
   );
 }
 
-/** @returns the object that a JSON text says, undefined for anything else */
+/** @returns the object of a JSON text, or undefined if it is anything else */
 export function parse(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(text);
@@ -57,7 +57,10 @@ function actionOf(status: number, isOurs: boolean): Action {
   return passes ? 'wait' : 'give-up';
 }
 
-/** Seconds or a date (RFC 9110, 10.2.3), which counts from the `Date` of the answer: the clock here may be wrong. */
+/**
+ * Seconds or a date (RFC 9110, 10.2.3). A date is relative to the `Date` of the response, as the local clock may be
+ * wrong.
+ */
 function retryAfterMs(headers: Headers): number {
   const value = headers.get('retry-after');
   if (value === null) return 0;

@@ -3,11 +3,11 @@ import { findElsewhere } from './elsewhere.js';
 import type { TransferParts } from './transfer.js';
 import { badAnswer, UploadError } from './upload-error.js';
 
-/** The upload on the server that a file goes into: which one it is, and where it stands. */
+/** The upload on the server that belongs to a file: its id and its offset. */
 export class RemoteUpload {
-  /** Undefined until the server has named it. */
+  /** Undefined until the server has assigned it. */
   id: string | undefined;
-  /** Undefined when the server has to be asked. */
+  /** Undefined if the server has to be asked. */
   offset: number | undefined;
   idempotencyKey = randomKey();
   private sought = false;
@@ -15,7 +15,7 @@ export class RemoteUpload {
 
   constructor(private readonly parts: TransferParts) {}
 
-  /** Where to go on: after what an earlier run, process or device has left, else at the start. */
+  /** The offset from which to continue after an earlier run, process or device, or else 0. */
   async locate(chunkBytes: number, signal: AbortSignal): Promise<number> {
     if (!this.sought) await this.seek(chunkBytes, signal);
     this.offset ??= this.id === undefined ? 0 : await this.ask(this.id, signal);
@@ -31,7 +31,7 @@ export class RemoteUpload {
     return offset;
   }
 
-  /** Makes ready for another upload in its place. */
+  /** Prepares for a new upload instead. */
   async replace(): Promise<void> {
     this.id = this.savedExpiry = undefined;
     this.offset = 0;
@@ -64,7 +64,7 @@ export class RemoteUpload {
     return Number(offset);
   }
 
-  /** Remembers the upload for other processes, again whenever its end moves. */
+  /** Stores the upload for other processes, and again whenever its expiry moves. */
   private async note(receipt: ChunkMediaDto): Promise<void> {
     this.id = receipt.upload_id;
     if (receipt.expires === this.savedExpiry) return;

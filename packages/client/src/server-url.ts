@@ -1,11 +1,11 @@
 import { LocalError } from './upload-error.js';
 
-/** @returns the address of a server without its last slash, empty for the page's own; throws when it is none */
+/** @returns the URL of a server without a trailing slash; empty for the origin of the page. Throws if it is invalid */
 export function serverUrl(url: string | URL | undefined): string {
   const text = String(url ?? '')
     .trim()
     .replace(/\/+$/, '');
-  // A path is resolved by the page.
+  // Browsers resolve a path relative to the page.
   if (isOnPage() && /^([./]|$)/.test(text)) return text;
   if (text === '') throw badUrl('The address of the server is missing: set the option url');
   const parsed = parse(text);

@@ -6,7 +6,7 @@ import { TolerantStore, type SessionStore } from './session-store.js';
 import { Tokens } from './tokens.js';
 import type { UploadOptions } from './upload-options.js';
 
-/** What all uploads of one call share. */
+/** What all uploads of one call have in common. */
 export interface Server {
   readonly url: string;
   readonly api: Api;
@@ -14,7 +14,7 @@ export interface Server {
   readonly cancellations: Cancellations;
 }
 
-/** Throws when the options name no server. */
+/** Throws if the options have no valid server. */
 export function connect(platform: Pick<Platform<never>, 'store' | 'hint'>, options: UploadOptions): Server {
   const url = serverUrl(options.url);
   const store = new TolerantStore(options.store ?? platform.store);

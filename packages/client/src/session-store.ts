@@ -1,23 +1,23 @@
-/** What has to be remembered to go on with an upload in another process. */
+/** What is stored to resume an upload in another process. */
 export interface StoredSession {
-  /** Undefined until the first chunk is answered. */
+  /** Undefined until the first response. */
   readonly uploadId?: string;
-  /** Sent with the first chunk, so that its repeat opens no second upload. */
+  /** Sent with the first chunk, so that a retry does not open a second upload. */
   readonly idempotencyKey: string;
-  /** ISO 8601, by the server's clock. */
+  /** ISO 8601, by the clock of the server. */
   readonly expires: string;
-  /** Instead of all this, uploads that are still to be cancelled. */
+  /** Instead of the above: uploads that still have to be cancelled. */
   readonly cancelled?: readonly string[];
 }
 
-/** Any place that keeps small JSON values by key. */
+/** Any key-value store for small JSON values. */
 export interface SessionStore {
   get(key: string): Promise<StoredSession | undefined> | StoredSession | undefined;
   set(key: string, session: StoredSession): Promise<void> | void;
   delete(key: string): Promise<void> | void;
 }
 
-/** Forgets with the page or process. */
+/** Lasts as long as the page or process. */
 export class MemoryStore implements SessionStore {
   private readonly sessions = new Map<string, StoredSession>();
 
@@ -34,7 +34,7 @@ export class MemoryStore implements SessionStore {
   }
 }
 
-/** Where nothing can be remembered it forgets: an upload is worth more than its resumption. */
+/** Ignores failures of a store, because they must not fail an upload. */
 export class TolerantStore implements SessionStore {
   constructor(private readonly store: SessionStore) {}
 
@@ -55,7 +55,8 @@ export class TolerantStore implements SessionStore {
 export const MAX_REMEMBERED = 500;
 
 /**
- * All but the newest names. What has expired the server knows; a clock that is wrong would take every session for expired.
+ * All but the newest names. What has expired the server knows; a clock that is wrong would take every session for
+ * expired.
  */
 export function outdated(
   names: readonly string[],
@@ -67,7 +68,7 @@ export function outdated(
   return entries.slice(MAX_REMEMBERED).map(({ name }) => name);
 }
 
-/** Also what can be sent: a store may be anybody's, and its content of another version. */
+/** Also checks that the values can be sent: a store may contain data of other programs or versions. */
 function isSession(value: unknown): value is StoredSession {
   const { uploadId, idempotencyKey } = (value ?? {}) as Readonly<Record<string, unknown>>;
   const named = uploadId === undefined || (typeof uploadId === 'string' && /^[0-9a-f]{32}$/.test(uploadId));

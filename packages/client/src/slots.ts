@@ -1,4 +1,4 @@
-/** Lets so many pieces of work run at once, the rest in the order in which they came. */
+/** Runs a limited number of tasks at once. Others wait in order of arrival. */
 export class Slots {
   private readonly waiting: (() => void)[] = [];
 

@@ -2,7 +2,7 @@ import type { Source } from './platform.js';
 import { fileChanged, LocalError } from './upload-error.js';
 import { StreamSource } from './stream-source.js';
 
-/** What can be uploaded everywhere. A stream needs the option `size`. */
+/** Inputs that every platform accepts. A stream needs the option `size`. */
 export type UploadInput =
   Blob | Uint8Array | ArrayBuffer | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
@@ -36,7 +36,7 @@ class BlobSource implements Source {
 
   async read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     try {
-      // Browsers compare size and time of the file themselves.
+      // Browsers check by themselves whether the file has changed.
       return new Uint8Array(await this.blob.slice(start, end).arrayBuffer());
     } catch (error) {
       throw fileChanged(error);
@@ -44,7 +44,7 @@ class BlobSource implements Source {
   }
 
   close(): void {
-    // A Blob holds nothing open.
+    // Nothing to close.
   }
 }
 
@@ -64,6 +64,6 @@ class BytesSource implements Source {
   }
 
   close(): void {
-    // Nor do bytes.
+    // Nothing to close.
   }
 }

@@ -1,17 +1,17 @@
-/** Long enough to be calm, short enough to follow the network. */
+/** Long enough for a steady value, short enough to follow the network. */
 const WINDOW_MS = 5_000;
 
 export interface Progress {
-  /** On the server's disk. */
+  /** Bytes on the disk of the server. */
   readonly bytes: number;
   readonly total: number;
-  /** Over the last seconds; 0 until it is known. */
+  /** Average of the last seconds; 0 until it is known. */
   readonly bytesPerSecond: number;
   /** Null until the speed is known. */
   readonly secondsLeft: number | null;
 }
 
-/** How fast an upload goes, from when it stood where. */
+/** Measures the speed of an upload. */
 export class Speed {
   private samples: { readonly at: number; readonly bytes: number }[] = [];
 
@@ -28,7 +28,7 @@ export class Speed {
     return { bytes, total: this.total, bytesPerSecond, secondsLeft };
   }
 
-  /** Time that passes in a pause is no slowness. */
+  /** Pauses do not count as time. */
   reset(): void {
     this.samples = [];
   }

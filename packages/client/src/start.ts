@@ -7,7 +7,7 @@ import { UploadQueue } from './upload-queue.js';
 import type { UploadOptions } from './upload-options.js';
 
 export interface UploadAllOptions extends Omit<UploadOptions, 'name' | 'size' | 'fingerprint'> {
-  /** How many run at once; default 3. */
+  /** How many uploads run at once; default 3. */
   readonly concurrency?: number;
 }
 
@@ -29,7 +29,7 @@ export function startAll<Input>(
   return new UploadQueue(Array.from(inputs, start));
 }
 
-/** The server is only known once an upload begins: what is wrong with the options is an error of each upload. */
+/** Determines the server when an upload starts, so that invalid options become an error of each upload. */
 function contextOf<Input>(
   platform: Platform<Input>,
   options: UploadOptions,
@@ -43,7 +43,7 @@ function contextOf<Input>(
   };
 }
 
-/** The md5 of a whole input, in hex: what completes an upload that is sent by other means. */
+/** The MD5 of an input in hex, for completing an upload that was sent by other means. */
 export async function md5Of<Input>(platform: Platform<Input>, input: Input): Promise<string> {
   const source = await platform.open(input, {});
   const checksum = new Checksum(source, platform.hash);

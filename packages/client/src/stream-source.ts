@@ -1,12 +1,12 @@
 import type { Source } from './platform.js';
 import { LocalError } from './upload-error.js';
 
-/** A stream whose length is known. It keeps what was read last, so that a chunk can be sent again, and nothing before. */
+/** A stream of known length. It keeps only what was read last, so that a chunk can be sent again. */
 export class StreamSource implements Source {
   readonly fingerprint = undefined;
   private readonly pieces: AsyncIterator<Uint8Array>;
   private held = new Uint8Array();
-  /** Where in the stream `held` begins. */
+  /** Position in the stream at which `held` starts. */
   private start = 0;
 
   constructor(
@@ -69,7 +69,7 @@ function join(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return all;
 }
 
-/** Not every browser can loop over a stream. */
+/** Some browsers cannot iterate over a stream. */
 async function* read(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
   const reader = stream.getReader();
   try {

@@ -1,12 +1,12 @@
-/** So much of a name tells; the server shortens what is much longer. */
+/** How much of a name is compared, because the server shortens long names. */
 const MAX_CHARS = 100;
 
 /**
- * What is left of a file name, or of the title that a server of whatever version made of it, once all is gone that a
- * server may take away: directories, blanks and invisible characters, the end.
+ * Reduces a file name, or the title that a server of any version has made of it, to what servers do not change: without
+ * directories, blanks, invisible characters and the end.
  */
 export function gistOf(name: string | null | undefined): string {
-  // A multipart body has the first three in this form.
+  // Multipart bodies have the first three in this form.
   const decoded = (name ?? '').replace(/%22/g, '"').replace(/%0[AD]/gi, '');
   const visible = (decoded.split(/[/\\]/).at(-1) ?? '')
     .replace(/[\p{C}\p{Z}\s\uFFFD]/gu, '')

@@ -1,25 +1,25 @@
 import { LocalError } from './upload-error.js';
 
 /**
- * A bearer token, or where to get one: called at the start, and again with the token that the server refused, for one
- * that is good.
+ * A bearer token, or a function that returns one. It is called at the start, and again with each token that the server
+ * has refused.
  */
 export type TokenOption = string | ((refused?: string) => string | Promise<string>);
 
-/** The token of one or several uploads. However many of them find it refused at once, a new one is got once. */
+/** The token of one or more uploads. If several of them are refused at once, only one new token is requested. */
 export class Tokens {
   private pending: Promise<string> | undefined;
   private token: string | undefined;
 
   constructor(private readonly option: TokenOption | undefined) {}
 
-  /** @returns undefined where none is used: something before the server knows the user */
+  /** @returns undefined if no token is used, because something in front of the server identifies the user */
   async current(): Promise<string | undefined> {
     if (typeof this.option !== 'function') return this.option;
     return this.token ?? (await this.renew());
   }
 
-  /** @returns another token; undefined when there is none to be had */
+  /** @returns another token, or undefined if none can be obtained */
   async refresh(refused: string | undefined): Promise<string | undefined> {
     if (typeof this.option !== 'function') return undefined;
     const token = this.token === refused ? await this.renew(refused) : await this.current();

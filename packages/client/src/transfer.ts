@@ -12,7 +12,7 @@ import type { UploadOptions } from './upload-options.js';
 
 const DEFAULT_CHUNK_BYTES = 204_800;
 const MAX_RESTARTS = 3;
-/** Browsers are known to be wrong about being offline. */
+/** Retries even while offline, because browsers are sometimes wrong about that. */
 const OFFLINE_MS = 30_000;
 
 export interface TransferParts {
@@ -22,22 +22,22 @@ export interface TransferParts {
   readonly bookmark: Bookmark;
   readonly cancellations: Cancellations;
   readonly options: UploadOptions;
-  /** By this its name is told in the server's list. */
+  /** The title by which the upload is found in the server's list. */
   readonly gist: string;
-  /** No other upload here is of a file with this name and size: the one in the server's list is nobody else's. */
+  /** Whether no other upload here has this name and size, so that the one in the server's list is ours. */
   readonly isAlone: boolean;
-  /** So many bytes are on the server's disk. */
+  /** Called with the number of bytes on the disk of the server. */
   readonly moved: (offset: number) => void;
-  /** A request failed and will be sent again. */
+  /** Called when a request failed and will be retried. */
   readonly retrying: (error: UploadError, delayMs: number) => void;
 }
 
 /**
- * One file on its way to the server. A run can be stopped at any point and another one goes on. Where the upload stands is
- * what the server says: after a lost answer it is asked.
+ * Transfers one file. A run can be stopped at any point, and another run continues. The server decides what the offset
+ * is: after a lost response it is asked.
  */
 export class Transfer {
-  /** The request that opens the upload, while it is under way. */
+  /** The pending request that opens the upload. */
   opening: Promise<unknown> | undefined;
   private readonly remote: RemoteUpload;
   private restarts = 0;
@@ -72,7 +72,7 @@ export class Transfer {
     }
   }
 
-  /** Takes the upload from the server, now or as soon as it can be reached, unless it is complete or gone. */
+  /** Cancels the upload on the server, now or as soon as that can be reached, unless it is complete or gone. */
   async cancel(): Promise<void> {
     const { bookmark, cancellations } = this.parts;
     await bookmark.remove();
@@ -103,7 +103,7 @@ export class Transfer {
     return offset;
   }
 
-  /** Can be repeated: the server answers the same Media. */
+  /** Safe to retry: the server returns the same media item. */
   private async finish(signal: AbortSignal): Promise<MediaDto> {
     const { checksum, api, bookmark, options } = this.parts;
     const completion = { upload_id: this.remote.id ?? '', md5: await checksum.digest() };
@@ -112,7 +112,7 @@ export class Transfer {
     return media;
   }
 
-  /** Makes ready for another attempt and waits for its time; throws the error when there can be none. */
+  /** Prepares the next attempt and waits for it. Throws the error if there can be none. */
   private async recover(error: UploadError, signal: AbortSignal): Promise<void> {
     const offline = isOffline() && lacksNetwork(error);
     // A token that could not be got offline changes nothing about the upload.
@@ -144,7 +144,7 @@ export class Transfer {
     if (error.code === 'checksum-mismatch' && id !== undefined) await cancellations.cancel(id);
   }
 
-  /** A server may be configured to smaller chunks than this client's, and says so. */
+  /** A server may be configured for smaller chunks, and then says so. */
   private fitChunks({ code, problem }: UploadError): boolean {
     const maxBytes = Number(problem?.['max_bytes']);
     if (code !== 'chunk-too-large' || !(maxBytes >= 1 && maxBytes < this.chunkBytes)) return false;
@@ -152,7 +152,7 @@ export class Transfer {
     return true;
   }
 
-  /** What the server has refused for good would be refused again. */
+  /** Forgets an upload that the server has finally refused, because it would be refused again. */
   private async forgetIfVain({ code, problem, action }: UploadError): Promise<void> {
     const vain = action === 'give-up' || (action === 'fix-request' && this.remote.id === undefined);
     if (problem && vain) await this.parts.bookmark.remove();

@@ -7,8 +7,8 @@ interface Runtime {
 }
 
 /**
- * What to tell a person whose environment names a proxy that requests to this server do not take: `fetch` in Node takes
- * one only where Node is told to, which versions before 22.21 and 24 cannot be. Bun and Deno take it by themselves.
+ * A hint if the environment has a proxy that requests to this server do not use. `fetch` in Node.js uses it only with
+ * NODE_USE_ENV_PROXY, from versions 22.21 and 24 on. Bun and Deno use it by themselves.
  */
 export function unusedProxy(url: string, { env, execArgv, versions }: Runtime): string | undefined {
   if (versions['bun'] ?? versions['deno']) return undefined;
@@ -39,7 +39,7 @@ function isLocal(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname);
 }
 
-/** NO_PROXY: hosts, domains with or without a dot before them, each with or without a port; `*` for all. */
+/** NO_PROXY: hosts and domains with or without a leading dot, each with or without a port; `*` for all. */
 function isExcepted(hostname: string, port: string, env: Environment): boolean {
   const exceptions = (env['no_proxy'] ?? env['NO_PROXY'] ?? '').toLowerCase().split(/[\s,]+/);
   return exceptions.filter(Boolean).some((exception) => {

@@ -1,15 +1,15 @@
 import type { ProblemDto } from './api-types.js';
 
-/** What to do next, as the server or, where there was no answer, this client sees it. */
+/** What to do next, according to the server or, without a response, to this client. */
 export type Action = ProblemDto['action'];
 
 export interface UploadErrorDetails {
   readonly action: Action;
-  /** HTTP status; 0 without an answer. */
+  /** HTTP status; 0 without a response. */
   readonly status?: number | undefined;
-  /** What the server said, with all its members (RFC 9457). */
+  /** The problem document of the server, with all members (RFC 9457). */
   readonly problem?: Partial<ProblemDto> & Readonly<Record<string, unknown>>;
-  /** How long the server asks to wait. */
+  /** How long the server asks clients to wait. */
   readonly retryAfterMs?: number | undefined;
   readonly cause?: unknown;
 }
@@ -23,7 +23,7 @@ export class UploadError extends Error {
   readonly retryAfterMs: number;
 
   constructor(
-    /** That of the server's problem, `http-<status>` for an answer of something else, or a code of this client. */
+    /** The code of the server's problem, `http-<status>` for a response of a proxy, or a code of this client. */
     readonly code: string,
     message: string,
     details: UploadErrorDetails,
@@ -35,21 +35,21 @@ export class UploadError extends Error {
     this.retryAfterMs = details.retryAfterMs ?? 0;
   }
 
-  /** Where the upload stands, if the server said so. */
+  /** The offset of the upload, if the server has sent it. */
   get offset(): number | undefined {
     const offset = Number(this.problem?.offset ?? Number.NaN);
     return Number.isSafeInteger(offset) && offset >= 0 ? offset : undefined;
   }
 }
 
-/** The request may or may not have arrived: the server has to be asked. */
+/** The request may or may not have arrived, so the server has to be asked. */
 export class AnswerLost extends UploadError {
   constructor(code: 'network' | 'timeout' | 'offline' | 'bad-answer', message: string, cause?: unknown) {
     super(code, message, { action: 'resume-from-offset', cause });
   }
 }
 
-/** What is wrong is here, and trying again would not help. */
+/** A local problem. Retrying would not help. */
 export class LocalError extends UploadError {
   constructor(
     code:
@@ -69,7 +69,7 @@ export class LocalError extends UploadError {
   }
 }
 
-/** Callbacks and stores are of others, and throw what they like. */
+/** Callbacks and stores may throw anything. */
 export function toUploadError(error: unknown): UploadError {
   if (error instanceof UploadError) return error;
   return new LocalError('unexpected', error instanceof Error ? error.message : String(error), error);

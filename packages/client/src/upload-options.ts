@@ -5,37 +5,37 @@ import type { TokenOption } from './tokens.js';
 
 /** How to reach the server. */
 export interface ConnectionOptions {
-  /** Where the server is, such as `https://media.example`; in a browser the page's own origin by default. */
+  /** URL of the server, such as `https://media.example`. In a browser, the default is the origin of the page. */
   readonly url?: string | URL;
   readonly token?: TokenOption;
-  /** For every request, such as those a proxy wants. */
+  /** Headers added to every request, for instance for a proxy. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** For one request; default 60. */
+  /** Timeout of one request; default 60. */
   readonly timeoutSeconds?: number;
   readonly fetch?: typeof fetch;
 }
 
 export interface UploadOptions extends ConnectionOptions {
-  /** File name, if the input has none or another one is wanted. */
+  /** File name, if the input has none or you want another one. */
   readonly name?: string;
-  /** In bytes; for streams. */
+  /** Size in bytes; required for streams. */
   readonly size?: number;
-  /** What to make of it: `eimage` is an image embedded in a text. Decided by the content unless said. */
+  /** Type of the media item; `eimage` is an image embedded in a text. By default, the content decides. */
   readonly type?: MediaDto['type'];
-  /** When the server may give an unfinished upload up. */
+  /** When the server may remove the upload if it is not finished. */
   readonly expires?: Date;
-  /** Default 204,800, which is the server's limit unless it is configured. */
+  /** Default 204,800, which is the default limit of the server. */
   readonly chunkBytes?: number;
   /**
-   * Whether to go on with an earlier upload of the same file: `here`, begun with the same store (the default); `anywhere`,
-   * also looks for one from another device in the server's list; `never`.
+   * Whether to resume an earlier upload of the same file: `here` (the default) if it is in the store; `anywhere` also
+   * if it is in the server's list, for instance from another device; or `never`.
    */
   readonly resume?: 'here' | 'anywhere' | 'never';
-  /** Where uploads are remembered: localStorage in a browser, memory in Node. */
+  /** Where unfinished uploads are stored. Default: localStorage in browsers, memory in Node.js. */
   readonly store?: SessionStore;
-  /** Tells the same file again where its name, size and time do not: for bytes and streams. */
+  /** Identifies the file when resuming, if name, size and modification time do not: for bytes and streams. */
   readonly fingerprint?: string;
   readonly retry?: Partial<RetryPolicy>;
-  /** Aborts the upload, which stays on the server to be resumed. */
+  /** Aborts the upload. It stays on the server and can be resumed. */
   readonly signal?: AbortSignal;
 }

@@ -1,16 +1,16 @@
 import type { MediaDto } from './api-types.js';
 import type { Upload } from './upload.js';
 
-/** Several uploads, of which only some run at once. */
+/** Several uploads, of which a limited number run at once. */
 export class UploadQueue {
   constructor(readonly uploads: readonly Upload[]) {}
 
-  /** What became of each, in order; never rejects. */
+  /** The outcome of each upload, in order. Never rejects. */
   async settled(): Promise<PromiseSettledResult<MediaDto>[]> {
     return await Promise.allSettled(this.uploads.map(({ media }) => media));
   }
 
-  /** All Media in order; rejects with the first error, while the others go on. */
+  /** All media items in order. Rejects with the first error, while the other uploads continue. */
   async all(): Promise<MediaDto[]> {
     return await Promise.all(this.uploads.map(({ media }) => media));
   }

@@ -17,23 +17,23 @@ export type UploadState = 'queued' | 'running' | 'paused' | 'done' | 'failed' | 
 export interface UploadEvents {
   progress: Progress;
   state: UploadState;
-  /** Something went wrong and is tried again in so many milliseconds. */
+  /** A request failed and will be retried after `delayMs` milliseconds. */
   retry: { readonly error: UploadError; readonly delayMs: number };
 }
 
-/** What several uploads share. */
+/** What the uploads of one call share. */
 export interface UploadContext {
   readonly hash: () => Promise<Hash>;
   readonly slots: Slots;
-  /** Throws when the options name none. */
+  /** Throws if the options have no valid server. */
   readonly server: () => Server;
 }
 
 const PAUSED = Symbol('paused');
 
-/** One upload: watch it, hold it, end it. */
+/** One upload, with its progress, and methods to pause, resume and abort it. */
 export class Upload {
-  /** The Media when all is done; rejects with an `UploadError`. */
+  /** Resolves to the media item. Rejects with an `UploadError`. */
   readonly media: Promise<MediaDto>;
   private resolve!: (media: MediaDto) => void;
   private reject!: (error: UploadError) => void;
@@ -41,7 +41,7 @@ export class Upload {
   private currentProgress: Progress | undefined;
   private transfer: Transfer | undefined;
   private close: () => Promise<void> = async () => undefined;
-  /** Leaves what this upload works on to the next one of the same file. */
+  /** Lets the next upload of the same file continue. */
   private release: () => void = () => undefined;
   private stop = new AbortController();
   private going: Promise<void>;
@@ -53,7 +53,7 @@ export class Upload {
     private readonly context: UploadContext,
   ) {
     this.media = new Promise((resolve, reject) => Object.assign(this, { resolve, reject }));
-    // After the caller has had the time to listen.
+    // Later, so that the caller can add listeners first.
     this.going = Promise.resolve().then(async () => await this.go());
     const { signal } = options;
     if (signal?.aborted) void this.abort();
@@ -64,12 +64,12 @@ export class Upload {
     return this.currentState;
   }
 
-  /** Undefined until the file is opened and the server knows where the upload stands. */
+  /** Undefined until the file has been opened and the offset is known. */
   get progress(): Progress | undefined {
     return this.currentProgress;
   }
 
-  /** Names the upload on the server; undefined until there is one. */
+  /** The id of the upload on the server; undefined until it has one. */
   get uploadId(): string | undefined {
     return this.transfer?.uploadId;
   }
@@ -84,7 +84,7 @@ export class Upload {
     return this;
   }
 
-  /** Stops at once, in mid-chunk too. What the server has acknowledged stays there. */
+  /** Stops at once, even in the middle of a chunk. The server keeps what it has acknowledged. */
   pause(): void {
     if (this.currentState !== 'queued' && this.currentState !== 'running') return;
     this.become('paused');
@@ -99,17 +99,18 @@ export class Upload {
   }
 
   /**
-   * Ends the upload. It stays on the server until it expires, to be resumed by another upload of the same file, unless
-   * `cancel` takes it away: at once, or as soon as the server can be reached. What is complete stays in any case.
+   * Ends the upload. Without `cancel` it stays on the server until it expires, and another upload of the same file can
+   * resume it. With `cancel` it is removed from the server, now or as soon as that can be reached. Complete uploads
+   * stay.
    */
   async abort({ cancel = false }: { readonly cancel?: boolean } = {}): Promise<void> {
     if (this.hasEnded()) return;
     this.become('aborted');
-    // An upload that is just being opened can only be cancelled once it has a name.
+    // An upload that is just being opened can be cancelled only once its id is known.
     if (cancel) await this.transfer?.opening?.catch(() => undefined);
     else this.release();
     this.stop.abort();
-    // Who aborts needs not be told by a rejection as well.
+    // The caller who aborts does not need an unhandled rejection.
     this.media.catch(() => undefined);
     this.reject(new LocalError('aborted', 'The upload was aborted'));
     await this.going;
@@ -119,7 +120,7 @@ export class Upload {
 
   private async go(): Promise<void> {
     const { signal } = this.stop;
-    // Rejects only for one that is stopped while it waits for its turn.
+    // Rejects only if it is stopped while it waits in the queue.
     await this.context.slots.run(async () => await this.work(signal), signal).catch(() => undefined);
   }
 
@@ -132,7 +133,7 @@ export class Upload {
       this.become('done');
       this.resolve(media);
     } catch (error) {
-      // By pause or abort, which have said so themselves.
+      // Stopped by pause or abort, which have set the state already.
       if (signal.aborted) return;
       await this.end();
       this.become('failed');

@@ -9,7 +9,7 @@ export { EmbeddedPostgresError } from './postgres-error.js';
 
 export interface EmbeddedPostgresOptions {
   readonly dataDir: string;
-  /** Server settings; they count only if this start is the one that starts Postgres. */
+  /** Server settings. They apply only if this call starts Postgres instead of joining it. */
   readonly settings?: Settings;
 }
 
@@ -22,27 +22,27 @@ interface PostgresConnection {
 }
 
 const USER = 'mediadock';
-/** The one that initdb makes: another one would take a fresh start a quarter of a second more. */
+/** The one that initdb creates: another one would slow a first start down by a quarter of a second. */
 const DATABASE = 'postgres';
 const POLL_MS = 20;
 const START_MS = 20_000;
-/** After a power cut Postgres replays its journal before it is ready. */
+/** After a power cut, Postgres replays its WAL before it is ready. */
 const RECOVERY_MS = 600_000;
-/** What Postgres says while another one, or what is left of it, has the cluster: worth another try. */
+/** Messages of Postgres while another one, or what is left of it, uses the cluster. Worth a retry. */
 const OCCUPIED = /already exists|is still in use/;
 
-/** How soon a Postgres that ended on its own is noticed. */
+/** How soon the unexpected end of Postgres is noticed. */
 const WATCH_MS = 200;
 
-/** A hold on a running postmaster: the descriptor that keeps its guard from ending it. */
+/** A hold on a running postmaster: the open descriptor that keeps its guard from stopping it. */
 interface Hold {
   readonly postmaster: Postmaster;
   readonly descriptor: number;
 }
 
 /**
- * A Postgres of the data directory's own, shared by all processes that use the directory and gone with the last. One
- * that ends on its own (a crash, the kernel short of memory) is started again, at the same address.
+ * The Postgres of a data directory. All processes that use the directory share it, and it stops with the last of them.
+ * If it ends by itself (a crash, the OOM killer), it is restarted at the same address.
  */
 export class EmbeddedPostgres {
   readonly connection: PostgresConnection;
@@ -74,7 +74,7 @@ export class EmbeddedPostgres {
     }
   }
 
-  /** Lets go of it; resolves when Postgres is gone if we were the last to hold it, otherwise at once. */
+  /** Releases our hold. If it was the last one, resolves when Postgres has stopped, otherwise at once. */
   async stop(): Promise<void> {
     clearInterval(this.watcher);
     await this.revival;
@@ -92,7 +92,7 @@ export class EmbeddedPostgres {
 
   private watch(): void {
     if (this.revival !== undefined || this.hold === undefined || this.server.guard.isAlive()) return;
-    // What goes wrong here is tried again at the next look; meanwhile the app is not ready and says so.
+    // Errors are retried at the next check. Meanwhile the app reports that it is not ready.
     this.revival = this.revive(this.hold.descriptor)
       .catch(ignore)
       .finally(() => (this.revival = undefined));
@@ -122,12 +122,12 @@ async function acquire(server: PostgresServer, settings: Settings): Promise<Hold
   }
 }
 
-/** Waits until Postgres answers; undefined once it will not, since its guard is ending it, or it is too late. */
+/** Waits until Postgres answers. Undefined if it will not, because its guard is stopping it or time is up. */
 async function untilReady(server: PostgresServer): Promise<Postmaster | undefined> {
   const start = Date.now();
   while (server.guard.isAlive()) {
     const postmaster = server.cluster.postmaster();
-    // Asked in this order: a guard that is alive after the answer has not begun to stop Postgres.
+    // In this order: if the guard is alive after the answer, it has not begun to stop Postgres.
     const ready = postmaster?.status === 'ready' && (await answers(connectionTo(postmaster)));
     if (ready && server.guard.isAlive()) return postmaster;
     const limit = postmaster?.status === 'starting' ? RECOVERY_MS : START_MS;
@@ -168,7 +168,7 @@ function failure(server: PostgresServer): EmbeddedPostgresError {
   );
 }
 
-/** Errors of the system and of programs get words a person can act on; a mistake of ours stays as it is. */
+/** Turns system errors into messages for operators. Bugs stay as they are. */
 function explained(error: unknown, dataDir: string): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === undefined) return error;
@@ -179,5 +179,5 @@ function explained(error: unknown, dataDir: string): unknown {
 }
 
 function ignore(): void {
-  // The next poll shows what matters.
+  // The next poll shows the result.
 }

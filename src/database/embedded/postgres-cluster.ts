@@ -28,7 +28,7 @@ export interface Postmaster {
 export class PostgresCluster {
   constructor(readonly directory: string) {}
 
-  /** Makes the cluster if there is none. It appears whole or not at all; of several makers one wins. */
+  /** Creates the cluster atomically if there is none. If several processes try, one wins. */
   async initialize(initdb: string, user: PostgresUser, sync: boolean): Promise<void> {
     if (existsSync(this.directory)) return;
     const parent = dirname(this.directory);
@@ -42,7 +42,7 @@ export class PostgresCluster {
     await this.removeLeftovers(parent);
   }
 
-  /** What postmaster.pid says; it may be a leftover. */
+  /** The contents of postmaster.pid, which may be a leftover. */
   postmaster(): Postmaster | undefined {
     const [pid, , , port, socketDir = '', , , status = ''] = read(this.pidFile)?.split('\n') ?? [];
     if (!pid) return undefined;
@@ -53,11 +53,11 @@ export class PostgresCluster {
   async isRunBy(pid: number): Promise<boolean> {
     const command = await commandOf(pid);
     const end = command.indexOf(` -D ${this.directory} `);
-    // The guard has the same words on its command line.
+    // The guard's command line contains the same words.
     return !command.startsWith('/bin/sh ') && command.slice(0, Math.max(end, 0)).endsWith('/postgres');
   }
 
-  /** Resolves when that postmaster is gone. */
+  /** Resolves when that postmaster has ended. */
   async shutDown(pid: number): Promise<void> {
     const start = Date.now();
     while (await this.isRunBy(pid)) {
@@ -70,9 +70,9 @@ export class PostgresCluster {
   }
 
   /**
-   * Postgres believes a lock file left by a crash when its process id has gone to another process of the same user, and
-   * gives up on an empty one. Both get an impossible process id; the rest stays, since by it Postgres finds out
-   * whether any of its old processes still use the shared memory.
+   * After a crash, Postgres trusts a leftover lock file if its process id now belongs to another process of the same
+   * user, and gives up on an empty one. Writes an impossible process id into both. The rest stays, because Postgres
+   * needs it to find out whether old processes still use the shared memory.
    */
   async disownLocks(socketDir: string): Promise<void> {
     for (const lock of [this.pidFile, join(socketDir, '.s.PGSQL.5432.lock')]) {
@@ -93,7 +93,7 @@ export class PostgresCluster {
   }
 }
 
-/** Another starter's Postgres may put its own lock there at any time: taken by name, that one is put back untouched. */
+/** Another process may start Postgres at any time. If its lock file is renamed by mistake, it is put back unchanged. */
 function disown(lock: string, stale: string): void {
   const taken = `${lock}.${randomUUID()}`;
   try {
@@ -101,7 +101,7 @@ function disown(lock: string, stale: string): void {
     if (read(taken) === stale) writeFileSync(taken, stale.replace(/^\d*/, NO_PROCESS));
     linkSync(taken, lock);
   } catch {
-    // Gone or replaced in the meantime, by someone who knows better.
+    // Another process has removed or replaced it meanwhile.
   }
   if (existsSync(taken)) unlinkSync(taken);
 }
@@ -127,7 +127,7 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-/** A lock file; undefined if there is none, which Postgres may see to at any moment. */
+/** The lock file; undefined if there is none, since Postgres may remove it at any moment. */
 function read(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');

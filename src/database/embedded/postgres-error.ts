@@ -1,4 +1,4 @@
-/** Says to a person what keeps the embedded Postgres from running, and what to do. */
+/** Tells the operator why the embedded Postgres cannot run, and what to do. */
 export class EmbeddedPostgresError extends Error {
   override readonly name = 'EmbeddedPostgresError';
 }

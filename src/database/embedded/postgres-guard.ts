@@ -7,9 +7,9 @@ import { ENVIRONMENT, type PostgresUser } from './postgres-user.js';
 const { O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
 /**
- * Runs postgres, and a watcher that stops it at the end of stdin: fast at first, after 8 s as in a crash. The watcher
- * closes stdin before it does so, hence whoever still finds it open has a Postgres that stays. SIGINT is sent again
- * and again because a postgres that is only just starting ignores it.
+ * Runs postgres, and a watcher that stops it at the end of stdin: in fast mode at first, after 8 s in immediate mode.
+ * The watcher closes stdin before it stops Postgres, so as long as stdin is open, Postgres stays. SIGINT is sent
+ * repeatedly, because a postgres that is just starting ignores it.
  */
 const GUARD = `
 trap '' HUP INT TERM
@@ -29,8 +29,8 @@ kill -KILL $!
 `;
 
 /**
- * Keeps a Postgres running as long as any process holds it, and no longer, however those processes end. To hold is to
- * have a FIFO open for writing: when its last writer is gone, be it by kill -9, the guard at the other end reads EOF.
+ * Keeps a Postgres running as long as any process holds it, however those processes end. Holding means having a FIFO
+ * open for writing. When the last writer has ended, even by kill -9, the guard at the other end reads EOF.
  */
 export class PostgresGuard {
   constructor(private readonly fifo: string) {}
@@ -45,11 +45,11 @@ export class PostgresGuard {
     }
   }
 
-  /** Starts a guard with its Postgres, in a session of their own; returns our hold on them. */
+  /** Starts a guard with its Postgres in a new session. Returns our hold on them. */
   async launch(user: PostgresUser, command: readonly string[], log: number): Promise<number> {
     if (!existsSync(this.fifo)) await makeFifo(this.fifo);
     user.own(this.fifo);
-    // A reader lets us become a writer, which in turn lets the guard's end open at once, and blocking on read.
+    // Opening for reading first lets us open for writing, and then the guard's end opens at once and blocks on read.
     const opener = openSync(this.fifo, O_RDONLY | O_NONBLOCK);
     const hold = openSync(this.fifo, O_WRONLY | O_NONBLOCK);
     const stdin = openSync(this.fifo, O_RDONLY);
@@ -59,7 +59,7 @@ export class PostgresGuard {
         detached: true,
         stdio: [stdin, log, log],
       });
-      child.on('error', () => undefined); // No guard, no reader: seen by whoever waits for Postgres.
+      child.on('error', () => undefined); // Whoever waits for Postgres notices that the FIFO has no reader.
       child.unref();
       return hold;
     } catch (error) {

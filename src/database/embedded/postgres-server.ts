@@ -19,7 +19,7 @@ const SETTINGS: Settings = {
   log_checkpoints: 'off',
 };
 const MAX_LOG_BYTES = 4 * 1024 * 1024;
-/** Of the 104 to 108 that systems allow. */
+/** Systems allow 104 to 108. */
 const MAX_SOCKET_PATH_BYTES = 100;
 
 interface Binaries {
@@ -27,7 +27,7 @@ interface Binaries {
   readonly postgres: string;
 }
 
-/** How Postgres is laid out and started in one data directory. */
+/** Files and start of Postgres in a data directory. */
 export class PostgresServer {
   readonly cluster: PostgresCluster;
   readonly guard: PostgresGuard;
@@ -40,7 +40,7 @@ export class PostgresServer {
     this.log = join(dataDir, 'postgres.log');
   }
 
-  /** Starts Postgres without waiting for it; returns a hold on it, or undefined if another process was faster. */
+  /** Starts Postgres without waiting for it. Returns a hold on it, or undefined if another process was faster. */
   async launch(settings: Settings): Promise<number | undefined> {
     const { initdb, postgres } = await findBinaries();
     const candidate = await PostgresUser.of(this.cluster.directory);
@@ -60,13 +60,13 @@ export class PostgresServer {
     }
   }
 
-  /** The last lines of what Postgres said. */
+  /** The end of the log of Postgres. */
   lastWords(): string {
     if (!existsSync(this.log)) return '(nothing)';
     return readFileSync(this.log, 'utf8').trimEnd().split('\n').slice(-12).join('\n');
   }
 
-  /** Stops a Postgres whose guard was killed; the order of the questions tells it from one that is just starting. */
+  /** Stops a Postgres whose guard was killed. The order of the checks tells it from one that is just starting. */
   private async removeOrphan(): Promise<void> {
     const postmaster = this.cluster.postmaster();
     if (!postmaster || !(await this.cluster.isRunBy(postmaster.pid))) return;
@@ -90,7 +90,7 @@ export class PostgresServer {
   }
 }
 
-/** In a shared /tmp somebody else may have put a directory or a link there before us. */
+/** In a shared /tmp, another user may have created a directory or a link there before us. */
 function makePrivateDirectory(path: string, user: PostgresUser): void {
   try {
     mkdirSync(path, { mode: 0o700 });

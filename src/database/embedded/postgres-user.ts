@@ -12,7 +12,7 @@ for directory do cd "$directory" 2>/dev/null || { echo "it cannot enter $directo
 exec "$postgres" --version
 `;
 
-/** Who Postgres runs as: whoever we are, or a system user in the place of root, which Postgres refuses to run as. */
+/** The user that Postgres runs as: ours, or a system user if we are root, because Postgres refuses to run as root. */
 export class PostgresUser {
   private constructor(
     readonly name: string,
@@ -20,7 +20,7 @@ export class PostgresUser {
     private readonly wrapper: readonly string[] = [],
   ) {}
 
-  /** An existing cluster decides, since Postgres opens only what its own user owns. */
+  /** An existing cluster decides, since Postgres opens only what its user owns. */
   static async of(cluster: string): Promise<PostgresUser> {
     const owner = statSync(cluster, { throwIfNoEntry: false });
     const self = process.geteuid?.();
@@ -38,8 +38,8 @@ export class PostgresUser {
   }
 
   /**
-   * The same user, able to run `postgres` on `dataDir`. Where a directory above them is closed to it, as a home of root
-   * is, root may lend it the capability to pass.
+   * The same user, able to run `postgres` on `dataDir`. If a parent directory is closed to it, such as the home of
+   * root, root may lend it the capability to enter.
    */
   async ableToRun(postgres: string, dataDir: string): Promise<PostgresUser> {
     const obstacle = await this.obstacle(postgres, dataDir);
@@ -56,12 +56,12 @@ export class PostgresUser {
     if (this.ids) chownSync(path, this.ids.uid >>> 0, this.ids.gid >>> 0);
   }
 
-  /** Whether what belongs to `uid` is ours to give to this user. */
+  /** Whether a file of `uid` may be given to this user. */
   mayOwn(uid: number): boolean {
     return uid === process.geteuid?.() || uid === this.ids?.uid;
   }
 
-  /** Starts a program as this user, with none of our environment or supplementary groups. */
+  /** Starts a program as this user, without our environment and supplementary groups. */
   spawn(program: string, args: readonly string[], options: SpawnOptions): ChildProcess {
     const [command = program, ...rest] = [...this.wrapper, program, ...args];
     // Node takes ids as signed numbers here and as unsigned ones in chown.
@@ -69,7 +69,7 @@ export class PostgresUser {
     return spawn(command, rest, { cwd: '/', env: ENVIRONMENT, ...ids, ...options });
   }
 
-  /** What went wrong, in the words of the program; empty when all went well. */
+  /** The error message of a program; empty if it succeeded. */
   async run(program: string, args: readonly string[]): Promise<string> {
     const child = this.spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
@@ -104,7 +104,7 @@ async function systemUser(): Promise<PostgresUser> {
 function privileged({ uid, gid }: { readonly uid: number; readonly gid: number }): string[] {
   const ids = ['--reuid', `${uid}`, '--regid', `${gid}`, '--clear-groups'];
   const capability = ['--inh-caps=+dac_override', '--ambient-caps=+dac_override'];
-  // Postgres looks for itself with access(2), which disregards the capabilities of an ordinary user without this bit.
+  // Postgres finds its own binary with access(2), which ignores the capabilities of an ordinary user without this bit.
   return ['setpriv', ...ids, '--securebits=+no_setuid_fixup', ...capability, '--'];
 }
 
