@@ -11,23 +11,23 @@ import { scan, type Address } from './clamd.js';
 const ASK_MS = 5000;
 const SCAN_MS = 30_000;
 const MOST_WORDS = 300;
-/** Of 4xx, those that say nothing of the file: it came too slowly, too early, or among too many. */
+/** 4xx statuses that do not concern the file: too slow, too early, too many. */
 const NOT_NOW = [408, 425, 429];
 
-/** What is about to become a Media. */
+/** A file that is about to become a media item. */
 export interface Candidate {
   readonly user: string;
   readonly upload_id: string;
   readonly title: string | null;
   readonly type: string;
   readonly mimetype: string;
-  /** Of the file as it was uploaded. */
+  /** Of the uploaded file. */
   readonly size: number;
   readonly md5: string;
   readonly sha256: string;
 }
 
-/** Has files scanned by clamd, and asks the operator's backend, before they become media. */
+/** Before files become media items, has clamd scan them and asks the operator's backend. */
 @Injectable()
 export class Admission {
   private readonly logger = new Logger('Admission');
@@ -37,7 +37,7 @@ export class Admission {
     private readonly post: SignedPost,
   ) {}
 
-  /** @throws InfectedContent, NotAdmitted; ServiceUnavailable if nobody says */
+  /** @throws InfectedContent, NotAdmitted; ServiceUnavailable without an answer */
   async admit(candidate: Candidate, file: FileHandle): Promise<void> {
     const { clamd, url } = this.config.admission;
     if (clamd) await this.scan(clamd, file, candidate.size);
@@ -76,7 +76,7 @@ function isRefusal({ status }: Answer): boolean {
   return status >= 400 && status < 500 && !NOT_NOW.includes(status);
 }
 
-/** For the client: plain text, or the `detail` of a problem. */
+/** The message for the client: plain text, or the `detail` of a problem. */
 function wordsOf({ text }: Answer): string | undefined {
   return plainText(detailOf(text) ?? text, MOST_WORDS) || undefined;
 }

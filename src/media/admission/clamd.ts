@@ -4,14 +4,14 @@ import { addAbortSignal, Readable } from 'node:stream';
 import type { Config } from '../../config/config.js';
 import { beginning } from '../../outgoing/answers.js';
 
-/** An answer is a line. */
+/** A response is one line. */
 const MOST_ANSWER_BYTES = 4096;
 
 export type Address = NonNullable<Config['admission']['clamd']>;
 
 /**
- * Has a file scanned by clamd, over its INSTREAM command. Returns the name of what was found; undefined: nothing.
- * @throws Error if clamd does not say, for one of its limits too
+ * Scans a file with the INSTREAM command of clamd. Returns the name of what was found, or undefined.
+ * @throws Error if clamd has no result, also because of its limits
  */
 export async function scan(
   address: Address,
@@ -20,7 +20,7 @@ export async function scan(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const socket = addAbortSignal(signal, connect({ ...address }));
-  // Not `pipeline`: it never settles when the other side ends the connection while it waits for room.
+  // Not `pipeline`, which never settles if the other side closes the connection while it waits for `drain`.
   const request = Readable.from(requestOf(file, size)).on('error', (error) => socket.destroy(error));
   request.pipe(socket, { end: false });
   let answer: string;
@@ -38,7 +38,7 @@ export async function scan(
   throw new Error(`clamd: ${answer || 'an empty answer'}`);
 }
 
-/** Pieces with their lengths before them; one of no bytes ends them. */
+/** Each piece is preceded by its length. An empty one marks the end. */
 async function* requestOf(file: FileHandle, size: number): AsyncGenerator<Buffer> {
   yield Buffer.from('zINSTREAM\0');
   for await (const piece of file.createReadStream({ start: 0, end: size - 1, autoClose: false })) {

@@ -14,7 +14,7 @@ import { DECISIVE_BYTES, sniff, type Sniffed } from './sniff.js';
 import { refused, type Accepted, type Refused } from './verdict.js';
 import { isZip } from './office/zip-head.js';
 
-/** What the bytes of a whole file turned out to be. */
+/** Facts about a complete file. */
 export interface Content {
   readonly type: ContentType;
   /** Of a text. */
@@ -25,16 +25,16 @@ export interface Content {
   readonly bytes: Buffer | undefined;
 }
 
-/** The first bytes of a file, and what its client says of it. */
+/** The first bytes of a file, and what its client claims. */
 export interface Head {
   readonly bytes: Buffer;
   readonly total: number;
   readonly fileName: string | null;
-  /** A media type or, failing that, a file name; only ever repeated to the client. */
+  /** A media type, or else a file name. Only repeated to the client. */
   readonly declared: string | null;
 }
 
-/** A file of which all bytes are there. */
+/** A complete file. */
 export interface WholeFile {
   readonly total: number;
   readonly fileName: string | null;
@@ -44,7 +44,7 @@ export interface WholeFile {
 
 const HEAD_BYTES = 256 * 1024;
 
-/** Decides by the bytes alone what a file is, and refuses what is not taken. */
+/** Detects the type of a file from its bytes alone, and refuses types that are not accepted. */
 @Injectable()
 export class ContentInspector {
   constructor(
@@ -52,14 +52,14 @@ export class ContentInspector {
     private readonly images: ImageCodec,
   ) {}
 
-  /** Whether a session that stands at `offset` may be told better with its next chunk. */
+  /** Whether the next chunk of an upload at `offset` may help to detect the type. */
   mayTellMore({ mime, offset }: { mime: string | null; offset: number }): boolean {
     return mime === null && offset < DECISIVE_BYTES;
   }
 
   /**
-   * Judges a file by its head.
-   * @returns its type, or undefined while the bytes do not tell
+   * Checks the head of a file.
+   * @returns its type, or undefined if the bytes do not suffice
    * @throws UnsupportedContent, UploadTooLarge
    */
   async admit({ bytes, total, fileName, declared }: Head): Promise<ContentType | undefined> {
@@ -71,7 +71,7 @@ export class ContentInspector {
   }
 
   /**
-   * Judges a whole file, whatever its head promised.
+   * Checks a complete file, whatever its head looked like.
    * @throws UnsupportedContent, UnreadableImage, UploadTooLarge
    */
   async examine(file: FileHandle, { total, fileName, charset }: WholeFile): Promise<Content> {
@@ -90,7 +90,7 @@ export class ContentInspector {
     return { type, charset: isText ? charset : null, image: facts, bytes: image };
   }
 
-  /** The type of what is taken, by its bytes, the settings and its size. */
+  /** The type of an accepted file, by its bytes, the settings and its size. */
   private permit(verdict: Accepted | Refused, total: number, declared: string | null): ContentType {
     if (verdict.verdict === 'refused') throw this.unsupported(verdict, declared);
     const { type } = verdict;
@@ -104,7 +104,7 @@ export class ContentInspector {
     return new UnsupportedContent(detected, { declared, allowed: this.config.uploads.allowedTypes }, why);
   }
 
-  /** Too large for whatever it may turn out to be. */
+  /** Refuses a file that is too large for every type it may have. */
   private limitUnknown(total: number): void {
     const { imageMaxBytes, documentMaxBytes } = this.config.uploads;
     this.limit(imageMaxBytes > documentMaxBytes ? 'image' : 'document', total);
@@ -117,7 +117,7 @@ export class ContentInspector {
   }
 }
 
-/** The formats that a head cannot tell are told by the rest of the file. */
+/** Checks the rest of the file for formats that the head does not identify. */
 async function decide(
   file: FileHandle,
   sniffed: Sniffed,

@@ -1,6 +1,6 @@
 import { MEDIA_TYPES, type KnownMediaType } from '../../config/media-types.js';
 
-/** What a file is, by its bytes. */
+/** The type of a file, detected from its bytes. */
 export interface ContentType {
   readonly mime: string;
   /** Without the dot. */
@@ -8,13 +8,13 @@ export interface ContentType {
   readonly kind: 'image' | 'document';
 }
 
-/** Of texts that go by another name; none that a program would run or a browser render. */
+/** Other extensions of text files. None that a program would run or a browser render. */
 const TEXTS = (
   'text log md markdown rst adoc org tex bib csv tsv tab json jsonl ndjson geojson yaml yml toml ini cfg conf properties ' +
   'env srt vtt sub ass lrc vcf ics asc nfo sql diff patch po c h cpp hpp java go rs kt swift scala cs r m ipynb'
 ).split(' ');
 
-/** The extensions that files of a type go by; the first is the one that it is given. */
+/** The extensions of each type. The first one is assigned if a file has none of them. */
 const EXTENSIONS: Readonly<Record<KnownMediaType, readonly [string, ...string[]]>> = {
   'image/jpeg': ['jpg', 'jpeg', 'jpe', 'jfif'],
   'image/png': ['png', 'apng'],
@@ -41,12 +41,12 @@ const TYPES: ReadonlyMap<string, ContentType> = new Map(
   ]),
 );
 
-/** The accepted type of a media type; undefined for everything that is never taken. */
+/** The accepted type with a media type; undefined if it is never accepted. */
 export function contentType(mime: string): ContentType | undefined {
   return TYPES.get(mime);
 }
 
-/** Whether files of a type go by an extension, which comes without its dot. */
+/** Whether files of a type may have this extension, given without its dot. */
 export function fits({ mime }: ContentType, extension: string): boolean {
   return EXTENSIONS[mime as KnownMediaType].includes(extension.toLowerCase());
 }

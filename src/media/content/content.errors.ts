@@ -4,9 +4,9 @@ import { AppError } from '../../errors/app-error.js';
 import { byteSize } from '../byte-size.js';
 import { contentType } from './content-type.js';
 
-/** What a client said of a file, and what it may send. */
+/** What a client claimed about a file, and what it may send. */
 export interface Claim {
-  /** The media type it gave the part or, failing that, the file name. */
+  /** The media type of the part, or else the file name. */
   readonly declared: string | null;
   readonly allowed?: readonly string[];
 }
@@ -44,7 +44,7 @@ export class UploadTooLarge extends AppError {
   }
 }
 
-/** The bytes say image and no image comes of them: damaged, cut short, or of more pixels or frames than are taken. */
+/** An image that cannot be read: damaged, truncated, or with too many pixels or frames. */
 export class UnreadableImage extends AppError {
   constructor(cause?: unknown) {
     super('unreadable-image', 415, 'The image is damaged or has too many pixels or frames', {
@@ -54,7 +54,7 @@ export class UnreadableImage extends AppError {
   }
 }
 
-/** Another attempt would take as much again. */
+/** A retry would take as much again. */
 export class ImageTooCostly extends AppError {
   constructor(cause?: unknown) {
     super(
@@ -73,7 +73,7 @@ export class InfectedContent extends AppError {
   }
 }
 
-/** The operator's backend does not want the file. */
+/** The operator's backend has refused the file. */
 export class NotAdmitted extends AppError {
   constructor(words = 'The file is not accepted') {
     super('not-admitted', 422, words, { action: 'give-up' });
@@ -90,7 +90,7 @@ export class NotAnImage extends AppError {
   }
 }
 
-/** All that ends an upload for what it is: no request could still make a Media of it. */
+/** Errors that end an upload because of its content. */
 export function isRefusal(error: unknown): error is AppError {
   return [
     UnsupportedContent,

@@ -5,14 +5,14 @@ import { fits, type ContentType } from './content-type.js';
 const MAX_CHARS = 255;
 
 /**
- * A client's file name as a title: the last path component, without control characters, line separators and bidi
- * overrides, at most 255 characters, NFC. Null when nothing visible is left, or for `blob`, which is what browsers call a
- * part that has no name.
+ * Makes a title from a client's file name: the last path component, without control characters, line separators and
+ * bidi overrides, at most 255 characters, in NFC. Null if nothing visible is left, or for `blob`, which browsers use
+ * for parts without a name.
  */
 export function cleanFileName(name: string | undefined): string | null {
   if (name === undefined) return null;
   const base = decodeQuotes(name).split(/[/\\]/).at(-1) ?? '';
-  // Cc control, Cs lone surrogates, Zl/Zp line separators. Joiners of letters and emoji are part of the name.
+  // Cc control, Cs lone surrogates, Zl/Zp line separators. Joiners of letters and emoji stay.
   const clean = base
     .replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]/gu, '')
     .normalize('NFC')
@@ -22,8 +22,8 @@ export function cleanFileName(name: string | undefined): string | null {
 }
 
 /**
- * A name under which a file can be saved without becoming something else: its extension is one of its type. That of
- * another type is replaced, so that a PDF called `a.php` is saved as `a.pdf`; what is no extension, as in `Fr.Meier`, stays.
+ * A file name whose extension matches the type. An extension of another type is replaced, so that a PDF called `a.php`
+ * is saved as `a.pdf`. What is not an extension stays, as in `Fr.Meier`.
  */
 export function saveName(title: string, type: ContentType): string {
   const extension = extname(title);
@@ -32,7 +32,9 @@ export function saveName(title: string, type: ContentType): string {
   return `${stem}.${type.extension}`;
 }
 
-/** Browsers escape these three, and only these, in a multipart file name (WHATWG HTML, multipart/form-data encoding). */
+/**
+ * Browsers escape these three, and only these, in a multipart file name (WHATWG HTML, multipart/form-data encoding).
+ */
 function decodeQuotes(name: string): string {
   return name.replace(/%22/g, '"').replace(/%0[AD]/gi, '');
 }

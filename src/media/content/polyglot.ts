@@ -3,29 +3,29 @@ import { readAt } from '../../storage/local/files.js';
 import { endRecords, isBlank, ZIP_TAIL_BYTES } from './office/zip-directory.js';
 import { refused, type Refused } from './verdict.js';
 
-/** A PDF that ends does so in its last bytes. */
+/** A complete PDF has its end mark within its last bytes. */
 const PDF_TAIL_BYTES = 1024 * 1024;
-/** Of one that does not, so much is taken for what might follow it. */
+/** Without an end mark, this many last bytes are checked. */
 const PDF_STUMP_BYTES = 64 * 1024;
 const PDF_END = '%%EOF';
 
 /** Anything like a tag. */
 const TAG = /<(?:!--|!doctype|\?php|\?=|%|\/?[a-z][a-z0-9]*[\s/>])/i;
-/** Those that no random bytes will ever be. */
+/** Tags that do not occur in random bytes. */
 const LONG_TAG = /<(?:!doctype|\?php|script|iframe|(?:html|body)[\s>])/i;
 
 export interface Host {
   readonly mime: string;
   readonly total: number;
-  /** Where the image ends, for images. */
+  /** End of the image, for images. */
   readonly imageEnd: number | undefined;
-  /** Whether what follows that is cut off before anybody gets the file. */
+  /** Whether everything after that is cut off before publishing. */
   readonly isTrimmed: boolean;
 }
 
 /**
- * What else a file is, beside an image, a PDF or a text: the archive, page or script behind the end of it. Phones put
- * videos and second pictures behind the end of a JPEG, so there only what could do harm is refused.
+ * Finds a second format in an image, a PDF or a text: an archive, page or script after its end. Phones append videos
+ * and second pictures to a JPEG, so only what could do harm is refused there.
  */
 export async function stowaway(
   file: FileHandle,
@@ -48,14 +48,14 @@ export async function stowaway(
   return undefined;
 }
 
-/** What may not have tags in it. */
+/** The bytes that must not contain tags. */
 interface Rest {
   readonly at: number;
   readonly tag: RegExp;
   readonly isCut?: boolean;
 }
 
-/** After its last end mark, a PDF has no tags at all; one without a mark, cut short or not, may have any bytes. */
+/** After its last end mark, a PDF must not have any tags. Without a mark, it may have any bytes. */
 async function restOfPdf(file: FileHandle, total: number): Promise<Rest> {
   const start = Math.max(0, total - PDF_TAIL_BYTES);
   const mark = (await readAt(file, total - start, start)).lastIndexOf(PDF_END);
@@ -66,13 +66,13 @@ async function restOfPdf(file: FileHandle, total: number): Promise<Rest> {
 
 const ZIP_ENTRY = Buffer.from('504b0102', 'hex');
 const LONGEST_ENTRY_BYTES = 46 + 3 * 0xffff;
-/** Of ZIP64, before the end record. */
+/** The ZIP64 locator, before the end record. */
 const ZIP_LOCATOR = Buffer.from('504b0607', 'hex');
 const ZIP_LOCATOR_BYTES = 20;
 
 /**
- * Whether a reader of ZIPs could take the file for one, whatever its end records say of themselves. An end record in the
- * middle of the content, say of a file that is attached to a PDF, is none of theirs, unless its comment reaches to the end.
+ * Whether a ZIP reader could accept the file, whatever its end records say. An end record in the middle of the content,
+ * such as that of a file attached to a PDF, does not count unless its comment reaches the end of the file.
  */
 async function holdsZip(file: FileHandle, total: number, contentEnd: number): Promise<boolean> {
   const start = Math.max(0, total - ZIP_TAIL_BYTES - LONGEST_ENTRY_BYTES);

@@ -12,19 +12,19 @@ import { isZip } from './office/zip-head.js';
 
 export type Sniffed = Accepted | Refused | Undecided;
 
-/** Until so many bytes are there, more of them may tell more. */
+/** With fewer bytes, more of them may help to detect the type. */
 export const DECISIVE_BYTES = 4100;
 
-/** The longest signature of a binary format that is taken. */
+/** The longest signature of an accepted binary format. */
 const SIGNATURE_BYTES = 12;
 
-/** Beyond these, a head tells nothing new; the whole file has its turn at completion. */
+/** More bytes of the head do not help. The whole file is checked at completion. */
 const HEAD_BYTES = 256 * 1024;
 
 /**
- * What a file is, told from its first bytes; names and media types that a client claims are not believed. The formats
- * that are taken are told here, by signatures at fixed places. `file-type` only gives names to what is refused: it parses
- * dozens of formats, so it sees no more than a few kilobytes.
+ * Detects the type of a file from its first bytes, ignoring names and media types from the client. Accepted formats are
+ * detected here, by signatures at fixed positions. `file-type` only names the types of refused files: it parses dozens
+ * of formats, so it gets only a few kilobytes.
  * @param head the first bytes of the file
  * @param whole whether `head` is the whole file, so that waiting for more would not help
  * @param fileName tells CSV from plain text, nothing else
@@ -37,7 +37,7 @@ export async function sniff(head: Buffer, whole: boolean, fileName: string | nul
   const text = isText(head, whole);
   if (isPdf(head, text)) return accepted('application/pdf');
   const image = imageOf(head);
-  // Letters can look like the signature of a GIF or a WebP.
+  // Text can look like the signature of a GIF or a WebP.
   if (image !== undefined && !(text && isAscii(head.subarray(0, SIGNATURE_BYTES)))) return accepted(image);
   return text ? await sniffText(head, whole, extension) : await sniffBinary(head, whole);
 }
@@ -66,7 +66,7 @@ async function sniffBinary(head: Buffer, whole: boolean): Promise<Sniffed> {
 const PDF_HEADER_BYTES = 1024;
 
 /**
- * Mail, printers and Ghostscript put text before the header. In the middle of a line of a text it may be spoken of.
+ * Mail, printers and Ghostscript put text before the header. In the middle of a line, it is only mentioned.
  * @param text whether all of the head is
  */
 function isPdf(head: Buffer, text: boolean): boolean {
@@ -90,21 +90,21 @@ function startsWith(head: Buffer, signature: string): boolean {
   return head.toString('latin1', 0, signature.length) === signature;
 }
 
-/** The media type of what is not taken, for the answer. */
+/** The media type of a refused file, for the response. */
 async function named(head: Buffer): Promise<string | null> {
   const found = await fileTypeFromBuffer(head.subarray(0, DECISIVE_BYTES)).catch(() => undefined);
   return found?.mime ?? null;
 }
 
 /**
- * Formats whose files can be clean text. Of other signatures clean text is none: letters can look like one ("BMW",
- * "MZ,Name", "ID3 is").
+ * Formats whose files can be plain text. Other signatures are ignored in plain text, because words can look like one
+ * ("BMW", "MZ,Name", "ID3 is").
  */
 const TEXTUAL = new Set(['application/rtf', 'application/postscript', 'application/eps', 'application/xml']);
 
-/** Whether a head may be that of a text. A chunk may end in the middle of a character. */
+/** Whether a head may belong to a text. It may end in the middle of a character. */
 function isText(head: Buffer, whole: boolean): boolean {
-  // The quick answer for nearly all that is none, which would else be decoded twice.
+  // Excludes nearly all binary files early, which would otherwise be decoded twice.
   if (markOf(head) === 'utf-8' && head.includes(0)) return false;
   const detector = new CharsetDetector();
   detector.update(head);
@@ -113,7 +113,7 @@ function isText(head: Buffer, whole: boolean): boolean {
   return detector.charset !== null;
 }
 
-/** Of an 8-bit text, the characters that are ASCII. */
+/** The ASCII characters of an 8-bit text. */
 function textOf(head: Buffer): string {
   return new TextDecoder(markOf(head)).decode(head);
 }

@@ -7,17 +7,17 @@ export interface Accepted {
 
 export interface Refused {
   readonly verdict: 'refused';
-  /** A media type; null when the bytes resemble nothing known. */
+  /** A media type; null if it is unknown. */
   readonly detected: string | null;
-  /** For people, where the type alone does not say it. */
+  /** For people, if the type alone does not explain the refusal. */
   readonly why?: string;
 }
 
-/** The bytes so far could still become a file of one of these media types. */
+/** The media types that the file may still turn out to have. */
 export interface Undecided {
   readonly verdict: 'undecided';
   readonly among: readonly string[];
-  /** What they are meanwhile. */
+  /** What the bytes look like so far. */
   readonly detected: string | null;
 }
 

@@ -15,7 +15,7 @@ export interface ImageFacts {
   /** In pixels. */
   readonly width: number;
   readonly height: number;
-  /** How the stored picture lies. Always upright for animations, which nobody turns. */
+  /** The orientation of the stored picture. Always upright for animations, which are never turned. */
   readonly orientation: Orientation;
 }
 
@@ -27,31 +27,33 @@ export interface Picture {
   readonly color: string;
 }
 
-/** The largest image takes some three seconds, more where chunks go first; for a thumbnail nobody waits. */
+/** The largest image takes about three seconds, more if chunks have priority. Nobody waits for a thumbnail. */
 const TIMEOUT_SECONDS: Readonly<Record<Purpose, number>> = { turn: 20, check: 20, shrink: 60 };
 
-/** The thread pool has four threads by default; one is left for files. */
+/** The thread pool has four threads by default. One stays free for files. */
 const MOST_AT_A_TIME = 3;
 
-/** By then libvips has started its threads. */
+/** After this time, libvips has started its threads. */
 const THREADS_START_MS = 10;
 
-/** Of a JPEG, each of which goes over all pixels. Some ten are usual, and nothing stops a decoder within them. */
+/**
+ * Scans of a JPEG, each of which covers all pixels. About ten are usual. A decoder cannot be interrupted during one.
+ */
 const MOST_SCANS = 100;
 
 /** Of the code of a JPEG, before its end. */
 const MOST_MISSING_BYTES = 8;
 
-/** Of images that are coded anew: as high as no difference is seen. */
+/** Quality of re-encoded images, high enough that no difference is visible. */
 const QUALITY = 90;
 
-/** As fast as the defaults, and photos take a third of the room. */
+/** As fast as the defaults, and photos take a third of the space. */
 const PNG = { compressionLevel: 3, adaptiveFiltering: true };
 
-/** Small, and made in half the time of the most effort for a few bytes more. */
+/** Takes half the time of the highest effort, for a few bytes more. */
 const THUMBNAIL = { quality: 80, effort: 1 };
 
-/** What work on an image starts from. */
+/** An image to be processed. */
 interface Reading {
   readonly anatomy: Anatomy;
   readonly decoder: Sharp;
@@ -59,13 +61,13 @@ interface Reading {
 }
 
 /**
- * The one way to `sharp`: in other threads, as many images at a time as this process has cores for, within limits of
- * pixels, frames, memory and time. It gets to see pictures alone, never metadata: compressed texts of a PNG can grow from
- * 4 megabytes to 4 gigabytes in it.
+ * All use of `sharp`: in other threads, at most as many images at a time as this process has cores, within limits on
+ * pixels, frames, memory and time. `sharp` gets pictures without metadata, because it would unpack compressed texts in
+ * a PNG from 4 MB to 4 GB.
  */
 @Injectable()
 export class ImageCodec {
-  /** Images at a time: one for each core that this process has for itself. */
+  /** Images at a time: one for each core of this process. */
   readonly atOnce: number;
   private readonly gate: FairSemaphore;
   private loaded: ReturnType<typeof loadSharp> | undefined;
@@ -76,7 +78,7 @@ export class ImageCodec {
     this.gate = new FairSemaphore({ slots: this.atOnce, amount: config.images.memoryBytes });
   }
 
-  /** Reads only the structure and the header. @throws UnreadableImage for bytes that cannot be shown after all */
+  /** Reads only the structure and the header. @throws UnreadableImage if the image cannot be displayed */
   async facts(image: Buffer): Promise<ImageFacts> {
     return await this.reading('check', image, async ({ anatomy, decoder }) => {
       const { format, width, height, pageHeight = height, pages } = await decoder.metadata();
@@ -89,13 +91,13 @@ export class ImageCodec {
     });
   }
 
-  /** The same picture in the same format and colours, turned as its EXIF asks, without metadata. */
+  /** The same picture in the same format and colors, turned according to its EXIF, without metadata. */
   async upright(image: Buffer, ownerId: string): Promise<Buffer> {
     return await this.decoding('turn', image, ownerId, async ({ anatomy, decoder }, metadata) => {
       const { format, space, chromaSubsampling, pages } = metadata;
       const lossless = format === 'webp' && isLosslessWebp(anatomy.picture);
       const { degrees, flop } = TURNS[lie(anatomy, pages)];
-      // Colours of print become those of screens, to which their profile does not apply.
+      // CMYK becomes RGB, to which its profile does not apply.
       if (space !== 'cmyk') decoder.keepIccProfile().toColourspace(space);
       return await decoder
         .rotate(degrees)
@@ -103,20 +105,20 @@ export class ImageCodec {
         .jpeg({
           quality: QUALITY,
           chromaSubsampling: chromaSubsampling === '4:2:0' ? '4:2:0' : '4:4:4',
-          // Best tables need all coefficients in memory, three times as much, and twice the time, for a tenth of the size.
+          // Optimized tables need all coefficients in memory: three times as much, and twice the time, to save a tenth.
           optimiseCoding: false,
           force: false,
         })
         .png({ ...PNG, force: false })
-        // The least effort takes two thirds of the memory.
+        // The lowest effort takes two thirds of the memory.
         .webp({ quality: QUALITY, lossless, effort: lossless ? 0 : 4, force: false })
         .toBuffer();
     });
   }
 
   /**
-   * Decodes a JPEG that had no end to its last row. A few bytes may be missing with the marker, and no decoder tells how many:
-   * so many more like the last ones have to do.
+   * Checks that a JPEG without end marker decodes to its last row. A few bytes may be missing along with the marker,
+   * and no decoder says how many.
    * @throws UnreadableImage if more is missing
    */
   async decodeRows(image: Buffer, ownerId: string): Promise<void> {
@@ -139,7 +141,7 @@ export class ImageCodec {
     );
   }
 
-  /** A WebP that fits into a square of `side` pixels, of the first frame, never larger than the image. */
+  /** A WebP of the first frame that fits into a square of `side` pixels, never larger than the image. */
   async thumbnail(image: Buffer, ownerId: string, side: number): Promise<Picture> {
     return await this.decoding('shrink', image, ownerId, async ({ anatomy, decoder, load }, { pages }) => {
       const { degrees, flop } = TURNS[lie(anatomy, pages)];
@@ -156,7 +158,7 @@ export class ImageCodec {
     });
   }
 
-  /** Owners take turns. Nothing is decoded for which the memory would not do. */
+  /** Owners take turns, and images wait until there is enough memory. */
   private async decoding<T>(
     purpose: Purpose,
     image: Buffer,
@@ -195,12 +197,12 @@ export class ImageCodec {
   }
 }
 
-/** Loaded with the first image: it takes a tenth of a second that a start need not wait for. */
+/** Loaded with the first image, because loading takes a tenth of a second. */
 async function loadSharp() {
   const { default: sharp } = await import('sharp');
   sharp.cache(false);
   sharp.concurrency(1);
-  // Formats that are never taken need no loader; the fewer parsers run on hostile bytes, the better.
+  // Blocks loaders of formats that are never accepted: the fewer parsers run on hostile bytes, the better.
   sharp.block({ operation: ['VipsForeignLoad'] });
   sharp.unblock({
     operation: [
@@ -213,17 +215,17 @@ async function loadSharp() {
   return sharp;
 }
 
-/** How a picture lies. Animations are taken as they are; of an animated PNG `sharp` sees one frame. */
+/** The orientation of a picture. Animations are never turned; `sharp` sees only one frame of an animated PNG. */
 function lie({ picture, exif }: Anatomy, pages = 1): Orientation {
   return pages > 1 || isAnimatedPng(picture) ? 1 : orientationOf(exif);
 }
 
-/** The chunk that says so comes before any pixels. */
+/** The chunk of an animated PNG comes before any pixels. */
 function isAnimatedPng(picture: Buffer): boolean {
   return picture.subarray(0, Math.max(picture.indexOf('IDAT'), 0)).includes('acTL');
 }
 
-/** `stats()` looks at what it is given, so the clear parts are made white before. */
+/** Makes transparent parts white first, because `stats()` ignores transparency. */
 async function dominantColor(pixels: Buffer, raw: Raw, load: Reading['load']): Promise<string> {
   const { data, info } = await load(pixels, { raw })
     .resize({ width: 64, height: 64, fit: 'inside', withoutEnlargement: true })

@@ -2,21 +2,21 @@ import type { Metadata } from 'sharp';
 import { webpParts } from './image-parts.js';
 import { jpegScans } from './jpeg-scans.js';
 
-/** What is to be done with a picture: turn it, make a small one of it, or see whether it can be decoded at all. */
+/** What to do with a picture: turn it, make a thumbnail, or check whether it can be decoded. */
 export type Purpose = 'turn' | 'shrink' | 'check';
 
 const MEBIBYTE = 1024 * 1024;
 
-/** The file, buffers of the libraries, and what comes out. */
+/** The file, buffers of the libraries, and the output. */
 const FIXED = 16 * MEBIBYTE;
 
-/** Rows in memory while a picture goes through that need not be there as a whole, and pixels beside them. */
+/** Rows and pixels in memory for a picture that is streamed. */
 const ROWS = 1000;
 const SPARE_PIXELS = 8_000_000;
 
 /**
- * Bytes that decoding and coding take at their peak: an upper bound, told by the head of the picture alone. Measured with
- * the largest and the oddest pictures of each format (decisions/011).
+ * An upper bound for the peak memory of decoding and encoding, computed from the header alone. Measured with the
+ * largest and strangest pictures of each format (decisions/011).
  */
 export function memoryFor(purpose: Purpose, picture: Buffer, metadata: Metadata): number {
   const { width, height, pageHeight = height, channels, depth } = metadata;
@@ -27,7 +27,7 @@ export function memoryFor(purpose: Purpose, picture: Buffer, metadata: Metadata)
   return FIXED + passing + pixels * bytesPerPixel(purpose, pixelBytes, picture, metadata);
 }
 
-/** Of what lies in memory as a whole. */
+/** Memory for everything that cannot be streamed. */
 function bytesPerPixel(
   purpose: Purpose,
   pixelBytes: number,
@@ -39,7 +39,7 @@ function bytesPerPixel(
     case 'jpeg':
       return coefficientBytes(picture) + (turning ? pixelBytes : 0);
     case 'png':
-      // Read line by line unless interlaced. To be turned all of it is needed, and the new file may be as large.
+      // Read line by line unless interlaced. Turning needs all of it, and the new file may be as large.
       return pixelBytes * ((isProgressive ? 1 : 0) + (turning ? 2 : 0));
     case 'webp':
       if (isLosslessWebp(picture) || hasAlpha) return turning ? 20 : 5;
@@ -49,7 +49,7 @@ function bytesPerPixel(
   }
 }
 
-/** Of the coefficients, two bytes each, that a JPEG of several scans is collected in. */
+/** Memory for the coefficients of a JPEG with several scans, two bytes each. */
 function coefficientBytes(picture: Buffer): number {
   const { collected, samples } = jpegScans(picture);
   return collected ? 2 * samples : 0;

@@ -1,16 +1,16 @@
-/** An image taken apart, without decoding any of it. */
+/** The structure of an image, found without decoding it. */
 export interface Anatomy {
   /**
-   * All that shows it, as it was: pixels, palettes, colour profiles, frames and their times. The very buffer that was
-   * given when there is nothing else in it. What is missing: EXIF with its places and times, XMP, IPTC, comments and
-   * what follows the end of the image.
+   * Everything needed to display it, unchanged: pixels, palettes, color profiles, frames and their timing. The same
+   * buffer as given if there is nothing else. Left out are EXIF, XMP, IPTC, comments and anything after the end of the
+   * image.
    */
   readonly picture: Buffer;
-  /** The first EXIF block, with whatever its format puts around it. */
+  /** The first EXIF block, with the header of its format. */
   readonly exif: Buffer | undefined;
-  /** False for a JPEG that lacks its end marker, which `picture` has; then its pixels may be cut short as well. */
+  /** False for a JPEG without end marker, which `picture` then has. Its pixels may be truncated as well. */
   readonly hasEnd: boolean;
-  /** Where the image ends: what follows belongs to something else. */
+  /** The end of the image. */
   readonly end: number;
 }
 
@@ -18,23 +18,23 @@ export interface Anatomy {
 export interface Part {
   readonly start: number;
   readonly end: number;
-  /** `missing`: an end that should be there. */
+  /** `missing`: an end marker that is not in the file. */
   readonly role: 'picture' | 'exif' | 'other' | 'missing';
 }
 
 const JPEG_END = Buffer.from('ffd9', 'hex');
 
 /**
- * A megabyte can hold a million empty parts, and the event loop waits while they are gone through. Real images have
- * some thousand: two to a frame of an animation, one to 8 kB of a PNG.
+ * A megabyte can have a million empty parts, which would block the event loop. Real images have at most thousands: two
+ * per frame of an animation, one per 8 kB of a PNG.
  */
 const MOST_PARTS = 20_000;
 
-/** Taking 5 MB apart holds up the event loop for some 2 ms, and a completion asks for it four times. */
+/** Analyzing 5 MB blocks the event loop for about 2 ms, and a completion needs the result four times. */
 const known = new WeakMap<Buffer, Anatomy>();
 
 /**
- * Only known parts are kept: what a camera or an editor will invent next year is metadata until shown to be picture.
+ * Keeps only known parts: anything that cameras and editors add in future counts as metadata.
  * @param image must not change afterwards
  * @throws RangeError for an image that is cut short or of no known format
  */
@@ -44,7 +44,7 @@ export function dissect(image: Buffer): Anatomy {
   const anatomy = takeApart(image);
   const { picture } = anatomy;
   known.set(image, anatomy);
-  // Nothing is left to be taken from a picture.
+  // A picture without metadata has the same structure.
   if (picture !== image) known.set(picture, { picture, exif: undefined, hasEnd: true, end: picture.length });
   return anatomy;
 }
@@ -75,9 +75,9 @@ function takeApart(image: Buffer): Anatomy {
 
 interface Format {
   readonly signature: string;
-  /** In the order of the file. A part may end past the image when that is cut short. */
+  /** In the order of the file. The last part of a truncated image may end past it. */
   readonly parts: (image: Buffer) => Generator<Part, void>;
-  /** Corrects, in place, what the format says about the parts that are gone. */
+  /** Corrects, in place, what the format says about removed parts. */
   readonly mend?: (picture: Buffer) => Buffer;
 }
 
@@ -128,7 +128,7 @@ export function* jpegParts(image: Buffer): Generator<Part, void> {
   }
 }
 
-/** Bytes that are no marker do not belong between segments; decoders skip them, and so may we. */
+/** Skips bytes between segments that are not markers, as decoders do. */
 function nextMarker(image: Buffer, from: number): number {
   for (let at = from; at + 1 < image.length; at++) {
     if (image[at] === 0xff && image[at + 1] !== 0xff) return at;
@@ -136,7 +136,7 @@ function nextMarker(image: Buffer, from: number): number {
   throw new RangeError('The image is cut short');
 }
 
-/** Restart markers and TEM have no length. */
+/** Restart markers and TEM have no length field. */
 function isStandalone(marker: number): boolean {
   return (marker >= 0xd0 && marker <= 0xd7) || marker === 0x01;
 }
@@ -147,16 +147,19 @@ function jpegRole(marker: number, head: string, length: number): Part['role'] {
   return !isForApplications || showsJpeg(marker, head, length) ? 'picture' : 'other';
 }
 
-/** Pixel shape, colour profile and colour space. A longer JFIF head has a small picture, which editors forget to edit. */
+/** Pixel shape, color profile and color space. A longer JFIF header has a thumbnail, which editors forget to update. */
 function showsJpeg(marker: number, head: string, length: number): boolean {
   if (marker === JPEG.app0) return head.startsWith('JFIF\0') && length === 18;
   if (marker === JPEG.app2) return head.startsWith('ICC_PROFILE\0');
   return marker === JPEG.app14 && head.startsWith('Adobe');
 }
 
-/** Of coded data, in which FF is followed by 00 or a restart marker, to the marker after it, or to the end of the file. */
+/**
+ * The end of coded data, in which FF is followed by 00 or a restart marker: the next other marker, or the end of the
+ * file.
+ */
 function endOfScan(image: Buffer, from: number): number {
-  // Not indexOf: hostile data may be all FF, and a call for each takes a hundred times as long.
+  // Not indexOf: hostile data may be all FF, and a call for each byte takes a hundred times as long.
   const skew = -image.byteOffset & 3;
   const words = new Uint32Array(image.buffer, image.byteOffset + skew, (image.length - skew) >> 2);
   for (let at = from; at + 1 < image.length; at++) {
@@ -172,7 +175,7 @@ function endOfScan(image: Buffer, from: number): number {
   return image.at(-1) === 0xff ? image.length - 1 : image.length;
 }
 
-/** Whether a byte behind FF ends a scan: a FF that belongs to the pixels has 00 behind it. */
+/** Whether a byte after FF ends a scan. An FF that belongs to the pixels is followed by 00. */
 function isEndOfScan(marker: number): boolean {
   return marker !== 0xff && marker !== 0x00 && !isStandalone(marker);
 }
@@ -182,7 +185,7 @@ function hasFF(word: number): boolean {
   return (((word & 0x7f7f7f7f) + 0x01010101) & word & 0x80808080) !== 0;
 }
 
-/** Of the chunks registered for PNG, those that a picture is made of. */
+/** The registered PNG chunks that make up the picture. */
 const PNG_PICTURE = new Set(
   'IHDR PLTE IDAT IEND tRNS cHRM gAMA iCCP sBIT sRGB cICP mDCV cLLI bKGD hIST pHYs sPLT acTL fcTL fdAT'.split(
     ' ',
@@ -202,7 +205,7 @@ function* pngParts(image: Buffer): Generator<Part, void> {
 
 const GIF = { image: 0x2c, extension: 0x21, end: 0x3b, control: 0xf9, application: 0xff };
 
-/** How often to repeat, by two names, and colours. */
+/** The number of repetitions, under two names, and color profiles. */
 const GIF_APPLICATIONS = ['NETSCAPE2.0', 'ANIMEXTS1.0', 'ICCRGBG1012'];
 
 /** @see https://www.w3.org/Graphics/GIF/spec-gif89a.txt */
@@ -248,14 +251,14 @@ export function* webpParts(image: Buffer): Generator<Part, void> {
   for (let start = 12; start < last;) {
     const type = latin1(image, start, start + 4);
     const length = image.readUInt32LE(start + 4);
-    // Some writers do not count, or leave out, the byte that fills up the last chunk.
+    // Some writers do not count, or leave out, the padding byte of the last chunk.
     const end = Math.min(start + 8 + length + (length % 2), Math.max(last, start + 8 + length));
     yield { start, end, role: type === 'EXIF' ? 'exif' : WEBP_PICTURE.has(type) ? 'picture' : 'other' };
     start = end;
   }
 }
 
-/** Says the new length, and that there is no EXIF and no XMP. */
+/** Sets the new length, and clears the flags of EXIF and XMP. */
 function mendWebp(picture: Buffer): Buffer {
   picture.writeUInt32LE(picture.length - 8, 4);
   if (latin1(picture, 12, 16) === 'VP8X') picture.writeUInt8(picture.readUInt8(20) & ~0x0c, 20);

@@ -1,11 +1,11 @@
 import { jpegParts } from './image-parts.js';
 
-/** How a JPEG is coded, told without decoding any of it. */
+/** How a JPEG is encoded, found without decoding it. */
 export interface JpegScans {
   readonly count: number;
   /** Samples per pixel: 3 for 4:4:4, 1.5 for 4:2:0. */
   readonly samples: number;
-  /** Whether pixels come of several scans, so that a decoder has to collect the coefficients of all. */
+  /** Whether a decoder has to collect the coefficients of several scans. */
   readonly collected: boolean;
 }
 
@@ -13,7 +13,7 @@ const FRAMES = [0xc0, 0xc1, 0xc2, 0xc3, 0xc5, 0xc6, 0xc7, 0xc9, 0xca, 0xcb, 0xcd
 const PROGRESSIVE = [0xc2, 0xc6, 0xca, 0xce];
 const SCAN = 0xda;
 
-/** A completion asks for them twice. */
+/** A completion needs them twice. */
 const known = new WeakMap<Buffer, JpegScans>();
 
 /**
@@ -42,7 +42,7 @@ function countScans(image: Buffer): JpegScans {
   return { count: scans.length, samples: samplesPerPixel(factors), collected };
 }
 
-/** Horizontal and vertical, of each component. */
+/** Horizontal and vertical sampling factors of each component. */
 function samplingFactors(frame: Buffer): [number, number][] {
   return Array.from({ length: frame.readUInt8(9) }, (_, i) => {
     const both = frame.readUInt8(11 + 3 * i);

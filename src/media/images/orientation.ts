@@ -1,7 +1,7 @@
-/** How the stored picture lies, 1 to 8; 1 is upright. @see https://www.cipa.jp/std/documents/e/DC-008-2012_E.pdf 4.6.4 */
+/** EXIF orientation, 1 to 8; 1 is upright. @see https://www.cipa.jp/std/documents/e/DC-008-2012_E.pdf 4.6.4 */
 export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
-/** What makes a picture upright: turn it clockwise, then swap left and right. */
+/** How to make a picture upright: rotate it clockwise, then mirror it horizontally. */
 export interface Turn {
   readonly degrees: 0 | 90 | 180 | 270;
   readonly flop: boolean;
@@ -20,17 +20,17 @@ export const TURNS: Readonly<Record<Orientation, Turn>> = {
 
 const ORIENTATION_TAG = 0x0112;
 
-/** The orientation that an EXIF block names, 1 if none that makes sense. */
+/** The orientation in an EXIF block; 1 if there is no valid one. */
 export function orientationOf(exif: Buffer | undefined): Orientation {
   try {
     return (exif && readOrientation(exif)) ?? 1;
   } catch {
-    // It points past its own end.
+    // An offset points past the end.
     return 1;
   }
 }
 
-/** Formats put different heads before the TIFF structure, which tells its byte order first. */
+/** Formats have different headers before the TIFF structure, which starts with its byte order. */
 function readOrientation(exif: Buffer): Orientation | undefined {
   const head = exif.subarray(0, 24);
   const start = Math.max(head.indexOf('II*\0', 0, 'latin1'), head.indexOf('MM\0*', 0, 'latin1'));

@@ -4,17 +4,17 @@ import { ImageTooCostly } from '../content/content.errors.js';
 import { ImageCodec, type ImageFacts } from './image-codec.js';
 import { dissect } from './image-parts.js';
 
-/** Photos grow by a fifth. A PNG can be made to grow a thousandfold when it is coded anew. */
+/** Photos grow by a fifth. A malicious PNG can grow a thousandfold when it is re-encoded. */
 const MOST_GROWTH = 4;
 
-/** What the public gets of an uploaded image. */
+/** The public version of an uploaded image. */
 export interface PublicImage {
-  /** The very buffer that was uploaded, if it has nothing to hide. */
+  /** The uploaded buffer itself, if there is no metadata. */
   readonly bytes: Buffer;
   readonly facts: ImageFacts;
 }
 
-/** Takes from images what is not for the public: where and when they were taken, by whom, with what. */
+/** Removes metadata from images: where, when, by whom and with which device they were taken. */
 @Injectable()
 export class PublicImages {
   constructor(
@@ -23,7 +23,7 @@ export class PublicImages {
   ) {}
 
   /**
-   * Metadata is cut out and the picture stays as it is, bit by bit, unless it has to be turned: then it is coded anew.
+   * Cuts out metadata. The picture stays the same bit by bit, unless it has to be turned, which means re-encoding.
    * @throws UnreadableImage, ImageTooCostly
    */
   async of(image: Buffer, facts: ImageFacts, ownerId: string): Promise<PublicImage> {

@@ -8,24 +8,24 @@ import { ImageTooCostly } from '../content/content.errors.js';
 import { ImageCodec } from './image-codec.js';
 
 const JOB = 'thumbnail';
-/** Over three and a half hours, later and later. */
+/** Within three and a half hours, with growing delays. */
 const ATTEMPTS = 10;
 
 interface Order {
   readonly media: number;
 }
 
-/** An image that waits for its thumbnail. */
+/** An image without a thumbnail. */
 interface Image {
   readonly owner_id: string;
   readonly key: string;
   /** In bytes, as text. */
   readonly size: string;
-  /** When its thumbnail is too old to be named: the sweeper may have removed it. */
+  /** Deadline for committing its thumbnail. After that, the sweeper may have removed the file. */
   readonly deadline: Date;
 }
 
-/** Makes the thumbnails of finished images, later than their uploads are answered. */
+/** Makes thumbnails of finished images in the background. */
 @Injectable()
 export class Thumbnails {
   private readonly logger = new Logger('Thumbnails');
@@ -41,8 +41,8 @@ export class Thumbnails {
   }
 
   /**
-   * Has the thumbnail of an image made, once the transaction commits. Owners take turns: the first image of an owner has the
-   * turn that is due now, each further one comes a turn later.
+   * Adds a job for the thumbnail of an image, within the transaction. Owners take turns: the first waiting image of an
+   * owner gets the current turn, each further one a later turn.
    */
   async order(db: Queryable, media: number): Promise<void> {
     const { rows } = await db.query<{ thumbnail_turn: number }>(
@@ -93,7 +93,7 @@ export class Thumbnails {
     if (rowCount === 0) await this.discard(id, thumbnail);
   }
 
-  /** Its Media was deleted meanwhile, or another process was faster; or this one was too slow and has to try again. */
+  /** The media item was deleted meanwhile, another process was faster, or this one was too slow and has to retry. */
   private async discard(media: number, thumbnail: string): Promise<void> {
     await this.storage.remove('thumbnails', thumbnail);
     const { rowCount } = await this.db.query(

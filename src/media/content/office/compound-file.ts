@@ -1,7 +1,7 @@
-/** Reads bytes of a file; fewer only where it ends. */
+/** Reads bytes of a file; fewer only at its end. */
 export type Read = (position: number, length: number) => Promise<Buffer>;
 
-/** Something in a compound file: a stream has bytes, a storage has entries. */
+/** An entry of a compound file: a stream has bytes, a storage has entries. */
 export interface Entry {
   /** Lower case, as Office compares them. */
   readonly name: string;
@@ -9,7 +9,7 @@ export interface Entry {
   readonly start: number;
 }
 
-/** A compound file that is cut short, or contradicts itself. */
+/** A compound file that is truncated or inconsistent. */
 export class BadCompoundFile extends Error {}
 
 const SIGNATURE = Buffer.from('d0cf11e0a1b11ae1', 'hex');
@@ -21,7 +21,7 @@ const MINI = 64;
 const BLOCK_BYTES = 64 * 1024;
 const NONE = 0xffffffff;
 const LAST_SECTOR = 0xfffffffa;
-/** Thousands of times what documents have. */
+/** Thousands of times as many as documents have. */
 const MOST_DIRECTORY_BYTES = 4 * 1024 * 1024;
 
 export function isCompoundFile(head: Buffer): boolean {
@@ -29,8 +29,8 @@ export function isCompoundFile(head: Buffer): boolean {
 }
 
 /**
- * Compound File Binary ([MS-CFB]): the container of the old Office formats, and of installers, mails and more. Reads what it
- * is asked for, in sectors: the tables of a hostile file lead nowhere and end soon.
+ * Compound File Binary ([MS-CFB]): the container of the old Office formats, and of installers, mails and more. Reads
+ * sectors on demand, with limits against the tables of hostile files.
  */
 export class CompoundFile {
   private constructor(
@@ -96,7 +96,7 @@ class Sectors {
     return chain;
   }
 
-  /** Neighbours are read at once, but for short streams: theirs need not be. */
+  /** Reads adjacent sectors at once, except for those of short streams, which may not be adjacent in the file. */
   async *blocks(start: number): AsyncGenerator<Buffer> {
     const most = this.bytes === MINI ? 1 : BLOCK_BYTES / this.bytes;
     const chain = this.chain(start);
@@ -164,7 +164,7 @@ function toEntries(directory: Buffer): Node[] {
   });
 }
 
-/** The entries of one storage are a tree. */
+/** The entries of a storage form a tree. */
 function siblingsOf(entries: readonly Node[], top: number): Node[] {
   const found = new Set<Node>();
   const open = [top];

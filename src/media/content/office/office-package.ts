@@ -12,11 +12,11 @@ const PACKAGES = [
   'application/vnd.oasis.opendocument.presentation',
 ];
 
-/** Where Office programs put what is no XML. A photo album has other names. */
+/** Folders in which Office programs store what is not XML. Other archives use other names. */
 const USUAL =
   /^(?:_rels|docprops|docmetadata|customxml|customui|_xmlsignatures|\[trash\]|word|xl|ppt|meta-inf|layout-cache|thumbnails|pictures|media|fonts|configurations2|object [^/]*|basic|dialogs|scripts)\/|^(?:mimetype|manifest\.rdf)$/;
 
-/** Entries of other things that are ZIPs. */
+/** Entries of other formats based on ZIP. */
 const STRANGERS: Readonly<Record<string, string>> = {
   'meta-inf/manifest.mf': 'application/java-archive',
   'androidmanifest.xml': 'application/vnd.android.package-archive',
@@ -24,8 +24,8 @@ const STRANGERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * What a ZIP may become, by the entries at its start. They end the upload of what is plainly no Office file; what is
- * one, only the directory at the end of the file can tell.
+ * What a ZIP may be, by the entries at its start. They can exclude Office files early, but only the directory at the
+ * end of the file can confirm one.
  */
 export function sniffPackage(head: Buffer): Accepted | Refused | Undecided {
   let isUsual = false;
@@ -36,12 +36,12 @@ export function sniffPackage(head: Buffer): Accepted | Refused | Undecided {
     if (folder !== undefined) return accepted(FOLDERS[folder].plain);
     isUsual ||= USUAL.test(name) || /\.(?:xml|rels)$/.test(name);
   }
-  // Of an entry that has not even its name there, nothing is known.
+  // The head does not contain the whole name of the entry.
   if (isUsual || localEntries(head).next().done) return undecided(PACKAGES, 'application/zip');
   return refused('application/zip');
 }
 
-/** What a ZIP is: an Open XML or OpenDocument file without macros, or refused. */
+/** Identifies a ZIP: an Open XML or OpenDocument file without macros, or refused. */
 export async function packageType(file: FileHandle, total: number): Promise<Accepted | Refused> {
   try {
     const entries = await readDirectory(file, total);

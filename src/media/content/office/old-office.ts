@@ -7,7 +7,7 @@ const POWERPOINT = 'application/vnd.ms-powerpoint';
 
 export const OLD_OFFICE = [WORD, EXCEL, POWERPOINT];
 
-/** The stream of the root storage in which a program keeps its document; those of other storages are embedded. */
+/** The stream of the root storage with the document of each program. Streams of other storages are embedded objects. */
 const DOCUMENTS: readonly {
   name: string;
   mime: string;
@@ -21,7 +21,7 @@ const DOCUMENTS: readonly {
   { name: 'pp40', mime: POWERPOINT },
 ];
 
-/** What a compound file is: a document of an old Office program without macros, or refused. */
+/** Identifies a compound file: a document of an old Office program without macros, or refused. */
 export async function oldOfficeType(read: Read, total: number): Promise<Accepted | Refused> {
   try {
     return await typeOf(await CompoundFile.open(read, total));
@@ -47,7 +47,7 @@ const BIFF = { sheet: 0x85, password: 0x2f, end: 0x0a };
 /** Of Excel 4, and modules of Excel 5. */
 const MACRO_SHEETS = [1, 6];
 
-/** The first records of a workbook list its sheets ([MS-XLS] 2.4.28). What is behind a password cannot be read. */
+/** The first records of a workbook list its sheets ([MS-XLS] 2.4.28). With a password, they cannot be read. */
 async function hasMacroSheet(records: Cursor): Promise<boolean> {
   for (let head = await records.take(4); head; head = await records.take(4)) {
     const [type, length] = [head.readUInt16LE(0), head.readUInt16LE(2)];
@@ -60,7 +60,7 @@ async function hasMacroSheet(records: Cursor): Promise<boolean> {
 
 const PPT = { document: 0x3e8, list: 0x7d0, vbaInfo: 0x3ff, vbaInfoAtom: 0x400 };
 
-/** The project itself is packed; the document tells that there is one ([MS-PPT] 2.4.10). */
+/** The project itself is compressed, but the document says that there is one ([MS-PPT] 2.4.10). */
 async function hasVbaInfo(records: Cursor): Promise<boolean> {
   for (let head = await records.take(8); head; head = await records.take(8)) {
     const [type, length] = [head.readUInt16LE(2), head.readUInt32LE(4)];
@@ -71,11 +71,11 @@ async function hasVbaInfo(records: Cursor): Promise<boolean> {
   return false;
 }
 
-/** Many times what documents have. */
+/** Many times as many as documents have. */
 const MOST_RECORDS = 100_000;
 const HELD_BYTES = 64;
 
-/** Goes through a stream record by record. */
+/** Reads a stream record by record. */
 class Cursor {
   private readonly blocks: AsyncGenerator<Buffer>;
   private block = Buffer.alloc(0);

@@ -9,7 +9,7 @@ export const MANIFEST = 'meta-inf/manifest.xml';
 const MOST_MIMETYPE_BYTES = 255;
 const MOST_MANIFEST_BYTES = 2 * 1024 * 1024;
 
-/** What an OpenDocument package is: a document without macros, or refused. @see OpenDocument 1.3, part 2 */
+/** Identifies an OpenDocument package: a document without macros, or refused. @see OpenDocument 1.3, part 2 */
 export async function openDocument(
   file: FileHandle,
   entries: ReadonlyMap<string, ZipEntry>,
@@ -26,21 +26,21 @@ export async function openDocument(
   return [...entries.keys()].some(isMacro) ? refused(verdict.type.mime, WITH_MACROS) : verdict;
 }
 
-/** By what an entry `mimetype` says. */
+/** By the content of the entry `mimetype`. */
 export function openDocumentType(mimetype: string): Accepted | Refused {
   const mime = mimetype.trim();
   if (TYPE.test(mime)) return accepted(mime);
-  // What is written there goes into the answer.
+  // The response contains this text.
   return refused(/^[a-z]+\/[\w.+-]{1,100}$/i.test(mime) ? mime : 'application/zip');
 }
 
-/** LibreOffice opens a package without `mimetype` by its manifest. */
+/** LibreOffice identifies a package without `mimetype` by its manifest. */
 function rootType(manifest: readonly Element[]): string {
   const root = manifest.find(({ attributes }) => attributes.get('full-path') === '/');
   return root?.attributes.get('media-type') ?? '';
 }
 
-/** A module or a script, of the document or of an object in it. The lists of modules may be empty. */
+/** A module or script of the document or of an object in it. Lists of modules may be empty. */
 function isMacro(name: string): boolean {
   return /^(?:[^/]+\/)?(?:basic|scripts)\/./.test(name) && !/(?:\/|\/script-l[bc]\.xml)$/.test(name);
 }

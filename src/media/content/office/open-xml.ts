@@ -4,7 +4,7 @@ import { accepted, refused, WITH_MACROS, type Accepted, type Refused } from '../
 import { elementsOf, type Element } from './xml.js';
 import { readEntry, type ZipEntry } from './zip-directory.js';
 
-/** By the folder in which a program puts its document: the type of that, and the one it has with macros. */
+/** By the folder of the main part: the type of the document, without and with macros. */
 export const FOLDERS = {
   word: {
     plain: 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
@@ -23,17 +23,17 @@ export const FOLDERS = {
 /** Documents, templates and slide shows. */
 const MAIN =
   /^(application\/vnd\.openxmlformats-officedocument\.(?:wordprocessing|spreadsheet|presentation)ml\.).+\.main\+xml$/;
-/** The same with macros; and workbooks in binary form, which have this name with or without any. */
+/** The same with macros. Binary workbooks have this type with or without macros. */
 const MACRO_MAIN = /^(application\/vnd\.ms-[\w.]+?\.macroenabled)\w*\.main(\+xml)?$/;
 
 export const CONTENT_TYPES = '[content_types].xml';
 const RELATIONSHIPS = '_rels/.rels';
-/** A part takes about a hundred bytes in there. */
+/** Each part takes about a hundred bytes there. */
 const MOST_XML_BYTES = 2 * 1024 * 1024;
 
 const TWO_DOCUMENTS = refused('application/zip', 'The archive holds two documents at once');
 
-/** What an Open XML package (ECMA-376, part 2) is, by its main part: a document without macros, or refused. */
+/** Identifies an Open XML package (ECMA-376, part 2) by its main part: a document without macros, or refused. */
 export async function openXml(
   file: FileHandle,
   entries: ReadonlyMap<string, ZipEntry>,
@@ -66,7 +66,7 @@ function judge(type: string, hasMacros: boolean): Accepted | Refused {
   );
 }
 
-/** The part that a relationship of the package calls its document. Strict documents have another namespace. */
+/** The main part, according to the relationships of the package. Strict documents use another namespace. */
 function mainOf({ attributes }: Element): string[] {
   const target = attributes.get('Target');
   const isMain = /\/relationships\/officeDocument$/i.test(attributes.get('Type') ?? '');

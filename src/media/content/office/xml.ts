@@ -4,17 +4,17 @@ import { markOf } from '../charset.js';
 import { BadZip } from './zip-directory.js';
 
 export interface Element {
-  /** Without a prefix, as the attributes. */
+  /** Without its prefix, like the attributes. */
   readonly name: string;
   readonly attributes: ReadonlyMap<string, string>;
 }
 
-/** A few milliseconds' worth; then others have their turn. */
+/** Takes a few milliseconds. Then the event loop continues. */
 const CHARS_AT_ONCE = 16 * 1024;
 /** Two for each entry that a package may have. */
 const MOST_ELEMENTS = 20_000;
 
-/** The elements of an XML file in a package, in its order. @throws BadZip where it is not well-formed */
+/** The elements of an XML file in a package, in order. @throws BadZip if it is not well-formed */
 export async function elementsOf(bytes: Buffer): Promise<Element[]> {
   try {
     return await parse(bytes);

@@ -5,25 +5,25 @@ import { inflateRaw } from 'node:zlib';
 import yauzl, { type Entry } from 'yauzl';
 import { readAt } from '../../../storage/local/files.js';
 
-/** The record that ends a ZIP and tells where its directory is. */
+/** The end record of a ZIP, which says where its directory is. */
 export interface EndRecord {
-  /** Where it stands in the file, as all places here. */
+  /** Position in the file. */
   readonly at: number;
   readonly entries: number;
   readonly directorySize: number;
   readonly directoryAt: number;
-  /** Where the comment ends that it announces: the end of the file, unless somebody appended to it. */
+  /** The end of its comment, which is the end of the file unless something was appended. */
   readonly end: number;
 }
 
-/** What the directory says of an entry. Sizes and places are in bytes. */
+/** An entry of the directory. Sizes and positions are in bytes. */
 export interface ZipEntry {
   /** Lower case. */
   readonly name: string;
   readonly at: number;
-  /** What it takes at its place, at least. */
+  /** Its minimum size in the file. */
   readonly leastBytes: number;
-  /** What it takes in the directory. */
+  /** Its size in the directory. */
   readonly directoryBytes: number;
   readonly packed: number;
   readonly unpacked: number;
@@ -35,10 +35,10 @@ const END_BYTES = 22;
 const ENTRY_BYTES = 46;
 const LOCAL_BYTES = 30;
 
-/** A ZIP ends with such a record and a comment of at most 65,535 bytes. */
+/** A ZIP ends with an end record and a comment of at most 65,535 bytes. */
 export const ZIP_TAIL_BYTES = END_BYTES + 0xffff;
 
-/** The end records in the last bytes of a file, from the end, as readers look for them. */
+/** The end records in the last bytes of a file, starting from the end, like ZIP readers. */
 export function* endRecords(tail: Buffer, total: number): Generator<EndRecord, void> {
   for (let found = tail.length - END_BYTES; (found = lastRecord(tail, found)) >= 0; found--) {
     const at = total - tail.length + found;
@@ -56,27 +56,27 @@ function lastRecord(tail: Buffer, from: number): number {
   return from < 0 ? -1 : tail.lastIndexOf(END_SIGNATURE, from);
 }
 
-/** A ZIP that is not to be trusted; the message says why. */
+/** A ZIP that is refused; the message says why. */
 export class BadZip extends Error {}
 
 const MOST_ENTRIES = 10_000;
 const MOST_DIRECTORY_BYTES = 2 * 1024 * 1024;
-/** Of the directory, a few milliseconds; then others have their turn. */
+/** Entries that take a few milliseconds. Then the event loop continues. */
 const BYTES_AT_ONCE = 64 * 1024;
 const MOST_EXTRA_BYTES = 4096;
-/** Bytes behind the end of a ZIP that count for nothing. */
+/** Bytes that may follow the end of a ZIP. */
 const MOST_PADDING_BYTES = 64 * 1024;
-/** An extra field with the name again, or another one (PKWARE APPNOTE, 4.6.9), of which not all programs know. */
+/** An extra field with another name (PKWARE APPNOTE, 4.6.9), which not all programs know. */
 const UNICODE_NAME = 0x7075;
 const MOST_UNPACKED_BYTES = 1024 ** 3;
-/** Sheets of zeros are packed to less than a hundredth, but then they are not large. */
+/** Sheets of zeros compress to less than a hundredth, but they are not large. */
 const MOST_RATIO = 100;
 const HARMLESS_BYTES = 64 * 1024 * 1024;
 
 /**
- * The entries of a ZIP by its central directory alone; nothing is unpacked. Refused is what readers could see in
- * different ways or what could hurt them: too many entries, too much to unpack, entries in each other's bytes,
- * encryption, two entries of one name, bytes after the end.
+ * Reads the entries of a ZIP from its central directory alone, without unpacking. Refuses what readers could interpret
+ * differently or what could harm them: too many entries, too much data, overlapping entries, encryption, repeated
+ * names, bytes after the end.
  * @throws BadZip
  */
 export async function readDirectory(file: FileHandle, total: number): Promise<readonly ZipEntry[]> {
@@ -98,7 +98,7 @@ export async function readDirectory(file: FileHandle, total: number): Promise<re
 
 async function parse(end: Buffer, start: number, total: number): Promise<ZipEntry[]> {
   try {
-    // Names are decoded here: yauzl would do it with the comments too, which takes a second for a megabyte.
+    // Names are decoded here: yauzl would decode comments too, which takes a second per megabyte.
     const options = { decodeStrings: false };
     const zip = await yauzl.fromRandomAccessReaderPromise(new EndReader(end, start), total, options);
     const entries: ZipEntry[] = [];
@@ -115,7 +115,7 @@ async function parse(end: Buffer, start: number, total: number): Promise<ZipEntr
   }
 }
 
-/** Not the entry as yauzl has it, which may keep thousands of extra fields alive. */
+/** A copy, because yauzl's entry may keep thousands of extra fields in memory. */
 function toZipEntry(entry: Entry): ZipEntry {
   const { fileNameLength, extraFieldLength, fileCommentLength } = entry;
   if (entry.isEncrypted()) throw new BadZip('The archive is encrypted');
@@ -145,12 +145,12 @@ function isStrange({ fileNameRaw, extraFields }: Entry): boolean {
   );
 }
 
-/** Some programs end a file with a line, or fill up its last block. */
+/** Some programs append a line end, or pad the last block. */
 export function isBlank(bytes: Buffer): boolean {
   return /^[\0\s]*$/.test(bytes.toString('latin1'));
 }
 
-/** Gives yauzl the end of the file out of memory: two reads of the disk for each of thousands of entries take long. */
+/** Lets yauzl read the end of the file from memory: two disk reads for each of thousands of entries would be slow. */
 class EndReader extends yauzl.RandomAccessReader {
   constructor(
     private readonly bytes: Buffer,
@@ -167,7 +167,7 @@ class EndReader extends yauzl.RandomAccessReader {
     callback: (error: Error | null, bytesRead: number) => void,
   ): void {
     const from = position - this.start;
-    // Before the directory could be a record of ZIP64, which files of this size have no need of.
+    // There could be a ZIP64 record before the directory, which files of this size do not need.
     callback(null, from < 0 ? 0 : this.bytes.copy(buffer, offset, from, from + length));
   }
 }
@@ -185,7 +185,7 @@ function check(entries: readonly ZipEntry[], { directorySize, directoryAt }: End
     throw new BadZip('The archive has overlapping entries');
 }
 
-/** Unpacks one small entry. @throws BadZip when it is not small, or damaged */
+/** Unpacks one small entry. @throws BadZip if it is large or damaged */
 export async function readEntry(file: FileHandle, entry: ZipEntry, maxBytes: number): Promise<Buffer> {
   if (entry.packed > maxBytes || entry.unpacked > maxBytes)
     throw new BadZip(`The archive has a ${entry.name} that is too large`);

@@ -4,11 +4,11 @@ const SIGNATURE = 0x04034b50;
 const HEADER_BYTES = 30;
 const STORED = 0;
 
-/** An entry as its local header has it, which is a claim: what counts is the directory at the end of the file. */
+/** An entry according to its local header. Only the directory at the end of the file is authoritative. */
 export interface LocalEntry {
   /** Lower case, with slashes. */
   readonly name: string;
-  /** Empty where it is compressed, or is not whole in the head. */
+  /** Empty if the entry is compressed or continues past the head. */
   readonly content: Buffer;
 }
 
@@ -16,7 +16,7 @@ export function isZip(head: Buffer): boolean {
   return head.length >= 4 && head.readUInt32LE(0) === SIGNATURE;
 }
 
-/** The entries at the start of a ZIP, as far as their headers are in `head` and tell where the next one is. */
+/** The entries at the start of a ZIP, as far as `head` has their headers and these say where the next one starts. */
 export function* localEntries(head: Buffer): Generator<LocalEntry> {
   for (let at = 0; at + HEADER_BYTES <= head.length && head.readUInt32LE(at) === SIGNATURE;) {
     const size = head.readUInt32LE(at + 18);
