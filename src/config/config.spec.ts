@@ -153,6 +153,19 @@ describe('loadConfig', () => {
     expect(problems({ WEBHOOK_URL, WEBHOOK_SECRET: `${one},${short}` })).toHaveLength(1);
     expect(problems({ WEBHOOK_URL, WEBHOOK_SECRET: `${one},${two},${one}` })).toHaveLength(1);
     expect(problems({ WEBHOOK_URL: 'ftp://one.example', WEBHOOK_SECRET: one })).toHaveLength(1);
+    const key = (bytes: number) => `whsec_${Buffer.alloc(bytes, 7).toString('base64')}`;
+    expect(problems({ WEBHOOK_URL, WEBHOOK_SECRET: `${key(24)},${key(32)}` })).toEqual([]);
+    for (const WEBHOOK_SECRET of [key(23), 'whsec_a secret in plain letters, of some length'])
+      expect(problems({ WEBHOOK_URL, WEBHOOK_SECRET })).toEqual([
+        expect.stringMatching(/base64 of at least/),
+      ]);
+  });
+
+  it('reaches clamd at a port that there is', () => {
+    for (const CLAMD of ['scanner:3310', '[::1]:3310', '/run/clamd.sock'])
+      expect(problems({ CLAMD })).toEqual([]);
+    for (const CLAMD of ['scanner', 'scanner:0', 'scanner:65536'])
+      expect(problems({ CLAMD })).toHaveLength(1);
   });
 
   it('keeps files without a row for longer than a commit may take, in production', () => {

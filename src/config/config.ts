@@ -408,6 +408,8 @@ function webhooks(env: Environment): Config['webhooks'] {
 function admission(env: Environment): Config['admission'] {
   const { WEBHOOK_BEFORE_COMPLETE: url, CLAMD: clamd = '' } = env;
   const [, host = '', port] = /^\[?([^/]+?)\]?:(\d+)$/.exec(clamd) ?? [];
+  if (port && (Number(port) < 1 || Number(port) > 65_535))
+    throw new ConfigError(['CLAMD: the port must be 1 to 65535']);
   return {
     url: url ? new URL(url) : undefined,
     isOpen: env.WEBHOOK_BEFORE_COMPLETE_FAILURE === 'open',

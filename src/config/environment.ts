@@ -228,6 +228,10 @@ export class Environment {
   @IsOptional()
   @List()
   @MinLength(24, { each: true, message: 'must have at least 24 characters each' })
+  @Matches(/^(?!whsec_)|^whsec_[A-Za-z\d+/]{32,}={0,2}$/, {
+    each: true,
+    message: 'must have base64 of at least 24 bytes after whsec_',
+  })
   @ArrayMaxSize(2, { message: 'must be one secret, or two during a rotation' })
   WEBHOOK_SECRET?: string[];
 
