@@ -350,6 +350,12 @@ export default async () => {
                 description:
                   'The file. The part may also be called `document` or `file`, whatever the file is',
               },
+              md5: {
+                required: false,
+                type: () => String,
+                description: 'MD5 of the file; 32 hex digits. If it is present, it must be right',
+                example: '',
+              },
             },
           },
         ],

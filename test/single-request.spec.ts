@@ -65,6 +65,21 @@ describe('a whole file in one request', () => {
     expect([status, body.title, body.mimetype]).toEqual([201, 'own.pdf', 'application/pdf']);
   });
 
+  it('is compared with the MD5 that its client gives', async () => {
+    const bytes = pdf(CHUNK_BYTES + 7);
+    const sent = (md5: string) => {
+      const body = form(bytes);
+      body.append('md5', md5);
+      return client.send('POST', PATH, { body, headers: { 'idempotency-key': client.token.slice(-32) } });
+    };
+    const [wrong, malformed] = [await sent('0'.repeat(32)), await sent('abc')];
+    expect([wrong.status, wrong.body.code]).toEqual([400, 'checksum-mismatch']);
+    expect([malformed.status, malformed.body.errors[0].field]).toEqual([400, 'md5']);
+    expect(await openUploads()).toBe(0);
+    expect((await sent('')).status).toBe(201);
+    expect((await sent(createHash('md5').update(bytes).digest('hex').toUpperCase())).status).toBe(200);
+  });
+
   it('sent again with its Idempotency-Key is the same Media', async () => {
     const key = { 'idempotency-key': createHash('md5').update(client.token).digest('hex') };
     const bytes = pdf(CHUNK_BYTES * 2 + 5);

@@ -156,4 +156,6 @@ export interface MediaChangesDto {
 export interface WholeFileDto {
   /** The file. The part may also be called `document` or `file`, whatever the file is */
   readonly image: string;
+  /** MD5 of the file; 32 hex digits. If it is present, it must be right */
+  readonly md5?: string;
 }

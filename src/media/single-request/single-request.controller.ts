@@ -59,6 +59,7 @@ export class SingleRequestController {
   @ApiProblems(
     refused.missingChunk(),
     refused.chunkConflict(409_600),
+    refused.checksumMismatch(0),
     new BodyTooLarge(5_308_416, false, 'Upload a larger file in chunks'),
     refused.chunkTooLarge(5_242_880, 'Upload a larger file in chunks'),
     new UploadTooLarge('image', 5_242_880),

@@ -3,10 +3,12 @@ import { Injectable } from '@nestjs/common';
 import type { Caller } from '../../audit/audit.js';
 import { Shares } from '../../concurrency/shares.js';
 import { Config } from '../../config/config.js';
+import { InvalidRequest } from '../../errors/app-error.js';
 import { TooManyRequests } from '../../errors/too-many-requests.js';
 import type { Chunk } from '../uploads/chunks/chunk-request.js';
 import { CompletionService, type Completion, type CompletionRequest } from '../uploads/completion.service.js';
 import { UploadRateLimiter } from '../uploads/limits/upload-rate-limiter.js';
+import { checksumMismatch } from '../uploads/upload.errors.js';
 import { UploadService } from '../uploads/upload.service.js';
 import { FileBuffers, type FileReader } from './whole-file.pipe.js';
 
@@ -57,6 +59,7 @@ export class SingleRequestService {
     const md5 = createHash('md5');
     let uploadId: string | undefined;
     try {
+      verify(file);
       for (const chunk of chunksOf(file, this.config.uploads.chunkMaxBytes)) {
         md5.update(chunk.bytes);
         // The rate of bytes may refuse the first one: the others have come already.
@@ -71,6 +74,13 @@ export class SingleRequestService {
     await this.rates.throttle(caller, file.bytes.length);
     return { uploadId: uploadId ?? '', md5: md5.digest('hex'), claim: undefined };
   }
+}
+
+/** The MD5 that the client gives, if it gives one. */
+function verify({ bytes, md5 }: Chunk): void {
+  if (md5 === undefined) return;
+  if (!/^[0-9a-f]{32}$/.test(md5)) throw new InvalidRequest('md5', 'md5 must be 32 hex digits');
+  if (createHash('md5').update(bytes).digest('hex') !== md5) throw checksumMismatch(0);
 }
 
 function* chunksOf(file: Chunk, maxBytes: number): Generator<Chunk> {

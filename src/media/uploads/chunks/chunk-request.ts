@@ -30,6 +30,8 @@ export interface Chunk {
   /** The media type that the client gives the file or, failing that, its name. */
   readonly declared: string | null;
   readonly expires: Date | undefined;
+  /** What the client says of the whole file, in lower case. */
+  readonly md5: string | undefined;
   /** The same for every attempt to open the same upload. */
   readonly idempotencyKey: string | undefined;
 }
@@ -105,7 +107,8 @@ function toChunk(
     throw new InvalidRequest('offset', 'offset must be the start of the Content-Range');
   const fileName = fileNameOf(form, request);
   const declared = mediaTypeOf(form.file?.contentType) ?? fileName;
-  return { uploadId, range: actual, bytes, fileName, declared, expires, idempotencyKey };
+  const md5 = form.field('md5')?.toLowerCase();
+  return { uploadId, range: actual, bytes, fileName, declared, expires, md5, idempotencyKey };
 }
 
 export type Query = Readonly<Record<string, unknown>>;
