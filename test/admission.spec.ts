@@ -104,6 +104,28 @@ describe('WEBHOOK_BEFORE_COMPLETE', () => {
     },
   );
 
+  it('is asked again when it closes a connection that was kept', async () => {
+    let connections = 0;
+    const served = createServer((socket) => {
+      let requests = 0;
+      connections++;
+      socket
+        .on('error', () => undefined)
+        .on('data', (piece) => {
+          if (!piece.includes('POST /hook')) return;
+          if (++requests > 1) socket.resetAndDestroy();
+          else socket.write('HTTP/1.1 204 No Content\r\n\r\n');
+        });
+    });
+    await once(served.listen(0, '127.0.0.1'), 'listening');
+    const { port } = served.address() as AddressInfo;
+    await ask({ WEBHOOK_BEFORE_COMPLETE: `http://127.0.0.1:${port}/hook` });
+    expect((await finish(file)).answer.status).toBe(201);
+    expect((await finish(file)).answer.status).toBe(201);
+    expect(connections).toBe(2);
+    served.close();
+  });
+
   it('is waited for when the server stops', async () => {
     await ask();
     const held = backend.hold();

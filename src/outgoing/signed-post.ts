@@ -9,6 +9,9 @@ import { signatureHeaders } from './signature.js';
 /** How much of a response is kept, to show to people. */
 const MOST_ANSWER_BYTES = 4096;
 
+/** Connections are not kept for longer: firewalls forget them without a word, and Node.js servers close them after 5 s. */
+const MOST_IDLE_MS = 4000;
+
 export interface Answer {
   readonly status: number;
   /** The first bytes of the body. */
@@ -23,6 +26,7 @@ export class SignedPost implements OnApplicationShutdown {
   constructor(private readonly config: Config) {
     const options = {
       keepAlive: true,
+      timeout: MOST_IDLE_MS,
       maxSockets: 64,
       ...(!config.webhooks.allowPrivate && { lookup: publicLookup }),
     };
@@ -59,7 +63,12 @@ export class SignedPost implements OnApplicationShutdown {
       const request = (isSecure ? https : http).request(url, { ...options, agent }, resolve);
       // Without an error: an answer that switches protocols is none.
       request.on('close', () => reject(new Error('The connection ended without an answer')));
-      request.on('error', reject).end(body);
+      request.on('error', (error: NodeJS.ErrnoException) => {
+        // A connection that was kept may be closed by the receiver at any time, before it has seen the request.
+        if (request.reusedSocket && error.code === 'ECONNRESET') resolve(this.request(url, options, body));
+        else reject(error);
+      });
+      request.end(body);
     });
   }
 }
