@@ -193,7 +193,7 @@ async function orphans({ database, store }) {
   const names = new Set(rows.map(({ name }) => name));
   return [...uploads, ...files]
     .filter((name) => !names.has(name))
-    .map((name) => ({ kind: 'orphan', what: `${name} is of no row` }));
+    .map((name) => ({ kind: 'orphan', what: `${name} has no row` }));
 }
 
 /** @param {Buffer} a @param {Buffer} b */

@@ -163,7 +163,7 @@ class Racing {
     if (accepted.some(({ variant }) => variant !== winner?.variant))
       this.violate('wrong', `${where}: two contents accepted`);
     if (conflicts.some(({ variant }) => variant === winner?.variant))
-      this.violate('refused', `${where}: a repeat refused`);
+      this.violate('refused', `${where}: a retry refused`);
     return winner;
   }
 

@@ -319,7 +319,7 @@ async function leftovers({ postgres }, uploads) {
   const known = new Set(uploads.map(({ id }) => id));
   return rows
     .filter(({ id }) => !known.has(id))
-    .map(({ id }) => ({ kind: 'wrong', what: `upload ${id} is of a chunk that failed` }));
+    .map(({ id }) => ({ kind: 'wrong', what: `upload ${id} exists, although its first chunk failed` }));
 }
 
 /**

@@ -135,7 +135,7 @@ async function storedBytes({ postgres, dataDir }, uploads, violations) {
   const ids = new Set(uploads.map(({ id }) => id));
   for (const name of await readdir(join(dataDir, 'uploads')))
     if (ids.has(name.split('.')[0]) && !named.has(name))
-      violations.push({ kind: 'orphan', what: `${name} is of no row` });
+      violations.push({ kind: 'orphan', what: `${name} has no row` });
   return { parts: rows.length, copied, tails };
 }
 

@@ -2,7 +2,7 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsInt, IsOptional, Max, Min } from 'class-validator';
 
-/** Which part of a list. */
+/** Selects a part of a list. */
 export class PageQueryDto {
   @IsOptional()
   @ApiPropertyOptional()
@@ -21,7 +21,7 @@ export class PageQueryDto {
   offset: number = 0;
 }
 
-/** What every page of a list has beside its results. */
+/** What every page has besides its results. */
 export class PageDto {
   /** Number of results on all pages. */
   count!: number;
@@ -31,7 +31,7 @@ export class PageDto {
 }
 
 /**
- * The page around `shown` results, whose neighbours have the same filters.
+ * Makes a page of `shown` results. The URLs of its neighbors have the same filters.
  * @param path absolute URL of the list, without query
  */
 export function toPageDto(

@@ -10,7 +10,7 @@ export class PublicUrlPipe implements PipeTransform<Request, string> {
 
   transform(request: Request): string {
     if (this.config.publicUrl !== undefined) return this.config.publicUrl;
-    // Not `request.host`: that may be an X-Forwarded-Host, which proxies pass on from clients unless told otherwise.
+    // Not `request.host`, which may come from X-Forwarded-Host: by default, proxies pass that on from clients.
     const { host = '' } = request.headers;
     if (!/^[\w.:[\]-]{1,255}$/.test(host))
       throw new InvalidRequest('Host', 'The Host header is missing or malformed');
@@ -18,5 +18,5 @@ export class PublicUrlPipe implements PipeTransform<Request, string> {
   }
 }
 
-/** The origin that this client reaches the server by, without a last slash: `PUBLIC_URL`, or the request's own. */
+/** The public origin of the server, without a trailing slash: `PUBLIC_URL`, or that of the request. */
 export const PublicUrl = () => WholeRequest(PublicUrlPipe);

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Batcher } from '../../concurrency/batcher.js';
 import { Database } from '../../database/database.js';
 
-/** Locked in the order of their ids, so that two servers do not wait for each other. */
+/** Locks rows in the order of their ids, so that two servers cannot deadlock. */
 const COUNT = `
   WITH clicks AS (SELECT id, user_id FROM unnest($1::integer[], $2::text[]) AS given (id, user_id)),
     locked AS MATERIALIZED (SELECT id FROM media WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE),
@@ -20,14 +20,14 @@ interface Click {
   readonly userId: string | null;
 }
 
-/** Counts clicks. They can be many: all that come while others are counted share one statement. */
+/** Counts clicks. Those that arrive while others are being counted share one statement. */
 @Injectable()
 export class Clicks {
   private readonly batcher = new Batcher((clicks: readonly Click[]) => this.count(clicks));
 
   constructor(private readonly db: Database) {}
 
-  /** Also for a known user. Nobody is told whether there is such a media. */
+  /** Counts a click, and records the user if known. Does not reveal whether the media item exists. */
   async add(mediaId: number, userId: string | undefined): Promise<void> {
     await this.batcher.add({ mediaId, userId: userId ?? null });
   }

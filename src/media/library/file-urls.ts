@@ -6,16 +6,16 @@ import { ExpiredUrl, InvalidSignature } from './media.errors.js';
 /** The absolute URL of a file or thumbnail, by its path. */
 export type FileUrlOf = (path: string) => string;
 
-/** What a signed URL has after its path, as far as anybody knows. */
+/** The query of a signed URL, not verified yet. */
 export interface SignedQuery {
   readonly expires?: unknown;
   readonly signature?: unknown;
 }
 
-/** URLs given out within a quarter of their time are the same, so that caches know them again. */
+/** URLs issued within a quarter of their lifetime are the same, so that caches can use them. */
 const STEPS = 4;
 
-/** Makes the URLs of files and, with `MEDIA_URLS=signed`, knows those that were made here. */
+/** Creates the URLs of files and, with `MEDIA_URLS=signed`, signs and verifies them. */
 @Injectable()
 export class FileUrls {
   constructor(private readonly config: Config) {}
@@ -31,7 +31,8 @@ export class FileUrls {
   }
 
   /**
-   * How long a URL is still good; undefined: for ever. The answer to a wrong one does not tell whether there is a file.
+   * How long a URL is still valid; undefined: forever. The response to an invalid one does not reveal whether there is
+   * a file.
    * @throws InvalidSignature, ExpiredUrl
    */
   secondsLeft(path: string, { expires, signature }: SignedQuery): number | undefined {

@@ -3,7 +3,7 @@ import { MediaNotFound } from './media.errors.js';
 
 const LARGEST_INTEGER = 2 ** 31 - 1;
 
-/** What is no id names nothing: 404, like an id that is not there. */
+/** An invalid id gets a 404, like one that does not exist. */
 @Injectable()
 export class MediaIdPipe implements PipeTransform<string, number> {
   transform(value: string): number {

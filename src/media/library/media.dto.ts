@@ -99,7 +99,7 @@ function toThumbnailDto(media: Media, urlOf: FileUrlOf): ThumbnailDto | null {
   };
 }
 
-/** The key, and an extension for those who look at URLs. */
+/** The key, with an extension for people who look at URLs. */
 function filePath({ key, mime }: Media): string {
   return `/files/${key}.${contentType(mime)?.extension ?? 'bin'}`;
 }
@@ -139,7 +139,7 @@ export function toMediaPageDto(
   };
 }
 
-/** What the creator says about a file. White space around it is cut off, and nothing is the same as null. */
+/** Trimmed text about a file. An empty text is the same as null. */
 export class MediaChangesDto {
   /**
    * At most 255 characters.
@@ -162,8 +162,8 @@ export class MediaChangesDto {
 }
 
 /**
- * What PUT makes of its fields: both are set, and the missing one is null. A body that names neither replaces nothing:
- * the platform's own library puts `{image}` alone.
+ * PUT sets both fields, a missing one to null. A body with neither changes nothing, because the platform's own library
+ * sends only `{image}`.
  */
 export function toReplacement({ title, description }: MediaChangesDto): MediaChanges {
   if (title === undefined && description === undefined) return {};
@@ -174,7 +174,7 @@ function toText({ value }: { value: unknown }): unknown {
   return typeof value === 'string' ? tidy(value) || null : value;
 }
 
-/** File names, which titles come from, are in NFC as well. */
+/** In NFC, like titles, which come from file names. */
 function tidy(value: string): string {
   return value.normalize('NFC').trim();
 }

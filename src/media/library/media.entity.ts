@@ -3,7 +3,7 @@ import { Column, CreateDateColumn, Entity, PrimaryGeneratedColumn } from 'typeor
 
 export type MediaType = 'image' | 'eimage' | 'doc';
 
-/** A finished file: whole, verified, durable. `migrations/` owns the schema. */
+/** A finished file: complete, verified and durable. `migrations/` defines the schema. */
 @Entity('media')
 export class Media {
   @PrimaryGeneratedColumn('identity', { type: 'integer', generatedIdentity: 'ALWAYS' })
@@ -15,7 +15,7 @@ export class Media {
   @Column({ name: 'owner_id', type: 'text' })
   readonly ownerId!: string;
 
-  /** 32 hex digits that cannot be guessed: the name on disk and in the public URL. */
+  /** 32 random hex digits: the name on disk and in the public URL. */
   @Column({ type: 'text' })
   readonly key!: string;
 
@@ -34,28 +34,28 @@ export class Media {
   @Column({ type: 'text' })
   readonly mime!: string;
 
-  /** Of a text, for browsers to decode it; null for other files. */
+  /** Charset of a text, for browsers to decode it; null for other files. */
   @Column({ type: 'text', nullable: true })
   readonly charset!: string | null;
 
   @Column(bigintColumn)
   readonly size!: number;
 
-  /** Of the file as it was uploaded; `size` and `sha256` are of the one that is published. */
+  /** Of the uploaded file. `size` and `sha256` are of the published one. */
   @Column({ type: 'text' })
   readonly md5!: string;
 
   @Column({ type: 'text' })
   readonly sha256!: string;
 
-  /** In pixels, as a person sees the image; null for documents. */
+  /** In pixels, when displayed upright; null for documents. */
   @Column({ type: 'integer', nullable: true })
   readonly width!: number | null;
 
   @Column({ type: 'integer', nullable: true })
   readonly height!: number | null;
 
-  /** 32 hex digits, as `key`; this and the next four are null until the thumbnail is there. */
+  /** 32 hex digits, like `key`. This and the next four are null until there is a thumbnail. */
   @Column({ name: 'thumbnail_key', type: 'text', nullable: true })
   readonly thumbnailKey!: string | null;
 
@@ -72,7 +72,7 @@ export class Media {
   readonly thumbnailColor!: string | null;
 }
 
-/** What the public names of a file and of its thumbnail stand for. */
+/** The columns from which the public names of a file and its thumbnail are made. */
 export type NamedMedia = Pick<
   Media,
   'key' | 'addedAt' | 'title' | 'mime' | 'charset' | 'size' | 'sha256' | 'thumbnailKey' | 'thumbnailSize'

@@ -6,7 +6,7 @@ export class MediaNotFound extends AppError {
   }
 }
 
-/** The same search would take as long again. */
+/** Retrying the same search would take as long. */
 export class SearchTooSlow extends AppError {
   constructor(cause?: unknown) {
     super('search-too-slow', 400, 'The search took too long: use a longer search text, or a single type', {

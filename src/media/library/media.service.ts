@@ -29,7 +29,7 @@ export interface MediaFilter {
   readonly limit: number;
   readonly offset: number;
   readonly type?: MediaType;
-  /** Looked for in title and description. */
+  /** Text to find in title and description. */
   readonly search?: string;
 }
 
@@ -45,12 +45,12 @@ export interface MediaChanges {
   readonly description?: string | null;
 }
 
-/** For one page; a search that takes longer is refused. */
+/** Time limit of one page. Searches that take longer are refused. */
 const PAGE_TIMEOUT_MS = 2000;
 const QUERY_CANCELED = '57014';
 
 /**
- * The plan depends on the search: common letters are read through the owner's index, rare ones found through that of
+ * Planned anew for each search: common texts are found through the index of the owner, rare ones through that of
  * trigrams.
  */
 const PAGE_SETTINGS: Statement = [
@@ -58,7 +58,7 @@ const PAGE_SETTINGS: Statement = [
   [String(PAGE_TIMEOUT_MS)],
 ];
 
-/** Looks at each row once, and at long texts only to search them. */
+/** Reads each row once, and long texts only to search them. */
 const PAGE = `
   WITH found AS MATERIALIZED (
     SELECT id FROM media
@@ -94,7 +94,7 @@ export class MediaService {
     private readonly remembered: RememberedMedia,
   ) {}
 
-  /** Adds the row of a file that is in place, within the transaction that completes its upload. Returns the id. */
+  /** Inserts the row of a published file, in the transaction that completes its upload. Returns the id. */
   async create(db: Queryable, { session, key, type, digest, content }: NewMedia): Promise<number> {
     const { rows } = await db.query<{ id: number }>(
       `INSERT INTO media (upload_id, owner_id, key, type, title, mime, charset, size, md5, sha256, width,
@@ -151,7 +151,7 @@ export class MediaService {
     return media;
   }
 
-  /** For everybody who knows the name, `<key>.<extension>`: it cannot be guessed. @throws FileNotFound */
+  /** For anybody who knows the name, `<key>.<extension>`, which cannot be guessed. @throws FileNotFound */
   async getByFileName(name: string): Promise<NamedMedia> {
     return await this.named('key', name);
   }
@@ -172,9 +172,9 @@ export class MediaService {
     return media;
   }
 
-  /** Row first, then files: a crash in between leaves files that nobody can reach, for the sweeper. */
+  /** Deletes the row, then the files. After a crash in between, the sweeper removes the files. */
   async delete(caller: Pick<Caller, 'id'> & Partial<Caller>, id: number): Promise<void> {
-    // The session goes along, at the end of the statement. It may have been forgotten long before.
+    // The upload is deleted too, unless its row was removed long before.
     const { rows } = await this.db.query<DeletedRow>(
       `DELETE FROM media WHERE id = $1 AND owner_id = $2
        RETURNING key, thumbnail_key, array(SELECT name FROM upload_part WHERE upload_id = media.upload_id) AS parts`,
@@ -205,16 +205,16 @@ interface PageRow {
 interface DeletedRow {
   readonly key: string;
   readonly thumbnail_key: string | null;
-  /** What was uploaded, if it is still there. */
+  /** The uploaded bytes, if they still exist. */
   readonly parts: readonly string[];
 }
 
-/** Of `<key>.<extension>`; undefined for what cannot be such a name. */
+/** The key of `<key>.<extension>`; undefined for any other name. */
 function keyIn(name: string): string | undefined {
   return /^([0-9a-f]{32})(\.[a-z0-9]{1,8})?$/.exec(name)?.[1];
 }
 
-/** For LIKE, in which every character stands for itself. */
+/** Escapes a text for LIKE, so that it has no wildcards. */
 function literal(text: string): string {
   return text.replace(/[\\%_]/g, String.raw`\$&`);
 }

@@ -2,17 +2,17 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { NamedMedia } from './media.entity.js';
 
-/** How long another process may go on to show what was changed or deleted. */
+/** How long other processes may show what was changed or deleted. */
 const REMEMBERED_MS = 5000;
 
 /**
- * Rows of files, by the keys in their public names. Such a row never changes but for its title and its end, which this process
- * notices at once where they come from itself.
+ * Caches rows of files by the keys in their public names. Only the title of such a row can change, or the row can be
+ * deleted. This process notices its own changes at once.
  */
 @Injectable()
 export class RememberedMedia {
   private readonly media = new LRUCache<string, NamedMedia>({ max: 10_000, ttl: REMEMBERED_MS });
-  /** Ended a moment ago: who has read the row before must not bring it back. */
+  /** Recently deleted rows, which a read that started earlier must not bring back. */
   private readonly ended = new LRUCache<string, true>({ max: 10_000, ttl: REMEMBERED_MS });
 
   get(key: string): NamedMedia | undefined {
@@ -23,7 +23,7 @@ export class RememberedMedia {
     if (!this.ended.has(key)) this.media.set(key, media);
   }
 
-  /** Forgets rows whose keys may have another row soon, or none. */
+  /** Forgets rows that are about to change or be deleted. */
   end(...keys: readonly (string | null)[]): void {
     for (const key of keys) {
       if (key === null) continue;

@@ -12,10 +12,10 @@ import { checksumMismatch } from '../uploads/upload.errors.js';
 import { UploadService } from '../uploads/upload.service.js';
 import { FileBuffers, type FileReader } from './whole-file.pipe.js';
 
-/** Files of one user in memory: fewer than there may be of all. */
+/** Files in memory per user, fewer than in total. */
 const MOST_PER_USER = 6;
 
-/** Uploads a file that came in one request as any other client would: in chunks, which it then completes. */
+/** Uploads a file from one request like any other client: in chunks, followed by the completion. */
 @Injectable()
 export class SingleRequestService {
   private readonly shares = new Shares(MOST_PER_USER, () => new TooManyRequests());
@@ -29,7 +29,7 @@ export class SingleRequestService {
   ) {}
 
   /**
-   * A repeat with the same Idempotency-Key returns the same Media.
+   * A retry with the same Idempotency-Key returns the same media item.
    * @param read is called when the user has fewer files in memory than one may have
    * @param client aborted when the client has gone
    */
@@ -40,14 +40,14 @@ export class SingleRequestService {
       const request = await this.shares.run(caller.id, () => this.store(caller, read, opened));
       return await this.completions.complete(caller, request, client);
     } catch (error) {
-      // If this fails as well, it ends when it expires.
+      // If this fails too, the upload expires.
       if (unknown !== undefined) await this.uploads.cancel(caller, unknown).catch(() => undefined);
       throw error;
     }
   }
 
   /**
-   * Stores a file and takes back its memory: what follows may take long. Returns how to complete its upload.
+   * Stores a file and releases its memory, because completing may take long. Returns how to complete its upload.
    * @param opened is told of an upload that nobody else knows, as retries know one by its Idempotency-Key
    */
   private async store(
@@ -62,7 +62,7 @@ export class SingleRequestService {
       verify(file);
       for (const chunk of chunksOf(file, this.config.uploads.chunkMaxBytes)) {
         md5.update(chunk.bytes);
-        // The rate of bytes may refuse the first one: the others have come already.
+        // Only the first chunk is subject to the byte rate, because the other bytes are in memory already.
         const isFirst = uploadId === undefined;
         const { id, outcome } = await this.uploads.take(caller, { ...chunk, uploadId }, isFirst);
         if (isFirst && outcome === 'appended' && file.idempotencyKey === undefined) opened(id);

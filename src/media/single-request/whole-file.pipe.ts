@@ -6,7 +6,7 @@ import { InvalidRequest } from '../../errors/app-error.js';
 import { WholeRequest } from '../../http/whole-request.js';
 import { readChunk, type Chunk, type RequestLimits } from '../uploads/chunks/chunk-request.js';
 
-/** Whole files in memory at a time; more are told to wait. One block of memory stays for the next. */
+/** Files in memory at a time. Further ones get a 503. One block stays allocated for the next file. */
 const MOST_IN_MEMORY = 8;
 const MOST_FREE = 1;
 
@@ -17,10 +17,10 @@ export class FileBuffers extends BufferPool {
   }
 }
 
-/** Reads the file into memory: the one chunk of its upload. Whoever calls it gives its bytes back to `FileBuffers`. */
+/** Reads the file into memory. The caller must give its bytes back to `FileBuffers`. */
 export type FileReader = () => Promise<Chunk>;
 
-/** Leaves the body alone until the file is asked for: what else is wrong with a request must not leave it in memory. */
+/** Reads the body only on demand, so that requests with other errors do not leave it in memory. */
 @Injectable()
 export class WholeFilePipe implements PipeTransform<Request, FileReader> {
   private readonly limits: RequestLimits;

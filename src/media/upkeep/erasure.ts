@@ -4,14 +4,14 @@ import { MediaNotFound } from '../library/media.errors.js';
 import { MediaService } from '../library/media.service.js';
 import { UploadSessions } from '../uploads/sessions/upload-sessions.js';
 
-/** What there is of a user. */
+/** What is stored for a user. */
 export interface Holdings {
   readonly uploads: number;
   readonly media: number;
-  /** Of files and thumbnails. */
+  /** Size of files and thumbnails. */
   readonly bytes: number;
   readonly thumbnails: number;
-  /** Media that the user has clicked on. */
+  /** Number of media items that the user has clicked on. */
   readonly clicks: number;
   readonly events: number;
 }
@@ -25,10 +25,10 @@ const HOLDINGS = `
   FROM media WHERE owner_id = $1`;
 
 const BATCH = 200;
-/** A user who is still signed in may add to it meanwhile. */
+/** Rounds, because a user who is still signed in may add more. */
 const MOST_ROUNDS = 5;
 
-/** Removes all that there is of a user, rows and files. What a crash cuts short is finished by doing it again. */
+/** Removes everything of a user, rows and files. After a crash, run it again. */
 @Injectable()
 export class Erasure {
   constructor(
@@ -42,13 +42,13 @@ export class Erasure {
     return rows[0] as Holdings;
   }
 
-  /** Returns what is left: nothing, unless the user keeps adding to it. */
+  /** Returns what is left: nothing, unless the user keeps adding more. */
   async erase(userId: string): Promise<Holdings> {
     for (let round = 1; ; round++) {
       await this.eraseMedia(userId);
       await this.eraseUploads(userId);
       await this.db.query(`DELETE FROM media_click WHERE user_id = $1`, [userId]);
-      // Last: the steps before have added some.
+      // Last, because the steps before add events.
       await this.db.query(`DELETE FROM event WHERE owner_id = $1`, [userId]);
       const left = await this.holdings(userId);
       if (isNothing(left) || round === MOST_ROUNDS) return left;
@@ -66,7 +66,7 @@ export class Erasure {
     }
   }
 
-  /** As if they were cancelled; then their rows, too. */
+  /** Cancels uploads, then deletes their rows. */
   private async eraseUploads(userId: string): Promise<void> {
     for (;;) {
       const { rows } = await this.db.query<{ id: string }>(

@@ -8,7 +8,7 @@ import { extentsOf, UploadStore } from '../uploads/sessions/upload-store.js';
 import { batches } from './batches.js';
 import { DAMAGED, Orphans, type Orphan } from './orphans.js';
 
-/** Something that is not as the promise says. */
+/** A violation of our promise. */
 export interface Finding {
   readonly fault:
     | 'media-missing'
@@ -20,7 +20,7 @@ export interface Finding {
   /** Id of the media or upload, or name of the orphan. */
   readonly subject: string;
   readonly detail: string;
-  /** What `--fix` would do. */
+  /** What `--fix` does. */
   readonly remedy: string;
   readonly fix: () => Promise<void>;
 }
@@ -40,8 +40,8 @@ interface ThumbnailRow {
 const BATCH = 500;
 
 /**
- * Compares rows and bytes, both ways. May run beside a working server: what it finds it looks at twice. A Media whose
- * file is whole is never touched.
+ * Compares rows with bytes, in both directions. May run while the server is running: every finding is checked twice.
+ * Intact media are never touched.
  */
 @Injectable()
 export class Fsck {
@@ -86,7 +86,7 @@ export class Fsck {
     return { fault: 'media-wrong-hash', detail: `SHA-256 is ${digest.sha256} instead of ${sha256}` };
   }
 
-  /** Not found, but set aside since a database restored from an older dump did not know it. */
+  /** Whether the file is in quarantine, because a database restored from an older dump did not have its row. */
   private async isSetAside({ key, size }: MediaRow): Promise<boolean> {
     return (await this.storage.size('quarantine', key)) === Number(size);
   }
@@ -144,7 +144,7 @@ export class Fsck {
     };
   }
 
-  /** Each part has the bytes of its range, or the offset is set back to the first byte that is missing. */
+  /** Each part must have the bytes of its range. Otherwise the offset is set back to the first missing byte. */
   private async *checkUploads(): AsyncGenerator<Finding> {
     const page = `SELECT id, owner_id FROM upload_session WHERE state = 'open' AND expires_at > now() AND id > $1
       ORDER BY id LIMIT ${BATCH}`;
@@ -152,13 +152,13 @@ export class Fsck {
       const session = await this.uploads.find(owner_id, id);
       const whole = session && (await this.wholeBytes(session));
       if (!session || whole === session.offset) continue;
-      // It may have ended meanwhile, and its parts with it.
+      // The upload may have ended meanwhile, and its parts with it.
       const now = await this.uploads.find(owner_id, id);
       if (now?.state === 'open' && now.part === session.part) yield this.short(session, whole ?? 0);
     }
   }
 
-  /** Returns how many bytes of an upload are there before the first that is missing. */
+  /** Returns the number of bytes of an upload before the first missing one. */
   private async wholeBytes(session: UploadSession): Promise<number> {
     let whole = 0;
     for (const { name, start, end } of extentsOf(session)) {

@@ -3,7 +3,7 @@ import { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';
 import { BlobStorage, type Area } from '../../storage/blob-storage.js';
 
-/** A blob that no row names: what a crash or a refused commit has left behind. */
+/** A blob without a row, left by a crash or a refused commit. */
 export interface Orphan {
   readonly area: Area;
   readonly name: string;
@@ -11,10 +11,10 @@ export interface Orphan {
 
 const BATCH = 200;
 const QUARANTINE_SECONDS = 7 * 24 * 3600;
-/** Ends the name of a file that `fsck` set aside because its bytes are wrong: kept until a person removes it. */
+/** Suffix of damaged files that `fsck` has moved to quarantine. They stay until a person removes them. */
 export const DAMAGED = '.damaged';
 
-/** Of the names in $1, those that a row knows. */
+/** Selects the names in $1 that have a row. */
 const KNOWN: Readonly<Record<Area, string>> = {
   uploads: `SELECT name FROM upload_part WHERE name = ANY($1)`,
   files: `SELECT key AS name FROM media WHERE key = ANY($1)`,
@@ -23,8 +23,9 @@ const KNOWN: Readonly<Record<Area, string>> = {
 };
 
 /**
- * Finds blobs without a row, and clears them away. Those younger than `ORPHAN_AGE_SECONDS` may be waiting for their commit.
- * Finished files go to `quarantine` for a week first: to a database restored from an older dump all newer ones are orphans.
+ * Finds and removes blobs without a row. Those younger than `ORPHAN_AGE_SECONDS` may be waiting for their commit.
+ * Finished files first stay in `quarantine` for a week, because after restoring an older dump all newer files are
+ * orphans.
  */
 @Injectable()
 export class Orphans {
@@ -41,7 +42,7 @@ export class Orphans {
     }
   }
 
-  /** Finds finished files without a row, however young, in batches. */
+  /** Finds finished files without a row, of any age, in batches. */
   findFiles(): AsyncGenerator<string[]> {
     return this.findIn('files', 0);
   }

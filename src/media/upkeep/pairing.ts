@@ -4,9 +4,9 @@ import { ConfigError } from '../../config/config.js';
 import type { BlobStorage } from '../../storage/blob-storage.js';
 
 /**
- * Makes sure that a database and a store belong together, by an id that both keep. To a database that never saw it every
- * blob is an orphan: a mistyped DATABASE_URL would have the sweeper clear the store.
- * @throws ConfigError when they are strangers and either has something to lose
+ * Makes sure that a database and a store belong together, by an id that both contain. For a foreign database every blob
+ * is an orphan: with a mistyped DATABASE_URL, the sweeper would empty the store.
+ * @throws ConfigError if they do not match and either of them is not empty
  */
 export async function pair(source: DataSource, storage: BlobStorage): Promise<void> {
   await source.query(`INSERT INTO data_directory (id) VALUES ($1) ON CONFLICT DO NOTHING`, [randomUUID()]);
@@ -28,7 +28,7 @@ async function isInUse(source: DataSource, storage: BlobStorage): Promise<boolea
 }
 
 async function hasAny(storage: BlobStorage, area: 'uploads' | 'files'): Promise<boolean> {
-  // However young, and whatever the clock of the store says.
+  // Of any age, whatever the clock of the store says.
   for await (const names of storage.listOld(area, -86_400, 1)) if (names.length > 0) return true;
   return false;
 }

@@ -16,19 +16,19 @@ interface Row {
   readonly thumbnail_key: string | null;
 }
 
-/** What was done, and what is left in the directory. */
+/** The result, and what is left in the directory. */
 export interface Migrated {
   moved: number;
-  /** Keys of files whose bytes are not what was uploaded; they stay where they are. */
+  /** Keys of damaged files, which stay where they are. */
   readonly damaged: string[];
-  /** Parts that uploads still need, and when the last of these uploads ends unless it goes on. */
+  /** Parts that uploads still need, and when the last of these uploads expires unless it continues. */
   parts: number;
   lastUntil: Date | undefined;
 }
 
 /**
- * Moves finished files and thumbnails from a local directory to the bucket, beside working servers. Parts of uploads stay: they
- * end with their uploads, and until then a process of old may add to them (decisions/015).
+ * Moves finished files and thumbnails from a local directory to the bucket while servers are running. Parts of uploads
+ * stay until their uploads end, because servers with old settings may still append to them (decisions/015).
  */
 @Injectable()
 export class StorageMigration {
@@ -37,7 +37,7 @@ export class StorageMigration {
     private readonly storage: BlobStorage,
   ) {}
 
-  /** Can be stopped and started again at any time. @param onProgress is told how many were moved */
+  /** Can be stopped and restarted at any time. @param onProgress called with the number of moved blobs */
   async run(onProgress: (moved: number) => void): Promise<Migrated> {
     const result: Migrated = { moved: 0, damaged: [], parts: 0, lastUntil: undefined };
     const storage = this.storage as MovingStorage;

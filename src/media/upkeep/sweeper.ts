@@ -5,19 +5,19 @@ import { Database } from '../../database/database.js';
 import { UploadSessions } from '../uploads/sessions/upload-sessions.js';
 import { Orphans } from './orphans.js';
 
-/** Sessions or files looked at in one statement. */
+/** Sessions or files per statement. */
 const BATCH = 200;
-/** How long an ended session answers 410 before it answers 404. */
+/** How long an ended upload gets a 410 before it gets a 404. */
 const TOMBSTONE = '7 days';
-/** Orphans in `files/` that crashes may have left; more tell of a database that is older than its files. */
+/** Crashes may leave this many orphans in `files/`. More of them mean that the database is older than the files. */
 const HANDFUL = 5;
 const ADVICE =
   ', as after restoring an older dump: they go to quarantine/ and are removed a week later. ' +
   'To keep them, stop the server, restore the dump that has their rows, and run fsck --fix';
 
 /**
- * Some of the ended sessions whose parts are still there, in no order. The planner cannot know that they are few, so each kind
- * is read in the order of its index.
+ * Selects some ended uploads with parts, in no particular order. The planner cannot know that there are only a few, so
+ * each kind is read in the order of its index.
  */
 const UNCLEANED = `
   SELECT id FROM (
@@ -37,8 +37,8 @@ export interface Swept {
 }
 
 /**
- * Clears away what nobody will come back for: expired and cancelled sessions, and files that no row knows. Several
- * instances may sweep at once; every step locks, skips what others have locked, and can be repeated.
+ * Cleans up expired and cancelled uploads, and files without a row. Several instances may sweep at once: every step
+ * skips what others have locked, and can be repeated.
  */
 @Injectable()
 export class Sweeper implements OnModuleDestroy {
@@ -55,7 +55,7 @@ export class Sweeper implements OnModuleDestroy {
     private readonly audit: Audit,
   ) {}
 
-  /** Sweeps from now on, round after round. */
+  /** Starts sweeping, round after round. */
   start(): void {
     if (this.config.sweep.intervalSeconds === 0) return;
     this.round = this.countOrphans().catch((err: unknown) =>
@@ -89,7 +89,7 @@ export class Sweeper implements OnModuleDestroy {
     }
   }
 
-  /** The first thing in the log of a server whose database is older than its files. */
+  /** Warns at the start if the database is older than the files. */
   private async countOrphans(): Promise<void> {
     let orphans = 0;
     for await (const names of this.orphans.findFiles()) {
@@ -99,7 +99,7 @@ export class Sweeper implements OnModuleDestroy {
     if (orphans > HANDFUL) this.logger.warn({ orphans }, `${orphans} files have no row${ADVICE}`);
   }
 
-  /** Committed before any byte goes: a session is over before its file is. */
+  /** Commits before any bytes are removed: an upload ends before its files. */
   private async expire(): Promise<number> {
     const { rows } = await this.db.query<{ id: string; owner_id: string }>(
       `UPDATE upload_session SET state = 'expired' WHERE id IN (
@@ -120,7 +120,7 @@ export class Sweeper implements OnModuleDestroy {
     return cleaned;
   }
 
-  /** Ended sessions are kept for a while so that a late client learns what became of its upload; media stay for ever. */
+  /** Ended uploads are kept for a while, so that late clients learn what happened. Media stay forever. */
   private async forget(): Promise<number> {
     const { rowCount } = await this.db.query(
       `DELETE FROM upload_session WHERE id IN (
@@ -140,7 +140,7 @@ export class Sweeper implements OnModuleDestroy {
     return removed;
   }
 
-  /** What cannot be removed must not keep the rest: it is tried again in the next round. Counts 1 or 0. */
+  /** A failure must not stop the rest; it is retried in the next round. Returns 1 or 0. */
   private async attempt(removal: () => Promise<void>): Promise<number> {
     try {
       await removal();

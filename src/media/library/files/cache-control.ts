@@ -1,7 +1,7 @@
 const YEAR_SECONDS = 31_536_000;
 
 /**
- * Lets a file, which never changes, be kept for as long as its URL lasts.
+ * Lets caches keep a file, which never changes, as long as its URL is valid.
  * @param secondsLeft how long a signed URL is good; undefined for a public one
  * @param sharedSeconds after which proxies and CDNs ask again, so that a deleted file ends there; undefined: as browsers
  */

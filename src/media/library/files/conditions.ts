@@ -3,18 +3,19 @@ import fresh from 'fresh';
 import parseRange from 'range-parser';
 import { PreconditionFailed, RangeNotSatisfiable } from '../media.errors.js';
 
-/** What a request is about: the size in bytes, and the headers that conditions name. */
+/** The requested file: its size in bytes, and the headers that conditions refer to. */
 interface Representation {
   readonly size: number;
   readonly headers: { readonly ETag: string; readonly 'Last-Modified'?: string };
 }
 
-/** What to send: nothing, or bytes `start` to `end`, the last one. */
+/** What to send: nothing, or bytes `start` to `end`, inclusive. */
 export type Selection =
   { readonly status: 304 } | { readonly status: 200 | 206; readonly start: number; readonly end: number };
 
 /**
- * Judges conditional requests and single ranges (RFC 9110, 13 and 14); several ranges at once get the whole.
+ * Evaluates conditional requests and single ranges (RFC 9110, 13 and 14). Requests for several ranges get the whole
+ * file.
  * @throws PreconditionFailed, RangeNotSatisfiable
  */
 export function select(asked: IncomingHttpHeaders, { size, headers }: Representation): Selection {
@@ -25,14 +26,14 @@ export function select(asked: IncomingHttpHeaders, { size, headers }: Representa
   return range ? { status: 206, ...range } : { status: 200, start: 0, end: size - 1 };
 }
 
-/** Whether a request has conditions of its own besides a range. */
+/** Whether a request has conditions, besides a range. */
 export function isConditional(asked: IncomingHttpHeaders): boolean {
   return CONDITIONS.some((name) => asked[name] !== undefined);
 }
 
 const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
 
-/** The range that is asked for; undefined for the whole. */
+/** The requested range; undefined for the whole file. */
 function rangeOf({ range }: IncomingHttpHeaders, size: number): { start: number; end: number } | undefined {
   if (!range || !/^ *bytes=/.test(range)) return undefined;
   const ranges = parseRange(size, shortSuffixes(range, size), { combine: true });
@@ -48,7 +49,7 @@ function shortSuffixes(range: string, size: number): string {
   });
 }
 
-/** If-Range: whether the client has parts of this very file (RFC 9110, 13.1.5). */
+/** If-Range: whether the client has parts of the same file (RFC 9110, 13.1.5). */
 function isOfThisFile(asked: IncomingHttpHeaders, etag: string, lastModified: string): boolean {
   const ifRange = asked['if-range'];
   if (typeof ifRange !== 'string') return true;

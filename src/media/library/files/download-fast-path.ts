@@ -4,12 +4,12 @@ import { Injectable } from '@nestjs/common';
 import { answerProblem } from '../../../errors/answer-problem.js';
 import { Downloads, type PublicArea } from './downloads.js';
 
-/** As they are in a Media. */
+/** The paths in a media item. */
 const ADDRESS = /^\/(files|thumbnails)\/([0-9a-f]{32}\.[a-z0-9]{1,8})(?:\?(.{1,200}))?$/;
 
 /**
- * The way of most downloads: it does what the controllers of files and thumbnails do, with the same parts, but without
- * Express and Nest in between. All that is not plainly such a request goes the other way.
+ * Serves most downloads. Does the same as the controllers of files and thumbnails, with the same services, but without
+ * Express and Nest. Unusual requests go to the controllers.
  */
 @Injectable()
 export class DownloadFastPath {

@@ -14,7 +14,7 @@ import { isConditional, select, type Selection } from './conditions.js';
 import { fileHeaders, thumbnailHeaders, type FileHeaders } from './file-headers.js';
 import { SmallBlobs } from './small-blobs.js';
 
-/** What is public, by the first part of its path. */
+/** Public areas, by the first part of the path. */
 export type PublicArea = 'files' | 'thumbnails';
 
 interface PublicFile {
@@ -24,16 +24,16 @@ interface PublicFile {
   readonly headers: FileHeaders;
 }
 
-/** Those of a file, and how long it may be kept. */
+/** The headers of a file, with how long it may be cached. */
 type Headers = FileHeaders & { readonly 'Cache-Control': string };
 
 type Answer = ServerResponse<IncomingMessage>;
 
-/** Sends files and thumbnails to whoever has their URL. */
+/** Sends files and thumbnails to anybody who has their URL. */
 @Injectable()
 export class Downloads {
   private readonly logger = new Logger('Files');
-  /** Of rows that are remembered: each asks for the same ones again and again. */
+  /** Headers of remembered rows, because the same files are requested often. */
   private readonly described = {
     files: new WeakMap<NamedMedia, PublicFile>(),
     thumbnails: new WeakMap<NamedMedia, PublicFile>(),
@@ -86,7 +86,7 @@ export class Downloads {
     return file;
   }
 
-  /** To the proxy in front, which sees to ranges. It would judge conditions by what it knows of the file itself. */
+  /** Leaves sending to the proxy, including ranges. It would evaluate conditions by its own knowledge of the file. */
   private handOver({ area, key }: PublicFile, headers: Headers, response: Answer): boolean {
     const { handOver } = this.config.downloads;
     if (!handOver || isConditional(response.req.headers)) return false;
@@ -100,7 +100,7 @@ export class Downloads {
     return true;
   }
 
-  /** To the store, for which caches would have to know how long its URL lasts. */
+  /** Redirects to the store. Not cached, because the URL expires. */
   private async redirect({ area, key }: PublicFile, headers: Headers, response: Answer): Promise<boolean> {
     const location = await this.storage.directUrl(area, key, {
       contentType: headers['Content-Type'],
@@ -147,7 +147,7 @@ function extentOf({ status, start, end }: Exclude<Selection, { status: 304 }>, s
   };
 }
 
-/** A blob that ends early cuts the connection, or its client would wait for the rest. */
+/** If the blob ends early, closes the connection. Otherwise the client would wait for the rest. */
 async function stream(blob: Readable, response: Answer): Promise<void> {
   response.strictContentLength = true;
   try {

@@ -5,19 +5,19 @@ import type { NamedMedia } from '../media.entity.js';
 
 const SANDBOX = { 'Content-Security-Policy': "sandbox; default-src 'none'" };
 
-/** What a file or thumbnail says of itself, whoever asks for it. */
+/** The headers of a file or thumbnail, the same for all requests. */
 export interface FileHeaders extends Record<string, string> {
   readonly 'Content-Type': string;
   readonly ETag: string;
 }
 
-/** How a file leaves the server: as exactly the type its bytes have, never run by the browser, usable from other origins. */
+/** Serves a file with exactly the detected type, never executed by browsers, usable from other origins. */
 export function fileHeaders(media: NamedMedia): FileHeaders {
   const shown = contentType(media.mime)?.kind === 'image' || media.mime === 'application/pdf';
   return {
     'Content-Type': media.charset === null ? media.mime : `${media.mime}; charset=${media.charset}`,
     'Content-Disposition': contentDisposition(downloadName(media), { type: shown ? 'inline' : 'attachment' }),
-    // Browsers do not show a PDF in a sandbox; its viewer is one.
+    // Browsers do not display a PDF in a sandbox. Their viewer is one already.
     ...(media.mime !== 'application/pdf' && SANDBOX),
     ...FOR_ALL,
     ETag: `"${media.sha256}"`,
@@ -25,7 +25,7 @@ export function fileHeaders(media: NamedMedia): FileHeaders {
   };
 }
 
-/** Likewise for a thumbnail, whose key names one content for ever. */
+/** The same for a thumbnail, whose content never changes under its key. */
 export function thumbnailHeaders(key: string): FileHeaders {
   return { 'Content-Type': 'image/webp', ...SANDBOX, ...FOR_ALL, ETag: `"${key}"` };
 }
