@@ -1,7 +1,7 @@
 // @ts-check
 import { join } from 'node:path';
 import { pathOf } from './answers.js';
-import { COUNTING, namesIn } from './statements.js';
+import { COUNTING, HARMLESS, namesIn } from './statements.js';
 
 /**
  * @typedef {import('./trace.js').Call} Call
@@ -150,7 +150,9 @@ export class Judge {
 
   /** @param {Answer} answer @param {Kind} kind */
   statementFaults(answer, kind) {
-    const kinds = answer.statements.map((statement) => statement.kind).filter((kind) => kind !== 'other');
+    const kinds = answer.statements
+      .map((statement) => statement.kind)
+      .filter((kind) => !HARMLESS.includes(kind));
     const expected = this.isAnnouncing ? ANNOUNCING : PLAIN;
     const wanted = expected[kind] ?? [[]];
     const right = wanted.some((some) => String(some) === String(kinds));

@@ -48,8 +48,8 @@ async function pointsOf(place, seed) {
   const adopting = new Adopting(place, seed);
   const { server, wire } = await adopting.prepare();
   let statements = 0;
-  wire.decide = () => {
-    statements++;
+  wire.decide = ({ kind }) => {
+    if (kind !== 'other') statements++;
     return 'pass';
   };
   const trace = await Trace.attach(server.pid, adopting.watched(), join(place.root, 'dry.log'));
@@ -138,12 +138,15 @@ class Adopting {
   }
 }
 
-/** @param {Wire} wire @param {import('../server.js').Server} server @param {Point} point */
+/**
+ * Other statements are none of the adoption's: new connections and jobs have theirs.
+ * @param {Wire} wire @param {import('../server.js').Server} server @param {Point} point
+ */
 function killAtStatement(wire, server, { k, after }) {
   let statements = 0;
   wire.onAnswer = () => void server.kill();
-  wire.decide = () => {
-    if (++statements !== k) return 'pass';
+  wire.decide = ({ kind }) => {
+    if (kind === 'other' || ++statements !== k) return 'pass';
     if (after) return 'after';
     void server.kill();
     return 'before';
