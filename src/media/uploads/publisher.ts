@@ -46,8 +46,8 @@ export class Publisher {
   }
 
   /**
-   * Takes no lock: the bytes of an upload never change, and slow work must hold no connection. Each attempt has a file of its
-   * own, so none can replace what another one has committed.
+   * Takes no lock: the bytes of an upload never change, and slow work must hold no connection. Each attempt has a file
+   * of its own, so none can replace what another one has committed.
    * @param abandoned aborted when nobody waits for the Media any more
    * @throws checksumMismatch, NotAnImage, what `isRefusal` knows
    */
@@ -93,7 +93,7 @@ export class Publisher {
   }
 }
 
-/** Files at work: one user can keep all cores busy, and another one need not wait for their long jobs. */
+/** Concurrent jobs: one user can keep all cores busy, and others need not wait for long jobs. */
 export function atWork({ workers }: Config): Bounds {
   const cores = Math.max(1, Math.floor(availableParallelism() / workers));
   return { slots: cores + 1, slotsPerOwner: cores };

@@ -20,7 +20,7 @@ export class Disk {
     }
   }
 
-  /** As `guard`, for a new file: one that could not be made is removed, since it may be what fills the disk. */
+  /** Like `guard`, for a new file: after a failure the file is removed, since it may be what fills the disk. */
   async create(path: string, work: (path: string) => Promise<void>): Promise<void> {
     await this.guard(async () => {
       try {

@@ -18,8 +18,8 @@ import { OpenFiles } from './open-files.js';
 import { Pieces } from './pieces.js';
 
 /**
- * On Linux a write to an O_DSYNC file returns when its bytes are as durable as after `fdatasync`, in one trip to the thread
- * pool instead of two. Elsewhere the flag is missing, or stops short of the drive's own cache.
+ * On Linux a write to an O_DSYNC file returns when its bytes are as durable as after `fdatasync`, in one trip to the
+ * thread pool instead of two. Elsewhere the flag is missing, or stops short of the drive's own cache.
  * @see https://man7.org/linux/man-pages/man2/open.2.html
  */
 const SYNCS_ITSELF = process.platform === 'linux';
@@ -27,7 +27,7 @@ const SYNCED = SYNCS_ITSELF ? constants.O_RDWR | constants.O_DSYNC : constants.O
 const NEW = SYNCED | constants.O_CREAT | constants.O_EXCL;
 
 const LARGE_READS = { highWaterMark: 1024 * 1024 };
-/** Of downloads. The thread pool works on four. */
+/** Concurrent reads of downloads. The thread pool has four threads. */
 const READS_AT_ONCE = 16;
 
 const AREAS: readonly Area[] = ['uploads', 'files', 'thumbnails', 'quarantine'];
@@ -41,7 +41,9 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
   private readonly pieces = new Pieces();
   private readonly reads = new FairSemaphore({ slots: READS_AT_ONCE });
   private readonly disk = new Disk();
-  /** Parts that are created at the same time share one sync of their directory, which starts after all of them exist. */
+  /**
+   * Parts that are created at the same time share one sync of their directory, which starts after all of them exist.
+   */
   private readonly entries = new Batcher(async (names: readonly string[]) => {
     await syncDirectory(this.path('uploads', ''));
     return names;
@@ -55,7 +57,7 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     const { dataDir } = this.config;
     await makeWritable(AREAS.map((area) => this.path(area, '')));
     await syncDirectory(dataDir);
-    // The data directory may be just as new. A parent that may not be read is not one that we made.
+    // The data directory may be new as well. A parent that we cannot read was not created by us.
     await syncDirectory(dirname(dataDir)).catch((error: unknown) => {
       if (!hasCode(error, 'EACCES')) throw error;
     });
@@ -191,7 +193,7 @@ async function writeDurably(file: FileHandle, bytes: Buffer, position: number): 
   if (!SYNCS_ITSELF) await file.datasync();
 }
 
-/** Makes one file of the beginnings of others, with a hard link where that will do. */
+/** Assembles a file from the beginnings of others, or with a hard link if that suffices. */
 async function assemble(
   path: string,
   pieces: readonly { readonly path: string; readonly length: number }[],
@@ -205,7 +207,7 @@ async function assemble(
   });
 }
 
-/** Gives a file a second name. False where the file system has no hard links. */
+/** Creates a hard link. False if the file system has none. */
 async function linked(path: string, another: string): Promise<boolean> {
   try {
     await link(path, another);

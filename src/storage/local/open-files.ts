@@ -3,9 +3,9 @@ import { LRUCache } from 'lru-cache';
 import { FILE_MODE } from './files.js';
 
 /**
- * Keeps files open between the chunks of an upload, which saves two of three trips to the thread pool (decisions/005). Only
- * idle files are kept here: a file in use belongs to its user, so none is ever closed during a write. The space of a file that
- * is removed while it is kept is free some seconds later.
+ * Keeps files open between the chunks of an upload, which saves two of three trips to the thread pool (decisions/005).
+ * Only idle files are kept here: a file in use belongs to its user, so none is ever closed during a write. The space of
+ * a file that is removed while it is kept is free some seconds later.
  */
 export class OpenFiles {
   /** Well below the 1024 descriptors that systems allow by default. An upload that pauses can pay for another open. */
@@ -18,7 +18,7 @@ export class OpenFiles {
     },
   });
 
-  /** Opens `path` or takes the open file. After a failure it is closed for good: a failed sync must not be tried again. */
+  /** Opens `path`, or uses the open file. Closes it after a failure, because a failed sync must not be retried. */
   async use<T>(path: string, flags: number, work: (file: FileHandle) => Promise<T>): Promise<T> {
     const file = this.take(path) ?? (await open(path, flags, FILE_MODE));
     let result: T;

@@ -10,12 +10,12 @@ interface Range {
   readonly length: number;
 }
 
-/** All of a file that a download keeps in memory while its client does not read. */
+/** How much of a file a download keeps in memory while its client does not read. */
 const PIECE_BYTES = 112 * 1024;
 const SHARED_BYTES = 8 * 1024 * 1024;
 const SHARED_MS = 5000;
 
-/** Pieces of files that never change. What one download has read, others that follow it soon need not read again. */
+/** Caches pieces of files, which never change, for other downloads of the same file. */
 export class Pieces {
   private readonly shared = new LRUCache<string, Buffer, Range>({
     maxSize: SHARED_BYTES,
@@ -36,7 +36,7 @@ export class Pieces {
       stream.push(piece ?? null);
     };
     return new Readable({
-      // With any other mark it would read a piece ahead.
+      // A higher mark would read a piece ahead.
       highWaterMark: 0,
       read() {
         const length = Math.min(PIECE_BYTES, end - at + 1);

@@ -14,9 +14,9 @@ import { ServiceUnavailable } from '../../errors/app-error.js';
 import { resumed } from './resumed.js';
 import { reaching, statusOf, unlessMissing } from './s3.errors.js';
 
-/** For a call with all its attempts. */
+/** Time limit of a call, including retries. */
 const PATIENCE_MS = 15_000;
-/** After that patience, for the look whether an object is there after all: together less than that of a proxy. */
+/** Time limit for checking afterwards whether the object exists. Together less than the timeout of a proxy. */
 const LOOK_MS = 3000;
 
 /**
@@ -88,7 +88,7 @@ export class Bucket {
     await reaching(() => unlessMissing(this.client.send(command, patience())));
   }
 
-  /** Copies, then removes: repeated, it goes on. */
+  /** Copies, then removes. Can be repeated after a failure. */
   async move(key: string, newKey: string): Promise<void> {
     const { Bucket, Key } = this.at(key);
     const copy = new CopyObjectCommand({ ...this.at(newKey), CopySource: encodeURI(`${Bucket}/${Key}`) });

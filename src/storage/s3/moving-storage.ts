@@ -14,8 +14,9 @@ import { S3Storage } from './s3-storage.js';
 export type Moved = 'moved' | 'absent' | 'damaged';
 
 /**
- * A bucket that takes the place of a local directory, beside working servers (decisions/015): new blobs go to the bucket, and
- * old ones are read where they lie. A blob is copied before its local file goes, so it is looked for there first.
+ * A bucket that replaces a local directory while servers are running (decisions/015): new blobs go to the bucket, and
+ * old ones are read from the directory. A blob is copied before its local file is removed, so the directory is checked
+ * first.
  */
 export class MovingStorage extends S3Storage {
   private readonly local: LocalStorage;
@@ -97,8 +98,8 @@ export class MovingStorage extends S3Storage {
   }
 
   /**
-   * Copies a blob that never changes to the bucket, reads the copy back, and only then takes the local file aside, to `moved/`.
-   * Can be repeated, and done by several processes at once.
+   * Copies a blob that never changes to the bucket, reads the copy back, and only then takes the local file aside, to
+   * `moved/`. Can be repeated, and done by several processes at once.
    * @param sha256 of its bytes, if it is known
    */
   async migrate(area: 'files' | 'thumbnails', name: string, sha256?: string): Promise<Moved> {

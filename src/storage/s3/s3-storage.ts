@@ -26,12 +26,12 @@ const AT_ONCE = 16;
 
 const DATABASE_ID = 'database-id';
 const PROBE = 'probe';
-/** A look that hangs must not hide for long that the store is back. */
+/** Time limit of a health check, so that a hanging one does not hide for long that the store is back. */
 const PROBE_MS = 3000;
 
 /**
- * Blobs as objects: `uploads/<upload id>/<random>`, `files/<key>`, `thumbnails/<key>`, `quarantine/<key>`. An object never
- * changes, so each chunk is a part of its own. Nothing of value is on the machine.
+ * Blobs as objects: `uploads/<upload id>/<random>`, `files/<key>`, `thumbnails/<key>`, `quarantine/<key>`. An object
+ * never changes, so each chunk is a part of its own. Nothing of value is on the machine.
  */
 @Injectable()
 export class S3Storage extends BlobStorage implements OnModuleInit, OnModuleDestroy {
@@ -149,7 +149,7 @@ export class S3Storage extends BlobStorage implements OnModuleInit, OnModuleDest
     return Promise.resolve({ free: Infinity, total: Infinity });
   }
 
-  /** Looks; after a failed write, writes. */
+  /** Reads; after a failed write, writes. */
   async isHealthy(): Promise<boolean> {
     if (this.isFailing) await this.writing(() => this.bucket.put(PROBE, Buffer.from(PROBE), PROBE_MS));
     else await this.bucket.size(DATABASE_ID, PROBE_MS);

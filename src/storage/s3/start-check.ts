@@ -4,7 +4,7 @@ import { StartError } from '../../config/start-error.js';
 import type { Bucket } from './bucket.js';
 import type { S3Error } from './s3.errors.js';
 
-/** Does once what the server will do all the time. @throws StartError with a sentence that says what to put right */
+/** Tries every operation that the server needs. @throws StartError that says what to correct */
 export async function checkBucket(bucket: Bucket, settings: S3Settings): Promise<void> {
   const key = `probe-${randomBytes(8).toString('hex')}`;
   const bytes = randomBytes(32);

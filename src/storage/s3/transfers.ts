@@ -13,12 +13,12 @@ import { readAt, writeAt } from '../local/files.js';
 import { bodyOf, patience, type Bucket } from './bucket.js';
 import { reaching } from './s3.errors.js';
 
-/** What is longer goes up in pieces of this length, which have to be 5 MiB at least. */
+/** Larger files are uploaded in pieces of this size. S3 requires at least 5 MiB. */
 const PIECE_BYTES = 8 * 1024 * 1024;
 const PIECES_AT_ONCE = 2;
-/** More than a chunk has. */
+/** More than a chunk. */
 const WRITE_BYTES = 256 * 1024;
-/** As long as no upload takes. */
+/** Longer than any upload takes. */
 const FORGOTTEN_MS = 24 * 3600 * 1000;
 
 /** Writes what is streamed to a place in a local file. @throws ServiceUnavailable if there are fewer bytes */
@@ -82,7 +82,10 @@ async function putInPieces(bucket: Bucket, key: string, file: FileHandle, size: 
   }
 }
 
-/** Removes the pieces of uploads that a crash cut short: they are paid for, and no listing of objects shows them. */
+/**
+ * Removes the pieces of multipart uploads that a crash has interrupted. They cost money, and no list of objects shows
+ * them.
+ */
 export async function abortForgotten(bucket: Bucket): Promise<void> {
   const { client } = bucket;
   const { Bucket, Key: Prefix } = bucket.at('');

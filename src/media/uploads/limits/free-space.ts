@@ -12,14 +12,14 @@ const MEASURING_SHARE = 1 / 20;
 /** What stays free unless DISK_RESERVE_BYTES says otherwise: this much, or this share of a small disk. */
 const RESERVE_BYTES = 256 * 1024 * 1024;
 const RESERVE_SHARE = 1 / 100;
-/** Of the free space, for the open uploads of one user. */
+/** Share of the free space for the open uploads of one user. */
 const USER_SHARE = 1 / 10;
 /** An upload that is slower than this on average, a minute after it began, may have to make room. */
 const LEAST_BYTES_PER_SECOND = 1000;
 
 /**
- * Ends uploads until $1 bytes are no longer promised to them: those that have brought least for longest, of the user with the
- * most reserved before those of others.
+ * Ends uploads until $1 bytes are no longer promised to them: those that have brought least for longest, of the user
+ * with the most reserved before those of others.
  */
 const MAKE_ROOM = `
   WITH uploads AS (
@@ -36,8 +36,8 @@ const MAKE_ROOM = `
   SELECT id, owner_id, missing::float8 AS missing FROM ended`;
 
 /**
- * Refuses an upload that the disk could not take to its end, rather than all uploads halfway through. Servers see each other's
- * uploads a second later, so DISK_RESERVE_BYTES is a margin and not a promise.
+ * Refuses an upload that the disk could not take to its end, rather than all uploads halfway through. Servers see each
+ * other's uploads a second later, so DISK_RESERVE_BYTES is a margin and not a promise.
  */
 @Injectable()
 export class FreeSpace {

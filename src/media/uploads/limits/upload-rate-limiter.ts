@@ -20,8 +20,8 @@ const limiters = <L>(perUser: number, perAddress: number, make: (limit: number) 
     .map(({ limit, keyOf }) => ({ limiter: make(limit), keyOf }));
 
 /**
- * Limits uploads per hour and bytes per second, by user and by address, as counted in this process. Chunks are not counted and
- * retries are free, so an upload that has begun can always be finished.
+ * Limits uploads per hour and bytes per second, by user and by address, as counted in this process. Chunks are not
+ * counted and retries are free, so an upload that has begun can always be finished.
  */
 @Injectable()
 export class UploadRateLimiter {
@@ -44,12 +44,14 @@ export class UploadRateLimiter {
       });
   }
 
-  /** Takes back an upload that was not opened after all. */
+  /** Undoes the count of an upload that was not opened after all. */
   async refundUpload(caller: Caller): Promise<void> {
     for (const { limiter, keyOf } of this.uploads) await limiter.reward(keyOf(caller));
   }
 
-  /** Call before taking bytes. @throws rateExceeded if the caller is so far ahead that a delayed answer is not enough */
+  /**
+   * Call before taking bytes. @throws rateExceeded if the caller is so far ahead that a delayed answer is not enough
+   */
   assertByteRate(caller: Caller): void {
     const waitMs = this.waitMs(caller);
     if (waitMs > MAX_WAIT_MS) throw rateExceeded('bytes-per-second', Math.ceil(waitMs / 1000));
