@@ -156,7 +156,7 @@ describe('EmbeddedPostgres', () => {
     await rmdir(lock);
     await rename(`${lock}.aside`, lock);
     await server.stop();
-    expect(processes()).toEqual([]);
+    await until(() => processes().length === 0);
   });
 
   it('is not fooled by a lock whose process id now is of another program', async () => {
