@@ -6,7 +6,7 @@ import type { BufferPool, Reading } from './buffer-pool.js';
 /** How much is read and discarded, so that a client gets its 413 instead of a reset connection. */
 const POLITE_BYTES = 8 * 1024 * 1024;
 /** A body gets a block of the pool only after this many bytes, so that trickling ones do not use up the pool. */
-const UNPOOLED_BYTES = 16 * 1024;
+export const UNPOOLED_BYTES = 16 * 1024;
 /** The minimum rate, and how long it is measured: a phone that changes networks is silent for some seconds. */
 const LEAST_BYTES_PER_SECOND = 1000;
 const PACE_MS = 10_000;

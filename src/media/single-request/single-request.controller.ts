@@ -32,7 +32,7 @@ import { created } from '../uploads/upload.controller.js';
 import * as refused from '../uploads/upload.errors.js';
 import { WholeFileDto } from './single-request.dto.js';
 import { SingleRequestService } from './single-request.service.js';
-import { WholeFile, type FileReader } from './whole-file.pipe.js';
+import { WholeFile, type IncomingFile } from './whole-file.pipe.js';
 
 @ApiTags('Uploads')
 @ApiProblems(new Unauthorized(), new ServiceUnavailable())
@@ -74,12 +74,12 @@ export class SingleRequestController {
   )
   async upload(
     @CurrentCaller() caller: Caller,
-    @WholeFile() read: FileReader,
+    @WholeFile() file: IncomingFile,
     @FileUrl() urlOf: FileUrlOf,
     @ClientSignal() client: AbortSignal,
     @Res({ passthrough: true }) response: Response,
   ): Promise<MediaDto> {
-    const completion = await this.service.upload(caller, read, client);
+    const completion = await this.service.upload(caller, file, client);
     return toMediaDto(created(response, completion, this.config.publicPath), urlOf);
   }
 }

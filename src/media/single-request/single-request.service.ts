@@ -10,9 +10,9 @@ import { CompletionService, type Completion, type CompletionRequest } from '../u
 import { UploadRateLimiter } from '../uploads/limits/upload-rate-limiter.js';
 import { checksumMismatch } from '../uploads/upload.errors.js';
 import { UploadService } from '../uploads/upload.service.js';
-import { FileBuffers, type FileReader } from './whole-file.pipe.js';
+import { FileBuffers, type IncomingFile } from './whole-file.pipe.js';
 
-/** Files in memory per user, fewer than in total. */
+/** Files of one user in memory, small ones not counted. Fewer than there may be of all users. */
 const MOST_PER_USER = 6;
 
 /** Uploads a file from one request like any other client: in chunks, followed by the completion. */
@@ -30,14 +30,14 @@ export class SingleRequestService {
 
   /**
    * A retry with the same Idempotency-Key returns the same media item.
-   * @param read is called when the user has fewer files in memory than one may have
    * @param client aborted when the client has gone
    */
-  async upload(caller: Caller, read: FileReader, client: AbortSignal): Promise<Completion> {
+  async upload(caller: Caller, file: IncomingFile, client: AbortSignal): Promise<Completion> {
     let unknown: string | undefined;
     const opened = (id: string) => (unknown = id);
     try {
-      const request = await this.shares.run(caller.id, () => this.store(caller, read, opened));
+      const store = () => this.store(caller, file, opened);
+      const request = await (file.isSmall ? store() : this.shares.run(caller.id, store));
       return await this.completions.complete(caller, request, client);
     } catch (error) {
       // If this fails too, the upload expires.
@@ -52,7 +52,7 @@ export class SingleRequestService {
    */
   private async store(
     caller: Caller,
-    read: FileReader,
+    { read }: IncomingFile,
     opened: (id: string) => void,
   ): Promise<CompletionRequest> {
     const file = await read();

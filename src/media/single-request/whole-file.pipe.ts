@@ -1,6 +1,7 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
 import type { Request } from 'express';
 import { BufferPool } from '../../body/buffer-pool.js';
+import { UNPOOLED_BYTES } from '../../body/read-body.js';
 import { Config, FORM_BYTES } from '../../config/config.js';
 import { InvalidRequest } from '../../errors/app-error.js';
 import { WholeRequest } from '../../http/whole-request.js';
@@ -17,12 +18,16 @@ export class FileBuffers extends BufferPool {
   }
 }
 
-/** Reads the file into memory. The caller must give its bytes back to `FileBuffers`. */
-export type FileReader = () => Promise<Chunk>;
+export interface IncomingFile {
+  /** Whether it needs none of `FileBuffers`. */
+  readonly isSmall: boolean;
+  /** Reads the file into memory. The caller must give its bytes back to `FileBuffers`. */
+  readonly read: () => Promise<Chunk>;
+}
 
 /** Reads the body only on demand, so that requests with other errors do not leave it in memory. */
 @Injectable()
-export class WholeFilePipe implements PipeTransform<Request, FileReader> {
+export class WholeFilePipe implements PipeTransform<Request, IncomingFile> {
   private readonly limits: RequestLimits;
 
   constructor(
@@ -36,10 +41,13 @@ export class WholeFilePipe implements PipeTransform<Request, FileReader> {
     };
   }
 
-  transform(request: Request): FileReader {
+  transform(request: Request): IncomingFile {
     if (request.headers['content-range'] !== undefined)
       throw new InvalidRequest('Content-Range', 'Send chunks to /api/v2/media/upload/chunk/');
-    return async () => (await readChunk(request, request.query, this.limits, this.buffers)) as Chunk;
+    return {
+      isSmall: Number(request.headers['content-length']) <= UNPOOLED_BYTES,
+      read: async () => (await readChunk(request, request.query, this.limits, this.buffers)) as Chunk,
+    };
   }
 }
 
