@@ -24,12 +24,14 @@ export async function objectStore(tools) {
   const missing = Ceph.missing ?? Nginx.missing;
   if (missing) throw new Error(`This needs an object store and a proxy: ${missing}`);
   const rows = [
-    ...(await inPlace(tools, 1, async (place) => [await serial(tools, place), await memory(tools, place)])),
+    ...(await inPlace(tools, 1, async (place) => [await serial(tools, place)])),
     ...(await inPlace(tools, 3, async (place) => [
       await parallel(tools, place),
       await completion(tools, place),
       ...(await alternating(tools, place)),
     ])),
+    // By itself: it needs most of the space that there is.
+    ...(await inPlace(tools, 1, async (place) => [await memory(tools, place)])),
   ];
   const ratios = rows
     .filter(({ ratio }) => ratio !== undefined)
