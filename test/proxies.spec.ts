@@ -53,6 +53,16 @@ describe.each(PLACES)('behind %s, at "%s/"', (name, path) => {
     expect(bytes.equals(file)).toBe(true);
   });
 
+  it('a file of 5 MiB goes up in one request', async () => {
+    const file = pdf(5 * 1024 * 1024);
+    const headers = { 'content-type': 'application/pdf' };
+    const { status, body } = await client.send('POST', '/api/v2/media/', {
+      headers,
+      body: new Uint8Array(file),
+    });
+    expect([status, body.size]).toEqual([201, file.length]);
+  });
+
   it('the pages load all that they are made of', async () => {
     const addresses = [`${url}/`, `${url}/api/docs`, `${url}/api/docs/`];
     const found = await Promise.all(addresses.map((page) => partsOf(page)));
