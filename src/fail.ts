@@ -1,7 +1,6 @@
 import { StartError } from './config/start-error.js';
 import { EmbeddedPostgresError } from './database/embedded/embedded-postgres.js';
-import { wordsOf } from './errors/database-errors.js';
-import { fromDatabase } from './errors/database-errors.js';
+import { fromDatabase, wordsOf } from './errors/database-errors.js';
 
 /** Ends the process: with a message if a person can fix the cause, with a stack trace if it is a bug. */
 export function fail(error: unknown): never {
