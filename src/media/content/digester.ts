@@ -23,6 +23,8 @@ export class Digester implements OnApplicationShutdown {
     minThreads: 0,
     maxThreads: 2,
     idleTimeout: 30_000,
+    // All it needs is a block outside of its heap.
+    resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 },
   });
 
   /** @param file stays open until the digest is there; file descriptors are shared between threads */
