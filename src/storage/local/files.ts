@@ -37,9 +37,20 @@ export async function writeAt(file: FileHandle, bytes: Buffer, position: number)
   }
 }
 
-/** Reads `length` bytes at `position`, fewer only where the file ends. */
-export async function readAt(file: FileHandle, length: number, position: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length);
+/** Does the same with several buffers, one after another. */
+export async function writeAllAt(file: FileHandle, all: readonly Buffer[], position: number): Promise<void> {
+  const { bytesWritten } = await file.writev(all, position);
+  const isAll = bytesWritten === all.reduce((sum, { length }) => sum + length, 0);
+  if (!isAll) await writeAt(file, Buffer.concat(all).subarray(bytesWritten), position + bytesWritten);
+}
+
+/** Reads `length` bytes at `position`, fewer only where the file ends. @param bytes memory for them */
+export async function readAt(
+  file: FileHandle,
+  length: number,
+  position: number,
+  bytes: Buffer = Buffer.allocUnsafe(length),
+): Promise<Buffer> {
   let done = 0;
   while (done < length) {
     const { bytesRead } = await file.read(bytes, done, length - done, position + done);

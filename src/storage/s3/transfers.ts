@@ -8,14 +8,17 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { atOnce } from '../../concurrency/at-once.js';
+import { SharedMemory } from '../../concurrency/shared-memory.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
-import { readAt, writeAt } from '../local/files.js';
+import { readAt, writeAllAt } from '../local/files.js';
 import { bodyOf, patience, type Bucket } from './bucket.js';
 import { reaching } from './s3.errors.js';
 
 /** Larger files are uploaded in pieces of this size. S3 requires at least 5 MiB. */
 const PIECE_BYTES = 8 * 1024 * 1024;
 const PIECES_AT_ONCE = 2;
+/** Of all files together. New memory for each piece would be three times as much before it is collected. */
+const pieces = new SharedMemory({ blocks: 3, bytes: PIECE_BYTES });
 /** More than a chunk. */
 const WRITE_BYTES = 256 * 1024;
 /** Longer than any upload takes. */
@@ -28,25 +31,25 @@ export async function fetchInto(
   stream: Readable | undefined,
 ): Promise<void> {
   let end = position;
-  for await (const bytes of stream ? gathered(stream) : []) {
-    await writeAt(file, bytes, end);
-    end += bytes.length;
+  for await (const { packets, bytes } of stream ? gathered(stream) : []) {
+    await writeAllAt(file, packets, end);
+    end += bytes;
   }
   if (end < position + length) throw new ServiceUnavailable('Stored bytes are missing');
 }
 
-/** What comes in packets, in few pieces: each write is a trip to the thread pool. */
-async function* gathered(stream: Readable): AsyncGenerator<Buffer> {
+/** Gathers packets for few writes: each is a trip to the thread pool. */
+async function* gathered(stream: Readable): AsyncGenerator<{ packets: Buffer[]; bytes: number }> {
   let packets: Buffer[] = [];
-  let length = 0;
+  let bytes = 0;
   for await (const packet of stream as AsyncIterable<Buffer>) {
     packets.push(packet);
-    length += packet.length;
-    if (length < WRITE_BYTES) continue;
-    yield Buffer.concat(packets);
-    [packets, length] = [[], 0];
+    bytes += packet.length;
+    if (bytes < WRITE_BYTES) continue;
+    yield { packets, bytes };
+    [packets, bytes] = [[], 0];
   }
-  if (length > 0) yield Buffer.concat(packets);
+  if (bytes > 0) yield { packets, bytes };
 }
 
 /** Puts a local file under a new key, with some pieces of it in memory. */
@@ -54,7 +57,7 @@ export async function putFile(bucket: Bucket, key: string, file: FileHandle): Pr
   const { size } = await file.stat();
   await bucket.create(key, size, async () => {
     if (size > PIECE_BYTES) await reaching(() => putInPieces(bucket, key, file, size));
-    else await bucket.put(key, await readAt(file, size, 0));
+    else await pieces.use(async (memory) => bucket.put(key, await readAt(file, size, 0, memory)));
   });
 }
 
@@ -69,9 +72,11 @@ async function putInPieces(bucket: Bucket, key: string, file: FileHandle, size: 
     }));
     await atOnce(PIECES_AT_ONCE, Parts, async (part) => {
       const { PartNumber } = part;
-      const piece = bodyOf(await readAt(file, PIECE_BYTES, (PartNumber - 1) * PIECE_BYTES));
-      const command = new UploadPartCommand({ ...upload, PartNumber, ...piece });
-      part.ETag = (await client.send(command, patience())).ETag;
+      await pieces.use(async (memory) => {
+        const piece = bodyOf(await readAt(file, PIECE_BYTES, (PartNumber - 1) * PIECE_BYTES, memory));
+        const command = new UploadPartCommand({ ...upload, PartNumber, ...piece });
+        part.ETag = (await client.send(command, patience())).ETag;
+      });
     });
     const command = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } });
     await client.send(command, patience());

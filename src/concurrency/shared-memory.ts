@@ -1,0 +1,23 @@
+import { FairSemaphore } from './fair-semaphore.js';
+
+/** A few blocks of memory for tasks that need one each, and wait until one is free. */
+export class SharedMemory {
+  private readonly free: Buffer[] = [];
+  private readonly turns: FairSemaphore;
+  private readonly bytes: number;
+
+  constructor({ blocks, bytes }: { readonly blocks: number; readonly bytes: number }) {
+    this.turns = new FairSemaphore({ slots: blocks });
+    this.bytes = bytes;
+  }
+
+  /** A block is not used again after a failure: whatever was told to read it may not have noticed yet. */
+  async use<T>(task: (block: Buffer) => Promise<T>): Promise<T> {
+    return await this.turns.run('', 0, async () => {
+      const block = this.free.pop() ?? Buffer.allocUnsafeSlow(this.bytes);
+      const result = await task(block);
+      this.free.push(block);
+      return result;
+    });
+  }
+}
