@@ -10,8 +10,8 @@ import type { Serving } from './serve.js';
 import { makeWritable } from './storage/local/data-directory.js';
 
 // V8 counts the buffers of bodies as heap, and may limit the heap so tightly that it marks all of it every 150 ms, which
-// doubles the CPU time of a chunk. A limit of three times the live heap prevents that (decisions/005).
-setFlagsFromString('--heap-growing-percent=200');
+// doubles the CPU time of a chunk. A limit of twice the live heap prevents that (decisions/005).
+setFlagsFromString('--heap-growing-percent=100');
 
 /** Starts everything, and stops it in reverse order on a signal. Ends the process if the start fails. */
 export async function start(): Promise<void> {
