@@ -53,6 +53,12 @@ export async function createApp(config: Config, connection: Connection): Promise
       contentSecurityPolicy: false,
       crossOriginResourcePolicy: { policy: 'cross-origin' },
       strictTransportSecurity: false,
+      // For plug-ins and browsers that are gone, or for pages alone.
+      originAgentCluster: false,
+      xDnsPrefetchControl: false,
+      xDownloadOptions: false,
+      xPermittedCrossDomainPolicies: false,
+      xXssProtection: false,
     }),
     crossOrigin(config.cors.origins, [
       ...config.cors.allowedHeaders,

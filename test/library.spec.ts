@@ -321,6 +321,13 @@ describe('a file', () => {
     });
   });
 
+  it('may be shown in a frame of any page, which answers of the API may not', async () => {
+    const { url, id } = await media(pdf(500), 'report.pdf');
+    const frames = async (address: string) => (await fetch(address)).headers.get('x-frame-options');
+    expect(await frames(url)).toBeNull();
+    expect(await frames(`${app.url}/api/v2/media/${id}/`)).toBe('SAMEORIGIN');
+  });
+
   it('is an attachment unless a browser shows it safely', async () => {
     const { url } = await media(text(50), 'notes.txt');
     const { headers } = await fetch(url);

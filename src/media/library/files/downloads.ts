@@ -29,6 +29,9 @@ type Headers = FileHeaders & { readonly 'Cache-Control': string };
 
 type Answer = ServerResponse<IncomingMessage>;
 
+/** Headers that all responses have, and that mean nothing for files or are wrong: pages of others show PDFs in frames. */
+const FOR_PAGES = ['X-Frame-Options', 'Cross-Origin-Opener-Policy'];
+
 /** Sends files and thumbnails to anybody who has their URL. */
 @Injectable()
 export class Downloads {
@@ -60,6 +63,7 @@ export class Downloads {
       ...file.headers,
       'Cache-Control': cacheControl(secondsLeft, this.config.downloads.sharedCacheSeconds),
     };
+    for (const name of FOR_PAGES) response.removeHeader(name);
     if (selection.status === 304) return void notModified(response, headers);
     const head = { ...headers, ...extentOf(selection, file.size) };
     if (method === 'HEAD') return void response.writeHead(selection.status, head).end();
