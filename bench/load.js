@@ -41,7 +41,10 @@ function lengthOf(pieces) {
   return pieces.reduce((sum, { length }) => sum + length, 0);
 }
 
-/** Clients for each kind of server. `send` resolves when the chunk is acknowledged. */
+/**
+ * Clients for each kind of server. `send` resolves when the chunk is acknowledged; `address` is that of the upload, which
+ * DELETE ends.
+ */
 const SENDERS = {
   /** @param {Target} target @param {http.Agent} agent @param {number} total */
   mediadock: (target, agent, total) => {
@@ -80,6 +83,7 @@ const SENDERS = {
         expect(answer, 201);
         return JSON.parse(answer.body).url;
       },
+      address: () => `${target.url}/api/v2/media/upload/${id}/`,
     };
   },
   /** @param {Target} target @param {http.Agent} agent @param {number} total */
@@ -103,6 +107,7 @@ const SENDERS = {
         expect(await request(agent, url, 'PATCH', headers, bytes), 204);
       },
       finish: async () => url,
+      address: () => url,
     };
   },
   /** @param {Target} target @param {http.Agent} agent */
@@ -112,6 +117,7 @@ const SENDERS = {
       send: async (/** @type {Buffer} */ bytes, /** @type {number} */ start) =>
         expect(await request(agent, `${target.url}/${id}?offset=${start}`, 'PUT', {}, bytes), 201),
       finish: async () => '',
+      address: () => `${target.url}/${id}`,
     };
   },
   /** @param {Target} target */
@@ -145,7 +151,7 @@ async function upload(target, { bytes: file, md5 }) {
   const at = performance.now();
   const url = md5 ? await sender.finish(md5) : '';
   agent.destroy();
-  return { times, completeMs: performance.now() - at, url };
+  return { times, completeMs: performance.now() - at, url, address: sender.address() };
 }
 
 /**
@@ -171,7 +177,17 @@ async function run({ target, uploads, chunks, files = 1, complete = false, warmU
     times: results.flatMap(({ times }) => times),
     completeMs: results.map((one) => one.completeMs),
     urls: results.map(({ url }) => url),
+    addresses: results.map(({ address }) => address),
   };
+}
+
+/** Ends uploads and removes their bytes. @param {{ target: Target, remove: string[] }} task */
+async function removeAll({ target, remove }) {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  const headers = { authorization: `Bearer ${target.token}`, 'tus-resumable': '1.0.0' };
+  for (const address of remove) expect(await request(agent, address, 'DELETE', headers), 204);
+  agent.destroy();
+  return {};
 }
 
 /** @param {{ target: Target, url: string, headers?: Record<string, string>, requests: number, connections?: number }} task `requests` on each connection */
@@ -244,4 +260,4 @@ function trickle({ target, trickling }) {
 
 const task = JSON.parse(process.argv[2] ?? '{}');
 if ('trickling' in task) trickle(task);
-else console.log(JSON.stringify('url' in task ? await fetchAll(task) : await run(task)));
+else console.log(JSON.stringify(await ('url' in task ? fetchAll : 'remove' in task ? removeAll : run)(task)));

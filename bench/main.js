@@ -42,7 +42,8 @@ export async function load(target, task) {
 }
 
 /**
- * Runs a task on every target in turn, round by round, so that a noisy minute affects all of them alike.
+ * Runs a task on every target in turn, round by round, so that a noisy minute affects all of them alike. Uploads are
+ * removed after their round: their rows and their bytes in the page cache would make each round slower than the one before.
  * @param {Target[]} targets @param {number} rounds @param {object} task
  * @returns {Promise<Compared[]>}
  */
@@ -50,9 +51,9 @@ export async function compare(targets, rounds, task) {
   /** @type {Map<Target, any[]>} */
   const results = new Map(targets.map((target) => [target, []]));
   // After some 2,000 requests, caches are filled and code is compiled.
-  for (const target of targets) await load(target, WARM_UP);
+  for (const target of targets) await loadAndRemove(target, WARM_UP);
   for (let round = 0; round < rounds; round++) {
-    for (const target of targets) results.get(target)?.push(await load(target, task));
+    for (const target of targets) results.get(target)?.push(await loadAndRemove(target, task));
   }
   return await Promise.all(
     [...results].map(async ([target, rounds]) => ({
@@ -60,6 +61,13 @@ export async function compare(targets, rounds, task) {
       rounds: rounds.map((round) => summary([round])),
     })),
   );
+}
+
+/** @param {Target} target @param {object} task @returns {Promise<any>} */
+async function loadAndRemove(target, task) {
+  const result = await load(target, task);
+  await load(target, { remove: result.addresses });
+  return result;
 }
 
 /** @param {any[]} rounds @returns {Row} */

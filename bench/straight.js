@@ -47,5 +47,6 @@ export async function straight(store) {
       await put({ Bucket: storage.bucket, Key: upload }, Buffer.concat(pieces));
       return '';
     },
+    address: () => upload,
   };
 }

@@ -1,12 +1,16 @@
 // @ts-check
 // The floor: writes each body at its offset, syncs it and answers. No server that syncs can do less.
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import http from 'node:http';
 import { join } from 'node:path';
 
 const directory = process.argv[2] ?? '';
 const server = http.createServer(async (request, response) => {
   const { pathname, searchParams } = new URL(request.url ?? '', 'http://floor');
+  if (request.method === 'DELETE') {
+    await rm(join(directory, pathname.slice(1)));
+    return response.writeHead(204).end();
+  }
   const pieces = [];
   for await (const piece of request) pieces.push(piece);
   const file = await open(
