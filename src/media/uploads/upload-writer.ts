@@ -5,7 +5,7 @@ import { KeyedMutex } from '../../concurrency/keyed-mutex.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
 import { ContentInspector } from '../content/content-inspector.js';
 import { isRefusal } from '../content/content.errors.js';
-import type { AppendRequest, Receipt } from './chunks/chunk-request.js';
+import type { Chunk, Receipt } from './chunks/chunk-request.js';
 import type { ByteRange } from './chunks/content-range.js';
 import { alive, UploadSessions } from './sessions/upload-sessions.js';
 import { UploadStore, type Appendix, type FoundSession, type Position } from './sessions/upload-store.js';
@@ -30,8 +30,8 @@ export class UploadWriter {
   ) {}
 
   /** Appends a chunk to its upload. Bytes that are stored already are compared, not written. */
-  async append(caller: Caller, request: AppendRequest): Promise<Receipt> {
-    const { uploadId, range, bytes } = request;
+  async append(caller: Caller, uploadId: string, chunk: Chunk): Promise<Receipt> {
+    const { range, bytes } = chunk;
     return await this.turns.run(uploadId, async () => {
       for (let round = 1; round <= MAX_ROUNDS; round++) {
         const position = this.positions.get(uploadId);
@@ -39,7 +39,7 @@ export class UploadWriter {
           ? await this.write(uploadId, () =>
               this.store.append(uploadId, position, { range, bytes, mime: position.mime }),
             )
-          : await this.judge(caller, request, position, round > 1);
+          : await this.judge(caller, uploadId, chunk, position, round > 1);
         if (receipt) return receipt;
       }
       throw new ServiceUnavailable('The upload is changing too fast; try again');
@@ -54,7 +54,8 @@ export class UploadWriter {
   /** Reads the row and compares the chunk with it. Undefined if the row has changed since. */
   private async judge(
     caller: Caller,
-    { uploadId, range, bytes, declared }: AppendRequest,
+    uploadId: string,
+    { range, bytes, declared }: Chunk,
     position: Position | undefined,
     patient: boolean,
   ): Promise<Receipt | undefined> {

@@ -96,12 +96,11 @@ export class UploadService {
   }
 
   private async append(caller: Caller, chunk: Chunk): Promise<Receipt> {
-    if (chunk.uploadId !== undefined)
-      return await this.writer.append(caller, { ...chunk, uploadId: chunk.uploadId });
+    if (chunk.uploadId !== undefined) return await this.writer.append(caller, chunk.uploadId, chunk);
     for (let round = 1; round <= MAX_ROUNDS; round++) {
       // A request with the same Idempotency-Key may have opened the upload, and its answer never came.
       const { now, id } = await this.store.findByKey(caller.id, chunk.idempotencyKey);
-      if (id !== null) return await this.writer.append(caller, { ...chunk, uploadId: id });
+      if (id !== null) return await this.writer.append(caller, id, chunk);
       const receipt = await this.open(caller, chunk, now);
       if (receipt) return receipt;
     }

@@ -46,9 +46,6 @@ export interface RequestLimits {
   readonly advice: string;
 }
 
-/** A chunk of an upload that is there. */
-export type AppendRequest = Chunk & { readonly uploadId: string };
-
 /** `bytes ∗/total` for an open upload: where does it stand? */
 export interface ChunkQuery {
   readonly uploadId: string;
