@@ -89,24 +89,22 @@ export class UploadStore {
   }
 
   /** Returns the owner's open sessions, newest first. */
-  async page(ownerId: string, query: PageQueryDto): Promise<SessionPage> {
-    return await this.turns.run(ownerId, () => this.pageInTurn(ownerId, query));
-  }
-
-  private async pageInTurn(ownerId: string, { limit, offset }: PageQueryDto): Promise<SessionPage> {
-    const [ids, count] = await this.sessions.findAndCount({
-      select: { id: true },
-      where: { ownerId, state: 'open', expiresAt: Raw((column) => `${column} > now()`) },
-      order: { createdAt: 'DESC', id: 'ASC' },
-      take: limit,
-      skip: offset,
+  async page(ownerId: string, { limit, offset }: PageQueryDto): Promise<SessionPage> {
+    return await this.turns.run(ownerId, async () => {
+      const [ids, count] = await this.sessions.findAndCount({
+        select: { id: true },
+        where: { ownerId, state: 'open', expiresAt: Raw((column) => `${column} > now()`) },
+        order: { createdAt: 'DESC', id: 'ASC' },
+        take: limit,
+        skip: offset,
+      });
+      const sessions: UploadSession[] = [];
+      for (const { id } of ids) {
+        const session = await this.find(ownerId, id);
+        if (session) sessions.push(session);
+      }
+      return { count, sessions };
     });
-    const sessions: UploadSession[] = [];
-    for (const { id } of ids) {
-      const session = await this.find(ownerId, id);
-      if (session) sessions.push(session);
-    }
-    return { count, sessions };
   }
 
   /** Reads uploaded bytes below the offset; undefined if the upload has ended since and they are no longer there. */
