@@ -95,7 +95,8 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     const scratch = nameFor(uploadId);
     const pieces = parts.map(({ name, length }) => ({ path: this.path('uploads', name), length }));
     await this.disk.create(this.path('uploads', scratch), (path) => assemble(path, pieces));
-    const publish = (key: string) => this.publish(scratch, key);
+    const publish = (key: string) =>
+      this.disk.guard(() => this.rename(this.path('uploads', scratch), 'files', key));
     try {
       return await storing(() =>
         withFile(this.path('uploads', scratch), 'r', (file) => work({ file, publish })),
@@ -109,10 +110,6 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
 
   async withFile<T>(key: string, work: (file: FileHandle) => Promise<T>): Promise<T> {
     return await storing(() => withFile(this.path('files', key), 'r', work));
-  }
-
-  private async publish(scratch: string, key: string): Promise<void> {
-    await this.disk.guard(() => this.rename(this.path('uploads', scratch), 'files', key));
   }
 
   async put(area: Area, name: string, bytes: Buffer): Promise<void> {
