@@ -4,10 +4,9 @@ import type { Readable } from 'node:stream';
 /** Where a blob lies. `uploads` holds parts, `files` finished files, `quarantine` those set aside. */
 export type Area = 'uploads' | 'files' | 'thumbnails' | 'quarantine';
 
-/** A range of a part, counted from the start of the part. */
+/** A part, of which the first `length` bytes count. */
 export interface PartRange {
   readonly name: string;
-  /** Bytes from the start of the part that count. */
   readonly length: number;
 }
 
