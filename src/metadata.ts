@@ -294,7 +294,11 @@ export default async () => {
                 example: '900150983cd24fb0d6963f7d28e17f72',
                 pattern: '^[0-9a-f]{32}$',
               },
-              type: { required: false, type: () => Object },
+              type: {
+                required: false,
+                type: () => Object,
+                description: '`image`, `eimage` or `doc`; otherwise the content decides',
+              },
             },
             ChunkFormDto: {
               image: {

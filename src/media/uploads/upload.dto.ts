@@ -106,11 +106,8 @@ export class CompletionDto {
   @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value))
   md5!: string;
 
-  @ApiProperty({
-    type: 'string',
-    required: false,
-    description: '`image`, `eimage` or `doc`; otherwise the content decides',
-  })
+  /** `image`, `eimage` or `doc`; otherwise the content decides */
+  @ApiProperty({ type: 'string', required: false })
   @IsOptional()
   type?: unknown;
 }
