@@ -29,11 +29,9 @@ const MAKE_ROOM = `
     FROM upload_session WHERE state = 'open' AND expires_at > now()),
   slow AS (
     SELECT id, missing, sum(missing) OVER (ORDER BY reserved DESC, owner_id, rate, id) - missing AS room
-    FROM uploads WHERE created_at < now() - interval '1 minute' AND rate < ${LEAST_BYTES_PER_SECOND}),
-  ended AS (
-    UPDATE upload_session SET state = 'expired' WHERE id IN (SELECT id FROM slow WHERE room < $1) AND state = 'open'
-    RETURNING id, owner_id, total - "offset" AS missing)
-  SELECT id, owner_id, missing::float8 AS missing FROM ended`;
+    FROM uploads WHERE created_at < now() - interval '1 minute' AND rate < ${LEAST_BYTES_PER_SECOND})
+  UPDATE upload_session SET state = 'expired' WHERE id IN (SELECT id FROM slow WHERE room < $1) AND state = 'open'
+  RETURNING id, owner_id, (total - "offset")::float8 AS missing`;
 
 /**
  * Refuses an upload that the disk could not take to its end, rather than all uploads halfway through. Servers see each
