@@ -1,14 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { Column, Entity, ManyToOne, OneToMany, PrimaryColumn, type Relation } from 'typeorm';
 import { bigintColumn } from '../../../database/bigint-column.js';
+import type { AppError } from '../../../errors/app-error.js';
 import type { Digest } from '../../content/digester.js';
 
 export type UploadState = 'open' | 'complete' | 'cancelled' | 'expired' | 'rejected';
 
-export interface Rejection {
-  readonly code: string;
-  readonly detail: string;
-}
+/** Of the error that refused the content. */
+export type Rejection = Pick<AppError, 'code' | 'detail'>;
 
 /** One upload, from its first chunk to a week after its end. Sizes are in bytes; `migrations/` owns the schema. */
 @Entity('upload_session')
