@@ -47,9 +47,8 @@ export interface RequestLimits {
 }
 
 /** `bytes ∗/total` for an open upload: where does it stand? */
-export interface ChunkQuery {
+export interface ChunkQuery extends OffsetQuery {
   readonly uploadId: string;
-  readonly total: number;
 }
 
 /** Where an upload stands after a chunk. */
@@ -57,11 +56,9 @@ export interface Receipt {
   readonly id: string;
   readonly offset: number;
   readonly expiresAt: Date;
-  readonly outcome: Outcome;
+  /** `replayed`: all bytes had been stored before. `queried`: the request brought no chunk, only the question. */
+  readonly outcome: 'appended' | 'replayed' | 'queried';
 }
-
-/** `replayed`: all bytes had been stored before. `queried`: the request brought no chunk, only the question. */
-export type Outcome = 'appended' | 'replayed' | 'queried';
 
 const FILE_PARTS = new Set(['image', 'document', 'file']);
 
