@@ -4,12 +4,6 @@ import { LRUCache } from 'lru-cache';
 /** Reads up to `length` bytes from `at` on. */
 type Read = (at: number, length: number) => Promise<Buffer>;
 
-interface Range {
-  readonly read: Read;
-  readonly at: number;
-  readonly length: number;
-}
-
 /** How much of a file a download keeps in memory while its client does not read. */
 const PIECE_BYTES = 112 * 1024;
 const SHARED_BYTES = 8 * 1024 * 1024;
@@ -17,12 +11,12 @@ const SHARED_MS = 5000;
 
 /** Caches pieces of files, which never change, for other downloads of the same file. */
 export class Pieces {
-  private readonly shared = new LRUCache<string, Buffer, Range>({
+  private readonly shared = new LRUCache<string, Buffer, () => Promise<Buffer>>({
     maxSize: SHARED_BYTES,
     sizeCalculation: ({ length }) => length,
     ttl: SHARED_MS,
-    fetchMethod: async (_key, _stale, { context: { read, at, length } }) => {
-      const piece = await read(at, length);
+    fetchMethod: async (_key, _stale, { context: read }) => {
+      const piece = await read();
       return piece.length > 0 ? piece : undefined;
     },
   });
@@ -44,7 +38,7 @@ export class Pieces {
         const key = `${path} ${at} ${length}`;
         const known = shared.get(key);
         if (known) return push(this, known);
-        shared.fetch(key, { context: { read, at, length } }).then(
+        shared.fetch(key, { context: () => read(at, length) }).then(
           (piece) => push(this, piece),
           (error: Error) => this.destroy(error),
         );
