@@ -10,7 +10,7 @@
 
 const SYNCED = '? constants.O_RDWR | constants.O_DSYNC :';
 const CREATED = 'await allAfterSettled(writeDurably(file, bytes, 0), this.entries.add(name));';
-const PUBLISHED = "this.disk.guard(() => this.rename(this.path('uploads', scratch), 'files', key));";
+const PUBLISHED = "this.disk.guard(() => this.rename(path, 'files', key));";
 const APPEND = 'return await this.storage.appendPart(part.name, range.start - part.start, bytes);';
 const COMMIT_NEXT = 'const committed = await this.commits.add(rowOf(';
 const COMMIT_NEW = `const [committed] = patient
@@ -308,7 +308,7 @@ export const MUTANTS = [
           .then(() => this.disk.guard(() => this.rename(kept, 'files', key)))
           .catch(() => undefined);
       };
-      return rename(this.path('uploads', scratch), kept).then(late);
+      return rename(path, kept).then(late);
     };`,
       },
     ],

@@ -93,14 +93,12 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     work: (scratch: ScratchFile) => Promise<T>,
   ): Promise<T> {
     const scratch = nameFor(uploadId);
+    const path = this.path('uploads', scratch);
     const pieces = parts.map(({ name, length }) => ({ path: this.path('uploads', name), length }));
-    await this.disk.create(this.path('uploads', scratch), (path) => assemble(path, pieces));
-    const publish = (key: string) =>
-      this.disk.guard(() => this.rename(this.path('uploads', scratch), 'files', key));
+    await this.disk.create(path, () => assemble(path, pieces));
+    const publish = (key: string) => this.disk.guard(() => this.rename(path, 'files', key));
     try {
-      return await storing(() =>
-        withFile(this.path('uploads', scratch), 'r', (file) => work({ file, publish })),
-      );
+      return await storing(() => withFile(path, 'r', (file) => work({ file, publish })));
     } finally {
       await this.remove('uploads', scratch).catch((err: unknown) =>
         this.logger.warn({ err }, 'A scratch file is left to the sweeper'),
