@@ -134,13 +134,9 @@ export class CompletionService {
     return { media: await this.media.get(ownerId, mediaId), created };
   }
 
-  private async repeat(
-    { ownerId, offset }: UploadSession,
-    mediaId: number,
-    md5: string,
-  ): Promise<Completion> {
-    const media = await this.media.get(ownerId, mediaId);
-    if (media.md5 !== md5) throw checksumMismatch(offset);
+  private async repeat(session: UploadSession, mediaId: number, md5: string): Promise<Completion> {
+    const media = await this.media.get(session.ownerId, mediaId);
+    if (media.md5 !== md5) throw checksumMismatch(session.offset);
     return { media, created: false };
   }
 }
