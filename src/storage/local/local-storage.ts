@@ -94,8 +94,7 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
   ): Promise<T> {
     const scratch = nameFor(uploadId);
     const path = this.path('uploads', scratch);
-    const pieces = parts.map(({ name, length }) => ({ path: this.path('uploads', name), length }));
-    await this.disk.create(path, () => assemble(path, pieces));
+    await this.disk.create(path, () => assemble(path, parts, this.path('uploads', '')));
     const publish = (key: string) => this.disk.guard(() => this.rename(path, 'files', key));
     try {
       return await storing(() => withFile(path, 'r', (file) => work({ file, publish })));
@@ -188,16 +187,13 @@ async function writeDurably(file: FileHandle, bytes: Buffer, position: number): 
   if (!SYNCS_ITSELF) await file.datasync();
 }
 
-/** Assembles a file from the beginnings of others, or with a hard link if that suffices. */
-async function assemble(
-  path: string,
-  pieces: readonly { readonly path: string; readonly length: number }[],
-): Promise<void> {
-  const [first, ...others] = pieces;
-  if (first && others.length === 0 && (await linked(first.path, path))) return;
+/** Assembles a file from parts in a directory, or with a hard link if that suffices. */
+async function assemble(path: string, parts: readonly PartRange[], directory: string): Promise<void> {
+  const [first, ...others] = parts;
+  if (first && others.length === 0 && (await linked(join(directory, first.name), path))) return;
   await withFile(path, 'wx', async (file) => {
-    for (const piece of pieces)
-      await writeFile(file, createReadStream(piece.path, { end: piece.length - 1, ...LARGE_READS }));
+    for (const { name, length } of parts)
+      await writeFile(file, createReadStream(join(directory, name), { end: length - 1, ...LARGE_READS }));
     await file.sync();
   });
 }
