@@ -1,4 +1,3 @@
-import { Transform } from 'class-transformer';
 import { ApiProperty } from '@nestjs/swagger';
 import { IsOptional, IsString, Matches } from 'class-validator';
 import type { MediaType } from '../library/media.entity.js';
@@ -103,7 +102,6 @@ export class CompletionDto {
    * @example "900150983cd24fb0d6963f7d28e17f72"
    */
   @Matches(/^[0-9a-f]{32}$/i, { message: 'md5 must be 32 hex digits' })
-  @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value))
   md5!: string;
 
   /** `image`, `eimage` or `doc`; otherwise the content decides */
@@ -115,7 +113,8 @@ export class CompletionDto {
 const MEDIA_TYPES: readonly unknown[] = ['image', 'eimage', 'doc'] satisfies MediaType[];
 
 export function toCompletionRequest({ upload_id, md5, type }: CompletionDto): CompletionRequest {
-  return { uploadId: upload_id, md5, claim: MEDIA_TYPES.includes(type) ? (type as MediaType) : undefined };
+  const claim = MEDIA_TYPES.includes(type) ? (type as MediaType) : undefined;
+  return { uploadId: upload_id, md5: md5.toLowerCase(), claim };
 }
 
 /** Documents the form that the chunk pipe reads. Swagger UI fills it with the examples: empty ones upload a file as it is. */
