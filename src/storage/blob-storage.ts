@@ -100,6 +100,5 @@ export abstract class BlobStorage {
   /** Returns the id of the database that the blobs belong to; undefined while none is kept. */
   abstract readDatabaseId(): Promise<string | undefined>;
 
-  /** Keeps that id. */
   abstract writeDatabaseId(id: string): Promise<void>;
 }

@@ -13,7 +13,6 @@ export class ByteRateLimiter {
     private readonly now = () => performance.now(),
   ) {}
 
-  /** Returns how long the key has to wait, in milliseconds. */
   waitMs(key: string): number {
     return Math.max(0, (this.paidAt.get(key) ?? 0) - this.now());
   }
