@@ -41,9 +41,7 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
   private readonly pieces = new Pieces();
   private readonly reads = new FairSemaphore({ slots: READS_AT_ONCE });
   private readonly disk = new Disk();
-  /**
-   * Parts that are created at the same time share one sync of their directory, which starts after all of them exist.
-   */
+  /** Parts that are created at the same time share one sync of their directory, begun when all of them exist. */
   private readonly entries = new Batcher(async (names: readonly string[]) => {
     await syncDirectory(this.path('uploads', ''));
     return names;
