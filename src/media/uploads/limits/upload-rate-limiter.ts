@@ -49,9 +49,7 @@ export class UploadRateLimiter {
     for (const { limiter, keyOf } of this.uploads) await limiter.reward(keyOf(caller));
   }
 
-  /**
-   * Call before taking bytes. @throws rateExceeded if the caller is so far ahead that a delayed answer is not enough
-   */
+  /** Call before taking bytes. @throws rateExceeded if a delayed answer is not enough */
   assertByteRate(caller: Caller): void {
     const waitMs = this.waitMs(caller);
     if (waitMs > MAX_WAIT_MS) throw rateExceeded('bytes-per-second', Math.ceil(waitMs / 1000));
