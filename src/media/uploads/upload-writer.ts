@@ -46,11 +46,6 @@ export class UploadWriter {
     });
   }
 
-  /** The next chunk in series begins where this process left the upload, so it need not read the row first. */
-  keepPosition(uploadId: string, position: Position): void {
-    this.positions.set(uploadId, position);
-  }
-
   /** Reads the row and compares the chunk with it. Undefined if the row has changed since. */
   private async judge(
     caller: Caller,
@@ -76,14 +71,14 @@ export class UploadWriter {
     );
   }
 
-  /** Undefined if the row stands elsewhere, or is locked. After a failure the next chunk begins a new part. */
-  private async write(
-    uploadId: string,
-    append: () => Promise<Position | undefined>,
-  ): Promise<Receipt | undefined> {
+  /**
+   * Keeps where this process leaves the upload: the next chunk in series begins there, and need not read the row first. After
+   * a failure it begins a new part. Undefined if the row stands elsewhere, or is locked.
+   */
+  async write(uploadId: string, work: () => Promise<Position | undefined>): Promise<Receipt | undefined> {
     let position: Position | undefined;
     try {
-      position = await append();
+      position = await work();
     } finally {
       // Not before: with a single upload, deleting from the cache takes longer than all the rest of this.
       if (position) this.positions.set(uploadId, position);

@@ -11,7 +11,7 @@ import { FreeSpace } from './limits/free-space.js';
 import { UploadRateLimiter } from './limits/upload-rate-limiter.js';
 import { newUploadId, type UploadSession } from './sessions/upload-session.entity.js';
 import { alive, UploadSessions } from './sessions/upload-sessions.js';
-import { UploadStore, type Position } from './sessions/upload-store.js';
+import { UploadStore } from './sessions/upload-store.js';
 import {
   inconsistentLength,
   isLimit,
@@ -118,17 +118,15 @@ export class UploadService {
     const type = await this.content.admit({ ...chunk, total });
     const id = newUploadId();
     await this.rates.consumeUpload(caller);
-    let position: Position | undefined;
+    let receipt: Receipt | undefined;
     try {
       const share = await this.space.reserve(total);
       const first = { ...chunk, id, ownerId: caller.id, mime: type?.mime ?? null };
-      position = await this.sessions.open(first, share, now);
+      receipt = await this.writer.write(id, () => this.sessions.open(first, share, now));
     } finally {
-      if (!position) await this.rates.refundUpload(caller);
+      if (!receipt) await this.rates.refundUpload(caller);
     }
-    if (!position) return undefined;
-    this.writer.keepPosition(id, position);
-    this.audit.record('upload.created', caller, { upload: id, bytes: total });
-    return { id, offset: position.offset, expiresAt: position.expiresAt, outcome: 'appended' };
+    if (receipt) this.audit.record('upload.created', caller, { upload: id, bytes: total });
+    return receipt;
   }
 }
