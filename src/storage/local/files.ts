@@ -37,13 +37,6 @@ export async function writeAt(file: FileHandle, bytes: Buffer, position: number)
   }
 }
 
-/** Does the same with several buffers, one after another. */
-export async function writeAllAt(file: FileHandle, all: readonly Buffer[], position: number): Promise<void> {
-  const { bytesWritten } = await file.writev(all, position);
-  const isAll = bytesWritten === all.reduce((sum, { length }) => sum + length, 0);
-  if (!isAll) await writeAt(file, Buffer.concat(all).subarray(bytesWritten), position + bytesWritten);
-}
-
 /** Reads `length` bytes at `position`, fewer only where the file ends. @param bytes memory for them */
 export async function readAt(
   file: FileHandle,

@@ -10,7 +10,7 @@ import {
 import { atOnce } from '../../concurrency/at-once.js';
 import { SharedMemory } from '../../concurrency/shared-memory.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
-import { readAt, writeAllAt } from '../local/files.js';
+import { readAt, writeAt } from '../local/files.js';
 import { bodyOf, patience, type Bucket } from './bucket.js';
 import { reaching } from './s3.errors.js';
 
@@ -36,6 +36,13 @@ export async function fetchInto(
     end += bytes;
   }
   if (end < position + length) throw new ServiceUnavailable('Stored bytes are missing');
+}
+
+/** Writes several buffers, one after another; the kernel may take less than it is given. */
+async function writeAllAt(file: FileHandle, all: readonly Buffer[], position: number): Promise<void> {
+  const { bytesWritten } = await file.writev(all, position);
+  const isAll = bytesWritten === all.reduce((sum, { length }) => sum + length, 0);
+  if (!isAll) await writeAt(file, Buffer.concat(all).subarray(bytesWritten), position + bytesWritten);
 }
 
 /** Gathers packets for few writes: each is a trip to the thread pool. */
