@@ -223,4 +223,17 @@ describe('while the store fails', () => {
     expect(response.status).toBe(200);
     await expect(response.arrayBuffer()).rejects.toThrow();
   });
+
+  it('clients that leave before the store has answered do not take memory from those that come', async () => {
+    const small = pdf(250_000);
+    const { url } = (await client.complete(await client.upload(small), md5(small))).body;
+    server.fail('slow', 'GET', /files/);
+    const leave = async () => await fetch(url, { signal: AbortSignal.timeout(150) }).catch(() => undefined);
+    // More than all bytes that slow clients may hold.
+    await Promise.all(Array.from({ length: 150 }, leave));
+    await (await fetch(url)).arrayBuffer();
+    const { length } = server.requests;
+    await (await fetch(url)).arrayBuffer();
+    expect(server.requests.slice(length)).toEqual([]);
+  });
 });

@@ -124,6 +124,8 @@ export class Downloads {
   ): Promise<void> {
     const bytes = await this.small.get(file);
     if (bytes) {
+      // Its close has been, and would not come to be counted.
+      if (response.destroyed) throw new ClientGone('The client closed the download');
       response.once('close', this.small.sending(bytes));
       return void response.writeHead(status, head).end(bytes.subarray(start, end + 1));
     }
