@@ -236,4 +236,12 @@ describe('while the store fails', () => {
     await (await fetch(url)).arrayBuffer();
     expect(server.requests.slice(length)).toEqual([]);
   });
+
+  it('a download waits no longer than a proxy for a store that is silent', async () => {
+    const { url } = (await client.complete(await client.upload(file), md5(file))).body;
+    server.fail('silent', 'GET', /files/, Infinity);
+    const asked = performance.now();
+    expect((await fetch(url)).status).toBe(503);
+    expect(performance.now() - asked).toBeLessThan(18_000);
+  }, 40_000);
 });

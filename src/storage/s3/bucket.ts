@@ -63,7 +63,14 @@ export class Bucket {
 
   private async open(key: string, start: number, end: number) {
     const command = new GetObjectCommand({ ...this.at(key), Range: `bytes=${start}-${end}` });
-    return await unlessMissing(this.client.send(command));
+    // For the head of the answer only: the client may read the rest slowly.
+    const waiting = new AbortController();
+    const timer = setTimeout(() => waiting.abort(), PATIENCE_MS);
+    try {
+      return await unlessMissing(this.client.send(command, { abortSignal: waiting.signal }));
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Reads what `get` streams; nothing past the end. */
