@@ -3,11 +3,13 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { text as textOf } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { pair } from '../src/media/upkeep/pairing.js';
 import { StorageMigration, type Migrated } from '../src/media/upkeep/storage-migration.js';
 import { BlobStorage } from '../src/storage/blob-storage.js';
 import { Client, md5 } from './setup/client.js';
+import { Hold } from './setup/hold.js';
 import { S3Server } from './setup/s3-server.js';
 import { jpeg, pdf } from './setup/samples.js';
 import { JWT_SECRET, TestApp } from './setup/test-app.js';
@@ -122,6 +124,35 @@ describe('moving to a bucket', () => {
     await restart(moving());
     expect(await migrate()).toMatchObject({ moved: 0, damaged: [key] });
     expect([await local('files'), store.keys('files/')]).toEqual([[key], []]);
+  });
+
+  it.each(['before', 'after'] as const)('goes on when a file is deleted %s it is copied', async (place) => {
+    const { id } = await put(small);
+    const { path } = await put(large);
+    await restart(moving());
+    const storage: { copy?: unknown } = app.app.get(BlobStorage);
+    const copying = Hold.on(storage, 'copy', place);
+    const migrating = migrate();
+    await copying.reached;
+    expect((await client.send('DELETE', `/api/v2/media/${id}/`)).status).toBe(204);
+    copying.release();
+    expect(await migrating).toMatchObject({ moved: 1, damaged: [], parts: 0 });
+    expect((await get(path)).equals(large)).toBe(true);
+  });
+
+  it('does not cut a download whose client pauses', async () => {
+    // More than the system keeps for a client that does not read.
+    const file = pdf(24_000_000);
+    const { path } = await put(file);
+    await restart(moving());
+    const reader = (await fetch(app.url + path)).body?.getReader();
+    const read = async () => (await reader?.read())?.value ?? Buffer.alloc(0);
+    const got = [await read()];
+    expect(await migrate()).toMatchObject({ moved: 1 });
+    // No file stays open for longer.
+    await sleep(6000);
+    for (let piece = await read(); piece.length > 0; piece = await read()) got.push(piece);
+    expect(Buffer.concat(got).equals(file)).toBe(true);
   });
 
   it('is refused into the bucket of another database, and out of what is not a data directory', async () => {

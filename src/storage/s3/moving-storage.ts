@@ -5,9 +5,11 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { S3Settings } from '../../config/config.js';
 import { StartError } from '../../config/start-error.js';
+import { ServiceUnavailable } from '../../errors/app-error.js';
 import type { Area } from '../blob-storage.js';
 import { unlessAbsent } from '../local/files.js';
 import { LocalStorage } from '../local/local-storage.js';
+import { resumed } from './resumed.js';
 import { S3Storage } from './s3-storage.js';
 
 /** What became of a blob that was to be moved. `damaged`: its local bytes are not those that were expected. */
@@ -60,8 +62,16 @@ export class MovingStorage extends S3Storage {
     );
   }
 
+  /** Goes on in the bucket if the local file moves meanwhile. */
   override async stream(area: Area, name: string, start: number, end: number) {
-    return (await this.local.stream(area, name, start, end)) ?? (await super.stream(area, name, start, end));
+    const inBucket = (from: number) => super.stream(area, name, from, end);
+    const local = await this.local.stream(area, name, start, end);
+    if (!local) return await inBucket(start);
+    return resumed(local, { start, end }, async (position) => {
+      const rest = await inBucket(position);
+      if (!rest) throw new ServiceUnavailable('Stored bytes are missing');
+      return rest;
+    });
   }
 
   override async size(area: Area, name: string): Promise<number | undefined> {
@@ -99,7 +109,7 @@ export class MovingStorage extends S3Storage {
 
   /**
    * Copies a blob that never changes to the bucket, reads the copy back, and only then takes the local file aside, to
-   * `moved/`. Can be repeated, and done by several processes at once.
+   * `moved/`. Can be repeated, and done by several processes at once. The blob may be deleted meanwhile.
    * @param sha256 of its bytes, if it is known
    */
   async migrate(area: 'files' | 'thumbnails', name: string, sha256?: string): Promise<Moved> {
@@ -108,8 +118,10 @@ export class MovingStorage extends S3Storage {
     const local = await sha256Of(await this.local.stream(area, name, 0, size - 1));
     if (local === undefined) return 'absent';
     if (sha256 !== undefined && local !== sha256) return 'damaged';
-    await this.copy(area, name, this.path(area, name));
+    const copying = this.copy(area, name, this.path(area, name)).then(() => true);
+    if (!(await unlessAbsent(copying))) return 'absent';
     const copied = await sha256Of(await super.stream(area, name, 0, size - 1));
+    if (copied === undefined && (await this.local.size(area, name)) === undefined) return 'absent';
     if (copied !== local)
       throw new Error(`The bucket returned other bytes of ${area}/${name} than were stored`);
     const aside = join(this.from, 'moved', area, name);
