@@ -167,9 +167,12 @@ describe('moving to a bucket', () => {
 });
 
 describe('npm run migrate-storage', () => {
-  async function run(settings: Record<string, string>): Promise<{ code: number | null; printed: string }> {
+  async function run(
+    settings: Record<string, string>,
+    ...args: string[]
+  ): Promise<{ code: number | null; printed: string }> {
     const env = { PATH: process.env['PATH'], JWT_SECRET, DATABASE_URL: urlOf(app.database), ...settings };
-    const child = spawn(process.execPath, ['dist/src/command.js', 'migrate-storage'], { env });
+    const child = spawn(process.execPath, ['dist/src/command.js', 'migrate-storage', ...args], { env });
     const [out, err] = [textOf(child.stdout), textOf(child.stderr)];
     const [code] = (await once(child, 'close')) as [number | null];
     return { code, printed: (await out) || (await err) };
@@ -194,5 +197,15 @@ describe('npm run migrate-storage', () => {
   it('says that it needs S3_MIGRATE_FROM', async () => {
     const { code, printed } = await run({});
     expect([code, printed]).toEqual([1, expect.stringMatching(/^[^]*S3_MIGRATE_FROM: must be set/)]);
+  });
+
+  it('moves nothing when it is asked for what it does not know', async () => {
+    await put(small);
+    const settings = { DATA_DIR: app.config.dataDir, ...moving() };
+    for (const arg of ['--dry-run', '--help', 'files']) {
+      const { code, printed } = await run(settings, arg);
+      expect([code, printed]).toEqual([1, expect.stringMatching(/\n\nUsage: npm run migrate-storage\n/)]);
+    }
+    expect(await local('files')).toHaveLength(1);
   });
 });

@@ -2,10 +2,16 @@ import 'reflect-metadata';
 import { ConfigError, loadConfig } from '../config/config.js';
 import { fail } from '../fail.js';
 import { StorageMigration, type Migrated } from '../media/upkeep/storage-migration.js';
+import { commandLine } from './command-line.js';
 import { withApp } from './with-app.js';
 
+const USAGE = `Usage: npm run migrate-storage
+
+Moves finished files and thumbnails from the directory S3_MIGRATE_FROM to the bucket.`;
+
 /** Moves what is left in the directory S3_MIGRATE_FROM to the bucket. Exits with code 0 if nothing is left. */
-export async function migrateStorage(): Promise<void> {
+export async function migrateStorage(args: string[]): Promise<void> {
+  commandLine({ args }, USAGE);
   await run().catch(fail);
 }
 
