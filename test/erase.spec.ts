@@ -10,6 +10,7 @@ import { pair } from '../src/media/upkeep/pairing.js';
 import { BlobStorage } from '../src/storage/blob-storage.js';
 import { Client, md5 } from './setup/client.js';
 import { Hold } from './setup/hold.js';
+import { S3Server } from './setup/s3-server.js';
 import { jpeg, pdf } from './setup/samples.js';
 import { JWT_SECRET, TestApp } from './setup/test-app.js';
 import { urlOf } from './setup/test-server.js';
@@ -23,12 +24,17 @@ const WEBHOOK = {
 };
 
 let app: TestApp;
+let store: S3Server | undefined;
 
 beforeEach(async () => {
   app = await TestApp.start(WEBHOOK);
   await pair(app.app.get(DataSource), app.app.get(BlobStorage));
 });
-afterEach(() => app.stop());
+afterEach(async () => {
+  await app.stop();
+  await store?.stop();
+  store = undefined;
+});
 
 async function finish(by: Client, file: Buffer): Promise<number> {
   return (await by.complete(await by.upload(file), md5(file))).body.id;
@@ -49,17 +55,28 @@ async function fill(by: Client, clicked: number): Promise<void> {
 }
 
 async function erase(...args: string[]): Promise<{ code: number; printed: string }> {
+  return await eraseIn({}, ...args);
+}
+
+async function eraseIn(
+  settings: Record<string, string>,
+  ...args: string[]
+): Promise<{ code: number; printed: string }> {
   const env = {
     PATH: process.env['PATH'],
     DATA_DIR: app.config.dataDir,
     DATABASE_URL: urlOf(app.database),
     JWT_SECRET,
     ...WEBHOOK,
+    ...settings,
   };
   const program = ['dist/src/command.js', 'erase', ...args];
   return await promisify(execFile)(process.execPath, program, { env }).then(
     ({ stdout }) => ({ code: 0, printed: stdout }),
-    ({ code, stderr }: { code: number; stderr: string }) => ({ code, printed: stderr }),
+    ({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }) => ({
+      code,
+      printed: stdout + stderr,
+    }),
   );
 }
 
@@ -131,4 +148,22 @@ it('goes on when the user deletes something meanwhile', async () => {
   await app.sql('DELETE FROM media WHERE id = ANY ($1)', [media]);
   first.release();
   expect(isNothing(await erasing)).toBe(true);
+});
+
+it('does not say that all is gone when the store keeps a file', async () => {
+  store = await S3Server.start();
+  await app.stop();
+  app = await TestApp.start({ ...WEBHOOK, ...store.settings });
+  await pair(app.app.get(DataSource), app.app.get(BlobStorage));
+  const user = await Client.of(app, USER);
+  await finish(user, pdf(2000));
+  await finish(user, pdf(3000));
+  store.fail('denied', 'DELETE', /^files/);
+  const { code, printed } = await eraseIn(store.settings, '--user', USER, '--yes');
+  expect(store.keys('files/')).toHaveLength(1);
+  expect([code, printed]).toEqual([
+    1,
+    expect.stringMatching(/\nThe files of 1 media items could not be removed/),
+  ]);
+  expect(await mentions(USER)).toEqual([]);
 });

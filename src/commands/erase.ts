@@ -19,13 +19,16 @@ export async function erase(args: string[]): Promise<void> {
     console.log(`User ${user} has ${words(before)}`);
     if (!yes) console.log('Nothing was changed. To erase all of it, add --yes');
     if (!yes) return true;
-    const left = await erasure.erase(user);
-    console.log(
-      isNothing(left)
-        ? 'Everything has been erased'
-        : `Run this again. The following was added meanwhile: ${words(left)}`,
-    );
-    return isNothing(left);
+    const { strays, ...left } = await erasure.erase(user);
+    if (!isNothing(left)) console.log(`Run this again. The following was added meanwhile: ${words(left)}`);
+    if (strays > 0)
+      console.log(
+        `The files of ${strays} media items could not be removed. As no row names them any more, the servers ` +
+          'move them to quarantine/, and remove them a week later',
+      );
+    const isAll = isNothing(left) && strays === 0;
+    if (isAll) console.log('Everything has been erased');
+    return isAll;
   }).catch(fail);
   process.exitCode = isDone ? 0 : 1;
 }

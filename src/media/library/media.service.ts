@@ -172,8 +172,11 @@ export class MediaService {
     return media;
   }
 
-  /** Deletes the row, then the files. After a crash in between, the sweeper removes the files. */
-  async delete(caller: Pick<Caller, 'id'> & Partial<Caller>, id: number): Promise<void> {
+  /**
+   * Deletes the row, then the files. Resolves to whether these are gone too; if not, as after a crash in between, the
+   * sweeper removes them.
+   */
+  async delete(caller: Pick<Caller, 'id'> & Partial<Caller>, id: number): Promise<boolean> {
     // The upload is deleted too, unless its row was removed long before.
     const { rows } = await this.db.query<DeletedRow>(
       `DELETE FROM media WHERE id = $1 AND owner_id = $2
@@ -184,8 +187,12 @@ export class MediaService {
     if (!row) throw new MediaNotFound();
     this.remembered.end(row.key, row.thumbnail_key);
     this.audit.record('media.deleted', caller, { media: id });
-    await this.removeFiles(row).catch((err: unknown) =>
-      this.logger.warn({ err }, 'Files left for the sweeper'),
+    return await this.removeFiles(row).then(
+      () => true,
+      (err: unknown) => {
+        this.logger.warn({ err }, 'Files left for the sweeper');
+        return false;
+      },
     );
   }
 

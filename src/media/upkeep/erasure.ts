@@ -16,6 +16,12 @@ export interface Holdings {
   readonly events: number;
 }
 
+/** What is left of a user. */
+export interface Left extends Holdings {
+  /** Number of media items whose rows are gone, but not all of their bytes. */
+  readonly strays: number;
+}
+
 const HOLDINGS = `
   SELECT (SELECT count(*) FROM upload_session WHERE owner_id = $1)::integer AS uploads,
     count(*)::integer AS media, count(thumbnail_key)::integer AS thumbnails,
@@ -43,26 +49,30 @@ export class Erasure {
   }
 
   /** Returns what is left: nothing, unless the user keeps adding more. */
-  async erase(userId: string): Promise<Holdings> {
+  async erase(userId: string): Promise<Left> {
+    let strays = 0;
     for (let round = 1; ; round++) {
-      await this.eraseMedia(userId);
+      strays += await this.eraseMedia(userId);
       await this.eraseUploads(userId);
       await this.db.query(`DELETE FROM media_click WHERE user_id = $1`, [userId]);
       // Last, because the steps before add events.
       await this.db.query(`DELETE FROM event WHERE owner_id = $1`, [userId]);
       const left = await this.holdings(userId);
-      if (isNothing(left) || round === MOST_ROUNDS) return left;
+      if (isNothing(left) || round === MOST_ROUNDS) return { ...left, strays };
     }
   }
 
-  private async eraseMedia(userId: string): Promise<void> {
+  /** Returns the number of strays. */
+  private async eraseMedia(userId: string): Promise<number> {
+    let strays = 0;
     for (;;) {
       const { rows } = await this.db.query<{ id: number }>(
         `SELECT id FROM media WHERE owner_id = $1 ORDER BY id DESC LIMIT ${BATCH}`,
         [userId],
       );
-      for (const { id } of rows) await this.media.delete({ id: userId }, id).catch(unlessGone);
-      if (rows.length < BATCH) return;
+      for (const { id } of rows)
+        if (!(await this.media.delete({ id: userId }, id).catch(unlessGone))) strays++;
+      if (rows.length < BATCH) return strays;
     }
   }
 
@@ -84,8 +94,9 @@ export class Erasure {
 }
 
 /** The user has deleted it meanwhile. */
-function unlessGone(error: unknown): void {
-  if (!(error instanceof MediaNotFound)) throw error;
+function unlessGone(error: unknown): true {
+  if (error instanceof MediaNotFound) return true;
+  throw error;
 }
 
 export function isNothing(holdings: Holdings): boolean {
