@@ -244,4 +244,15 @@ describe('while the store fails', () => {
     expect((await fetch(url)).status).toBe(503);
     expect(performance.now() - asked).toBeLessThan(18_000);
   }, 40_000);
+
+  it('the 404 of a lost proxy, or bucket, does not mean that files are missing', async () => {
+    const { url } = (await client.complete(await client.upload(file), md5(file))).body;
+    for (const method of ['GET', 'HEAD', 'DELETE']) server.fail('astray', method, /./, Infinity);
+    expect((await fetch(url)).status).toBe(503);
+    expect((await client.send('GET', '/health/ready')).status).toBe(503);
+    await expect(check()).rejects.toThrow();
+    server.heal();
+    expect(await check()).toEqual([]);
+    expect((await fetch(url)).status).toBe(200);
+  });
 });

@@ -13,10 +13,11 @@ interface StoredObject {
 /**
  * What goes wrong: `slow` answers late; `busy` answers 503 SlowDown; `cut` breaks the connection in the middle of the answer;
  * `lost` does as told, then breaks it without an answer; `garbled` changes a byte of the body on its way in; `denied` and
- * `full` answer 403; `refused` breaks the connection at once, `torn` in the middle of the body; `silent` never answers.
+ * `full` answer 403; `refused` breaks the connection at once, `torn` in the middle of the body; `silent` never answers; `astray` is
+ * the 404 of a proxy that has lost its way to the store.
  */
 export type Fault =
-  'slow' | 'busy' | 'cut' | 'lost' | 'garbled' | 'denied' | 'full' | 'refused' | 'torn' | 'silent';
+  'slow' | 'busy' | 'cut' | 'lost' | 'garbled' | 'denied' | 'full' | 'refused' | 'torn' | 'silent' | 'astray';
 
 interface Planned {
   readonly fault: Fault;
@@ -116,6 +117,7 @@ export class S3Server {
   ): Answer | undefined {
     if (fault === 'busy') return failure(503, 'SlowDown');
     if (fault === 'full') return failure(403, 'QuotaExceeded');
+    if (fault === 'astray') return { status: 404, body: '<html><h1>Not Found</h1></html>' };
     if (fault === 'denied') return failure(403, 'AccessDenied');
     if (!headers.authorization?.includes('Credential=key/') && !url?.includes('Credential=key%2F'))
       return failure(403, 'InvalidAccessKeyId');

@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { ServiceUnavailable } from '../../errors/app-error.js';
 import { resumed } from './resumed.js';
-import { reaching, statusOf, unlessMissing } from './s3.errors.js';
+import { reaching, statusOf, unlessMissing, unlessUnnamed } from './s3.errors.js';
 
 /** Time limit of a call, including retries. */
 const PATIENCE_MS = 15_000;
@@ -50,22 +50,22 @@ export class Bucket {
   }
 
   /** Streams bytes `start` to `end`, fewer where the object ends; undefined if there is no such object. */
-  async get(key: string, start: number, end: number): Promise<Readable | undefined> {
-    const answer = await reaching(() => this.open(key, start, end));
+  async get(key: string, start: number, end: number, withinMs = PATIENCE_MS): Promise<Readable | undefined> {
+    const answer = await reaching(() => this.open(key, start, end, withinMs));
     if (!answer) return undefined;
     const last = start + (answer.ContentLength ?? 0) - 1;
     return resumed(answer.Body as Readable, { start, end: last }, async (position) => {
-      const rest = await reaching(() => this.open(key, position, last));
+      const rest = await reaching(() => this.open(key, position, last, withinMs));
       if (!rest) throw new ServiceUnavailable('Stored bytes are missing');
       return rest.Body as Readable;
     });
   }
 
-  private async open(key: string, start: number, end: number) {
+  private async open(key: string, start: number, end: number, withinMs: number) {
     const command = new GetObjectCommand({ ...this.at(key), Range: `bytes=${start}-${end}` });
     // For the head of the answer only: the client may read the rest slowly.
     const waiting = new AbortController();
-    const timer = setTimeout(() => waiting.abort(), PATIENCE_MS);
+    const timer = setTimeout(() => waiting.abort(), withinMs);
     try {
       return await unlessMissing(this.client.send(command, { abortSignal: waiting.signal }));
     } finally {
@@ -74,9 +74,9 @@ export class Bucket {
   }
 
   /** Reads what `get` streams; nothing past the end. */
-  async read(key: string, start: number, length: number): Promise<Buffer | undefined> {
+  async read(key: string, start: number, length: number, withinMs?: number): Promise<Buffer | undefined> {
     try {
-      const stream = await this.get(key, start, start + length - 1);
+      const stream = await this.get(key, start, start + length - 1, withinMs);
       return stream && (await buffer(stream));
     } catch (error) {
       if (statusOf((error as Error).cause) === 416) return Buffer.alloc(0);
@@ -87,7 +87,10 @@ export class Bucket {
   /** Returns the length in bytes; undefined if there is no such object. */
   async size(key: string, withinMs = PATIENCE_MS): Promise<number | undefined> {
     const head = new HeadObjectCommand(this.at(key));
-    return (await reaching(() => unlessMissing(this.client.send(head, patience(withinMs)))))?.ContentLength;
+    const found = await reaching(() => unlessUnnamed(this.client.send(head, patience(withinMs))));
+    // That 404 may be of the bucket, or of a proxy: only the answer to GET has a body that tells.
+    if (!found) await this.read(key, 0, 1, withinMs);
+    return found?.ContentLength;
   }
 
   async remove(key: string): Promise<void> {

@@ -23,11 +23,19 @@ export function outOfReach(cause: unknown): ServiceUnavailable {
 
 /** Resolves to undefined where the store answered that there is no such object. */
 export async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined> {
+  return await unless(['NoSuchKey'], call);
+}
+
+/** The same for HEAD, whose answer has no body, and so no name for what is missing. */
+export async function unlessUnnamed<T>(call: Promise<T>): Promise<T | undefined> {
+  return await unless(['NoSuchKey', 'NotFound'], call);
+}
+
+async function unless<T>(names: readonly string[], call: Promise<T>): Promise<T | undefined> {
   try {
     return await call;
   } catch (error) {
-    // An answer to HEAD has no body, and so no other name.
-    if (['NoSuchKey', 'NotFound'].includes((error as S3Error).name)) return undefined;
+    if (names.includes((error as S3Error).name)) return undefined;
     throw error;
   }
 }
