@@ -24,6 +24,7 @@ describe('urlsOf', () => {
     ['postgres://:5432,two/db', 'A host has no name'],
     ['postgres:///db?host=a,&port=1', 'A host has no name'],
     ['postgres:///db?host=a,b,c&port=1,2', 'There are 3 hosts and 2 ports'],
+    ['postgres:///db?host=a%zz,b', 'host=a%zz,b is not encoded as in URLs'],
     ['postgres://a/db?port=1,2', 'There are 0 hosts and 2 ports'],
   ])('refuses %s', (url, words) => expect(() => urlsOf(url)).toThrow(words));
 });

@@ -26,7 +26,11 @@ function ofParameters(url: string): string[] {
 
 function listOf(url: string, name: string): string[] {
   const [, text] = parameter(name).exec(url) ?? [];
-  return text === undefined ? [] : decodeURIComponent(text).split(',');
+  try {
+    return text === undefined ? [] : decodeURIComponent(text).split(',');
+  } catch {
+    throw wrong(`${name}=${text} is not encoded as in URLs`);
+  }
 }
 
 function withParameter(url: string, name: string, value = ''): string {
