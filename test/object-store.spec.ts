@@ -245,6 +245,12 @@ describe('while the store fails', () => {
     expect(performance.now() - asked).toBeLessThan(18_000);
   }, 40_000);
 
+  it('a download goes on after an answer that was cut and had no length', async () => {
+    const { url } = (await client.complete(await client.upload(file), md5(file))).body;
+    server.fail('vague', 'GET', /files/, 2);
+    expect(Buffer.from(await (await fetch(url)).arrayBuffer()).equals(file)).toBe(true);
+  });
+
   it('the 404 of a lost proxy, or bucket, does not mean that files are missing', async () => {
     const { url } = (await client.complete(await client.upload(file), md5(file))).body;
     for (const method of ['GET', 'HEAD', 'DELETE']) server.fail('astray', method, /./, Infinity);

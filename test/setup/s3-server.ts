@@ -14,10 +14,21 @@ interface StoredObject {
  * What goes wrong: `slow` answers late; `busy` answers 503 SlowDown; `cut` breaks the connection in the middle of the answer;
  * `lost` does as told, then breaks it without an answer; `garbled` changes a byte of the body on its way in; `denied` and
  * `full` answer 403; `refused` breaks the connection at once, `torn` in the middle of the body; `silent` never answers; `astray` is
- * the 404 of a proxy that has lost its way to the store.
+ * the 404 of a proxy that has lost its way to the store; `vague` is `cut` without a length.
  */
 export type Fault =
-  'slow' | 'busy' | 'cut' | 'lost' | 'garbled' | 'denied' | 'full' | 'refused' | 'torn' | 'silent' | 'astray';
+  | 'slow'
+  | 'busy'
+  | 'cut'
+  | 'lost'
+  | 'garbled'
+  | 'denied'
+  | 'full'
+  | 'refused'
+  | 'torn'
+  | 'silent'
+  | 'astray'
+  | 'vague';
 
 interface Planned {
   readonly fault: Fault;
@@ -103,7 +114,7 @@ export class S3Server {
     try {
       const answer = this.refusal(fault, bucket, request) ?? this.answer(request, key, searchParams, body);
       if (fault === 'lost') return void request.socket.destroy();
-      send(response, answer, isHead, fault === 'cut');
+      send(response, answer, isHead, fault);
     } catch (error) {
       const { status = 500, code = String(error) } = error as Partial<S3Failure>;
       send(response, failure(status, code), isHead);
@@ -194,7 +205,9 @@ export class S3Server {
     const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? [];
     if (first === undefined) return { status: 200, body: bytes, ...asked };
     if (Number(first) >= bytes.length) throw new S3Failure(416, 'InvalidRange');
-    return { status: 206, body: bytes.subarray(Number(first), Number(last) + 1), ...asked };
+    const body = bytes.subarray(Number(first), Number(last) + 1);
+    const extent = `bytes ${first}-${Number(first) + body.length - 1}/${bytes.length}`;
+    return { status: 206, body, headers: { ...asked.headers, 'Content-Range': extent } };
   }
 
   /** Pages of three keys, in the order of their names. */
@@ -245,11 +258,13 @@ function failure(status: number, code: string): Answer {
   return { status, body: `<Error><Code>${code}</Code></Error>` };
 }
 
-function send(response: ServerResponse, answer: Answer, isHead: boolean, isCut = false): void {
+function send(response: ServerResponse, answer: Answer, isHead: boolean, fault?: Fault): void {
   const bytes = Buffer.from(answer.body);
-  response.writeHead(answer.status, { 'Content-Length': bytes.length, ...answer.headers });
+  const length = fault !== 'vague' && { 'Content-Length': bytes.length };
+  response.writeHead(answer.status, { ...length, ...answer.headers });
   if (isHead) response.end();
-  else if (isCut) response.write(bytes.subarray(0, bytes.length / 2), () => response.destroy());
+  else if (fault === 'cut' || fault === 'vague')
+    response.write(bytes.subarray(0, bytes.length / 2), () => response.destroy());
   else response.end(bytes);
 }
 

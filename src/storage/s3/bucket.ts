@@ -8,6 +8,7 @@ import {
   HeadObjectCommand,
   paginateListObjectsV2,
   PutObjectCommand,
+  type GetObjectCommandOutput,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { ServiceUnavailable } from '../../errors/app-error.js';
@@ -53,7 +54,7 @@ export class Bucket {
   async get(key: string, start: number, end: number, withinMs = PATIENCE_MS): Promise<Readable | undefined> {
     const answer = await reaching(() => this.open(key, start, end, withinMs));
     if (!answer) return undefined;
-    const last = start + (answer.ContentLength ?? 0) - 1;
+    const last = lastOf(answer, start) ?? end;
     return resumed(answer.Body as Readable, { start, end: last }, async (position) => {
       const rest = await reaching(() => this.open(key, position, last, withinMs));
       if (!rest) throw new ServiceUnavailable('Stored bytes are missing');
@@ -118,6 +119,13 @@ export class Bucket {
       }));
     }
   }
+}
+
+/** The last byte of an answer from `start` on. A proxy may have taken away its length. */
+function lastOf({ ContentLength, ContentRange = '' }: GetObjectCommandOutput, start: number) {
+  if (ContentLength !== undefined) return start + ContentLength - 1;
+  const [, last] = /-(\d+)\//.exec(ContentRange) ?? [];
+  return last === undefined ? undefined : Number(last);
 }
 
 /** Stores refuse a body without its length, and with another MD5. */
