@@ -4,7 +4,7 @@ import { Digester } from '../content/digester.js';
 import { Thumbnails } from '../images/thumbnails.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import type { UploadSession } from '../uploads/sessions/upload-session.entity.js';
-import { extentsOf, UploadStore } from '../uploads/sessions/upload-store.js';
+import { UploadStore } from '../uploads/sessions/upload-store.js';
 import { batches } from './batches.js';
 import { DAMAGED, Orphans, type Orphan } from './orphans.js';
 
@@ -161,7 +161,7 @@ export class Fsck {
   /** Returns the number of bytes of an upload before the first missing one. */
   private async wholeBytes(session: UploadSession): Promise<number> {
     let whole = 0;
-    for (const { name, start, end } of extentsOf(session)) {
+    for (const { name, start, end } of await this.uploads.extentsOf(session)) {
       if (start !== whole) break;
       const size = (await this.storage.size('uploads', name)) ?? 0;
       whole = Math.min(start + size, end);

@@ -13,7 +13,7 @@ import type { MediaType } from '../library/media.entity.js';
 import type { CompletionRequest } from './completion.service.js';
 import type { UploadSession } from './sessions/upload-session.entity.js';
 import { UploadSessions } from './sessions/upload-sessions.js';
-import { extentsOf } from './sessions/upload-store.js';
+import { UploadStore } from './sessions/upload-store.js';
 import { checksumMismatch } from './upload.errors.js';
 
 /** A finished file that no row names yet. */
@@ -36,6 +36,7 @@ export class Publisher {
   constructor(
     config: Config,
     private readonly storage: BlobStorage,
+    private readonly store: UploadStore,
     private readonly sessions: UploadSessions,
     private readonly digester: Digester,
     private readonly content: ContentInspector,
@@ -56,7 +57,8 @@ export class Publisher {
     request: CompletionRequest,
     abandoned: AbortSignal,
   ): Promise<Publication> {
-    const parts = extentsOf(session).map(({ name, start, end }) => ({ name, length: end - start }));
+    const extents = await this.store.extentsOf(session);
+    const parts = extents.map(({ name, start, end }) => ({ name, length: end - start }));
     return await this.storage.withUpload(session.id, parts, async (scratch) => {
       const { digest, content } = await this.turns.run(session.ownerId, 0, () =>
         this.examine(session, scratch, request),

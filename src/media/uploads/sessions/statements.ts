@@ -7,12 +7,10 @@ const EXPIRY_STEP_SECONDS = 60;
 /** A session past its time has expired: it ends by the clock of Postgres, not when the sweeper comes round. */
 export const STATE = `CASE WHEN state = 'open' AND expires_at <= now() THEN 'expired' ELSE state END AS state`;
 
-/** A session, its parts and the time. */
+/** A session and the time. */
 export const FIND = `
   SELECT id, owner_id AS "ownerId", total::float8 AS total, "offset"::float8 AS "offset", part,
     file_name AS "fileName", mime, digest, rejection, created_at AS "createdAt", expires_at AS "expiresAt", media_id AS "mediaId",
-    (SELECT coalesce(json_agg(json_build_object('start', start, 'name', name) ORDER BY start), '[]')
-     FROM upload_part WHERE upload_id = id) AS parts,
     (SELECT key FROM media WHERE id = media_id) AS key, now() AS now, ${STATE}
   FROM upload_session WHERE id = $1 AND owner_id = $2`;
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Column, Entity, ManyToOne, OneToMany, PrimaryColumn, type Relation } from 'typeorm';
+import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { bigintColumn } from '../../../database/bigint-column.js';
 import type { AppError } from '../../../errors/app-error.js';
 import type { Digest } from '../../content/digester.js';
@@ -28,14 +28,14 @@ export class UploadSession {
   @Column('timestamptz', { name: 'created_at' }) readonly createdAt!: Date;
   @Column('timestamptz', { name: 'expires_at' }) readonly expiresAt!: Date;
   @Column('integer', { name: 'media_id', nullable: true }) readonly mediaId!: number | null;
-  /** In the order of their bytes. Gone once the upload has ended and its parts are removed. */
-  @OneToMany(() => UploadPart, ({ session }) => session) readonly parts!: readonly PartStart[];
 }
 
-/** A piece of an upload with one writer: the bytes from `start` to the start of the next part, or to the offset. */
+/**
+ * A piece of an upload with one writer: the bytes from `start` to the start of the next part, or to the offset. Gone once the
+ * upload has ended and its bytes are removed.
+ */
 @Entity('upload_part')
 export class UploadPart {
-  @ManyToOne(() => UploadSession, ({ parts }) => parts) readonly session!: Relation<UploadSession>;
   @PrimaryColumn('text', { name: 'upload_id' }) readonly uploadId!: string;
   @PrimaryColumn(bigintColumn) readonly start!: number;
   /** Name of the blob in the storage. */

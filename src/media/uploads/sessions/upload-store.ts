@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { Raw, type Repository } from 'typeorm';
+import { LessThan, Raw, type Repository } from 'typeorm';
 import { Batcher } from '../../../concurrency/batcher.js';
 import { Config } from '../../../config/config.js';
 import { Database } from '../../../database/database.js';
@@ -9,7 +9,7 @@ import { BlobStorage } from '../../../storage/blob-storage.js';
 import type { PageQueryDto } from '../../page.dto.js';
 import type { ByteRange } from '../chunks/content-range.js';
 import { commitStatement, extendedExpiry, FIND, FIND_BY_KEY } from './statements.js';
-import { isUploadId, type PartStart, UploadSession } from './upload-session.entity.js';
+import { isUploadId, type PartStart, UploadPart, UploadSession } from './upload-session.entity.js';
 
 export interface SessionPage {
   /** Number of sessions on all pages. */
@@ -67,6 +67,7 @@ export class UploadStore {
 
   constructor(
     @InjectRepository(UploadSession) private readonly sessions: Repository<UploadSession>,
+    @InjectRepository(UploadPart) private readonly parts: Repository<UploadPart>,
     protected readonly config: Config,
     protected readonly db: Database,
     protected readonly storage: BlobStorage,
@@ -107,13 +108,21 @@ export class UploadStore {
     });
   }
 
+  /** Returns the parts with the bytes that count: from `start` up to, and without, `end`. None once they are removed. */
+  async extentsOf({ id, offset }: UploadSession) {
+    const where = { uploadId: id, start: LessThan(offset) };
+    const parts = await this.parts.find({ where, order: { start: 'ASC' } });
+    return parts.map(({ name, start }, i) => ({ name, start, end: parts[i + 1]?.start ?? offset }));
+  }
+
   /** Reads uploaded bytes below the offset; undefined if the upload has ended since and they are no longer there. */
   async read(session: FoundSession, start: number, length: number): Promise<Buffer | undefined> {
-    const { parts, key } = session;
+    const extents = await this.extentsOf(session);
     // If the upload became the finished file as it was, its parts are gone.
-    if (key !== null && parts.length === 0) return await this.storage.read('files', key, start, length);
+    if (session.key !== null && extents.length === 0)
+      return await this.storage.read('files', session.key, start, length);
     const pieces: Buffer[] = [];
-    for (const part of extentsOf(session)) {
+    for (const part of extents) {
       const first = Math.max(start, part.start);
       const last = Math.min(start + length, part.end);
       if (first >= last) continue;
@@ -121,7 +130,8 @@ export class UploadStore {
       if (piece?.length !== last - first) return undefined;
       pieces.push(piece);
     }
-    return Buffer.concat(pieces);
+    const bytes = Buffer.concat(pieces);
+    return bytes.length === length ? bytes : undefined;
   }
 
   /**
@@ -184,9 +194,4 @@ export function moved(
   { expiresAt, now }: Committed,
 ): Position {
   return { ownerId, total, part, offset: range.end + 1, mime, expiresAt, now };
-}
-
-/** The parts of a session with the bytes that count: from `start` up to, and without, `end`. */
-export function extentsOf({ parts, offset }: UploadSession) {
-  return parts.map(({ name, start }, i) => ({ name, start, end: parts[i + 1]?.start ?? offset }));
 }
