@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { median, percentile, table } from './figures.js';
+import { WARM_UP } from './rounds.js';
 import { SCENARIOS } from './scenarios.js';
 import { cpuMs, floor, mediadock, peakMb, postgresCpuMs, tus } from './servers.js';
 
@@ -19,7 +20,6 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const run = promisify(execFile);
 const MEGABYTE = 1_000_000;
 const CHUNK_BYTES = 204_800;
-const WARM_UP = { uploads: 8, chunks: 256 };
 
 /**
  * Runs a load in a separate process and adds the CPU time of the server. Syncs first, so that this load does not wait
@@ -50,7 +50,6 @@ export async function load(target, task) {
 export async function compare(targets, rounds, task) {
   /** @type {Map<Target, any[]>} */
   const results = new Map(targets.map((target) => [target, []]));
-  // After some 2,000 requests, caches are filled and code is compiled.
   for (const target of targets) await loadAndRemove(target, WARM_UP);
   for (let round = 0; round < rounds; round++) {
     for (const target of targets) results.get(target)?.push(await loadAndRemove(target, task));

@@ -5,6 +5,7 @@ import { installMissing } from '../../cluster/install.js';
 import { Nginx } from '../../cluster/nginx.js';
 import { median } from '../figures.js';
 import { forwardingNginx } from '../nginx.js';
+import { WARM_UP } from '../rounds.js';
 import { databaseUrlOf, peakMb } from '../servers.js';
 
 /** @typedef {import('../servers.js').Target} Target */
@@ -44,7 +45,7 @@ export async function objectStore(tools) {
  * @param {Tools} tools @param {number} osds @param {(place: Place) => Promise<Row[]>} work
  * @returns {Promise<Row[]>}
  */
-async function inPlace({ starters }, osds, work) {
+async function inPlace({ starters, load }, osds, work) {
   const ceph = await Ceph.start({ osds });
   // Its daemons outlive a Ctrl-C.
   const abort = () => void ceph.stop().finally(() => process.exit(1));
@@ -55,6 +56,7 @@ async function inPlace({ starters }, osds, work) {
     /** @type {Target} */
     const store = { ...own, name: 'S3', pid, store: ceph.settings };
     try {
+      await load(own, WARM_UP);
       return (await work({ ceph, own, store })).map((row) => ({ OSDs: osds, ...row }));
     } finally {
       await own.stop();
@@ -105,6 +107,7 @@ async function alternating({ starters, load, rounds }, { ceph, own }) {
   const [one, two] = [await forwardingNginx(own.url), await forwardingNginx(own.url, twin.url)];
   const time = (/** @type {string} */ url) => async () => median((await load({ ...own, url }, FILE)).times);
   try {
+    await load({ ...own, url: twin.url }, WARM_UP);
     const [both, alone, behind] = await inTurn(rounds, [time(two.url), time(own.url), time(one.url)]);
     return [
       row('a chunk, two servers behind nginx in turn / one server', 'ms', both, alone),
