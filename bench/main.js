@@ -8,7 +8,6 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { median, percentile, table } from './figures.js';
-import { WARM_UP } from './rounds.js';
 import { SCENARIOS } from './scenarios.js';
 import { cpuMs, floor, mediadock, peakMb, postgresCpuMs, tus } from './servers.js';
 
@@ -20,6 +19,8 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const run = promisify(execFile);
 const MEGABYTE = 1_000_000;
 const CHUNK_BYTES = 204_800;
+/** After so many chunks of a kind, caches are filled and code is compiled: the CPU time of a chunk no longer falls. */
+const WARM_UP_CHUNKS = 4000;
 
 /**
  * Runs a load in a separate process and adds the CPU time of the server. Syncs first, so that this load does not wait
@@ -44,13 +45,15 @@ export async function load(target, task) {
 /**
  * Runs a task on every target in turn, round by round, so that a noisy minute affects all of them alike. Uploads are
  * removed after their round: their rows and their bytes in the page cache would make each round slower than the one before.
- * @param {Target[]} targets @param {number} rounds @param {object} task
+ * @param {Target[]} targets @param {number} rounds @param {{ uploads: number, chunks: number }} task
  * @returns {Promise<Compared[]>}
  */
 export async function compare(targets, rounds, task) {
   /** @type {Map<Target, any[]>} */
   const results = new Map(targets.map((target) => [target, []]));
-  for (const target of targets) await loadAndRemove(target, WARM_UP);
+  for (const target of targets)
+    for (let chunks = 0; chunks < WARM_UP_CHUNKS; chunks += task.uploads * task.chunks)
+      await loadAndRemove(target, task);
   for (let round = 0; round < rounds; round++) {
     for (const target of targets) results.get(target)?.push(await loadAndRemove(target, task));
   }

@@ -5,9 +5,6 @@ import { median } from './figures.js';
 /** @typedef {import('./scenarios.js').Row} Row */
 /** @typedef {import('./main.js').Compared} Compared */
 
-/** After some 2,000 requests, caches are filled and code is compiled. */
-export const WARM_UP = { uploads: 8, chunks: 256 };
-
 /**
  * The median of the ratios within each round. Noise that affects both sides cancels out.
  * @param {Compared} own @param {Compared} peer @param {string} figure

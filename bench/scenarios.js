@@ -13,7 +13,7 @@ import { webhooks } from './scenarios/webhooks.js';
 /**
  * @typedef {{
  *   rounds: number,
- *   compare: (targets: Target[], rounds: number, task: object) => Promise<import('./main.js').Compared[]>,
+ *   compare: (targets: Target[], rounds: number, task: { uploads: number, chunks: number }) => Promise<import('./main.js').Compared[]>,
  *   load: (target: Target, task: object) => Promise<any>,
  *   starters: { mediadock: (settings?: Record<string, string>) => Promise<Target>, tus: () => Promise<Target>, floor: () => Promise<Target> },
  * }} Tools

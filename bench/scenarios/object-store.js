@@ -5,7 +5,6 @@ import { installMissing } from '../../cluster/install.js';
 import { Nginx } from '../../cluster/nginx.js';
 import { median } from '../figures.js';
 import { forwardingNginx } from '../nginx.js';
-import { WARM_UP } from '../rounds.js';
 import { databaseUrlOf, peakMb } from '../servers.js';
 
 /** @typedef {import('../servers.js').Target} Target */
@@ -17,6 +16,8 @@ import { databaseUrlOf, peakMb } from '../servers.js';
 /** 50 MiB, or 256 chunks. */
 const FILE = { uploads: 1, chunks: 256 };
 const MANY = 64;
+/** Fills caches, and has the code compiled. */
+const WARM_UP = { uploads: 8, chunks: 256 };
 const SIGNALS = ['SIGINT', 'SIGTERM'];
 
 /** @param {Tools} tools @returns {Promise<Outcome>} */
