@@ -181,9 +181,28 @@ export class Jobs implements OnModuleDestroy {
       );
       const freed = (rows[0]?.jobs ?? 0) + (queues ?? 0);
       if (freed > 0) this.workers?.nudge(freed);
+      await this.restartIfIdle(schema);
     } catch (err) {
       this.logger.warn({ err }, 'Jobs of processes that have ended could not be released');
     }
+  }
+
+  /**
+   * Replaces workers that leave due jobs alone though they have nothing to do: `npm run crash -- events` has seen all of
+   * them wait for ever after Postgres was killed.
+   */
+  private async restartIfIdle(schema: string): Promise<void> {
+    const { workers } = this;
+    if (!workers || [...this.definitions.values()].some(({ running }) => running > 0)) return;
+    const { rowCount } = await this.db.query(
+      `SELECT FROM ${schema}._private_jobs WHERE is_available AND run_at < now() - interval '${2 * POLL_MS} milliseconds'
+         AND (job_queue_id IS NULL OR job_queue_id IN (SELECT id FROM ${schema}._private_job_queues WHERE is_available))
+       LIMIT 1`,
+    );
+    if (rowCount === 0 || this.workers !== workers) return;
+    this.logger.warn('The job workers are idle though jobs are due, and are restarted');
+    this.work(await this.schemaName());
+    await workers.forcefulShutdown('They are idle though jobs are due');
   }
 
   private async quotedSchema(): Promise<string> {
