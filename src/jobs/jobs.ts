@@ -9,13 +9,12 @@ import {
 import type { PoolClient } from 'pg';
 import { Database, type Queryable } from '../database/database.js';
 import { jobSchema, poolOf } from '../database/job-schema.js';
+import { hasOverdue, LOCK_SPACE, releaseAbandoned } from './abandoned-jobs.js';
 
 /** For retries, and for jobs of processes that have ended. New jobs are noticed at once. */
 const POLL_MS = 5000;
 /** How many jobs are taken over at a time. */
 const MOST_TAKEN_OVER = 1000;
-/** The class of the advisory locks of living processes, which separates them from other locks in the database. */
-const LOCK_SPACE = 7_326_120;
 
 export interface Attempt {
   readonly job: string;
@@ -164,22 +163,7 @@ export class Jobs implements OnModuleDestroy {
   private async rescueJobs(): Promise<void> {
     const schema = await this.quotedSchema();
     try {
-      const { rows } = await this.db.query<{ jobs: number }>(
-        `SELECT ${schema}.force_unlock_workers(array_agg(DISTINCT locked_by)), count(*)::integer AS jobs FROM ${schema}.jobs
-         WHERE locked_at < now() - interval '${POLL_MS} milliseconds' AND NOT EXISTS (
-           SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = $1
-             AND objid = (hashtext(locked_by)::bigint & 4294967295)::oid
-             AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
-         HAVING count(*) > 0`,
-        [LOCK_SPACE],
-      );
-      // A job that ran twice, because its process seemed to have ended, leaves its queue locked.
-      const { rowCount: queues } = await this.db.query(
-        `UPDATE ${schema}._private_job_queues AS queue SET locked_at = NULL, locked_by = NULL
-         WHERE locked_at < now() - interval '${POLL_MS} milliseconds' AND NOT EXISTS (
-           SELECT FROM ${schema}._private_jobs WHERE job_queue_id = queue.id AND locked_at IS NOT NULL)`,
-      );
-      const freed = (rows[0]?.jobs ?? 0) + (queues ?? 0);
+      const freed = await releaseAbandoned(this.db, schema, POLL_MS);
       if (freed > 0) this.workers?.nudge(freed);
       await this.restartIfIdle(schema);
     } catch (err) {
@@ -194,12 +178,8 @@ export class Jobs implements OnModuleDestroy {
   private async restartIfIdle(schema: string): Promise<void> {
     const { workers } = this;
     if (!workers || [...this.definitions.values()].some(({ running }) => running > 0)) return;
-    const { rowCount } = await this.db.query(
-      `SELECT FROM ${schema}._private_jobs WHERE is_available AND run_at < now() - interval '${2 * POLL_MS} milliseconds'
-         AND (job_queue_id IS NULL OR job_queue_id IN (SELECT id FROM ${schema}._private_job_queues WHERE is_available))
-       LIMIT 1`,
-    );
-    if (rowCount === 0 || this.workers !== workers) return;
+    const isLeft = await hasOverdue(this.db, schema, [...this.definitions.keys()], 2 * POLL_MS);
+    if (!isLeft || this.workers !== workers) return;
     this.logger.warn('The job workers are idle though jobs are due, and are restarted');
     this.work(await this.schemaName());
     await workers.forcefulShutdown('They are idle though jobs are due');

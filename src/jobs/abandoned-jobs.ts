@@ -1,0 +1,49 @@
+import type { Queryable } from '../database/database.js';
+
+// What the library leaves to itself: it releases the jobs of a process that has ended after four hours.
+
+/** The class of the advisory locks of living processes, which separates them from other locks in the database. */
+export const LOCK_SPACE = 7_326_120;
+
+/**
+ * Releases jobs and queues that processes which have ended have locked for some time. Resolves to how many there were.
+ * @param schema quoted
+ */
+export async function releaseAbandoned(db: Queryable, schema: string, afterMs: number): Promise<number> {
+  const { rows } = await db.query<{ jobs: number }>(
+    `SELECT ${schema}.force_unlock_workers(array_agg(DISTINCT locked_by)), count(*)::integer AS jobs FROM ${schema}.jobs
+     WHERE locked_at < now() - interval '${afterMs} milliseconds' AND NOT EXISTS (
+       SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = $1
+         AND objid = (hashtext(locked_by)::bigint & 4294967295)::oid
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+     HAVING count(*) > 0`,
+    [LOCK_SPACE],
+  );
+  // A job that ran twice, because its process seemed to have ended, leaves its queue locked.
+  const { rowCount: queues } = await db.query(
+    `UPDATE ${schema}._private_job_queues AS queue SET locked_at = NULL, locked_by = NULL
+     WHERE locked_at < now() - interval '${afterMs} milliseconds' AND NOT EXISTS (
+       SELECT FROM ${schema}._private_jobs WHERE job_queue_id = queue.id AND locked_at IS NOT NULL)`,
+  );
+  return (rows[0]?.jobs ?? 0) + (queues ?? 0);
+}
+
+/**
+ * Whether a job that could run has been due for some time.
+ * @param schema quoted @param names of the jobs that this process runs: it leaves others alone
+ */
+export async function hasOverdue(
+  db: Queryable,
+  schema: string,
+  names: readonly string[],
+  afterMs: number,
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `SELECT FROM ${schema}._private_jobs WHERE is_available AND run_at < now() - interval '${afterMs} milliseconds'
+       AND task_id IN (SELECT id FROM ${schema}._private_tasks WHERE identifier = ANY($1))
+       AND (job_queue_id IS NULL OR job_queue_id IN (SELECT id FROM ${schema}._private_job_queues WHERE is_available))
+     LIMIT 1`,
+    [names],
+  );
+  return rowCount === 1;
+}
