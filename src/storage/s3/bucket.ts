@@ -11,7 +11,6 @@ import {
   type GetObjectCommandOutput,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { ServiceUnavailable } from '../../errors/app-error.js';
 import { resumed } from './resumed.js';
 import { reaching, statusOf, unlessMissing, unlessUnnamed } from './s3.errors.js';
 
@@ -57,8 +56,7 @@ export class Bucket {
     const last = lastOf(answer, start) ?? end;
     return resumed(answer.Body as Readable, { start, end: last }, async (position) => {
       const rest = await reaching(() => this.open(key, position, last, withinMs));
-      if (!rest) throw new ServiceUnavailable('Stored bytes are missing');
-      return rest.Body as Readable;
+      return rest?.Body as Readable | undefined;
     });
   }
 

@@ -5,7 +5,6 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { S3Settings } from '../../config/config.js';
 import { StartError } from '../../config/start-error.js';
-import { ServiceUnavailable } from '../../errors/app-error.js';
 import type { Area } from '../blob-storage.js';
 import { unlessAbsent } from '../local/files.js';
 import { LocalStorage } from '../local/local-storage.js';
@@ -67,11 +66,7 @@ export class MovingStorage extends S3Storage {
     const inBucket = (from: number) => super.stream(area, name, from, end);
     const local = await this.local.stream(area, name, start, end);
     if (!local) return await inBucket(start);
-    return resumed(local, { start, end }, async (position) => {
-      const rest = await inBucket(position);
-      if (!rest) throw new ServiceUnavailable('Stored bytes are missing');
-      return rest;
-    });
+    return resumed(local, { start, end }, inBucket);
   }
 
   override async size(area: Area, name: string): Promise<number | undefined> {
