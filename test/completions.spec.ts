@@ -83,6 +83,24 @@ describe('completions of one upload', () => {
     expect(digest).toHaveBeenCalledTimes(1);
   });
 
+  it('on two servers make one Media: who finds the parts gone gets that of the other', async () => {
+    const file = pdf(1000);
+    const id = await client.upload(file);
+    expect((await client.complete(id, WRONG)).body).toMatchObject({ code: 'checksum-mismatch' });
+    const extents = Hold.on(app.app.get(UploadStore), 'extentsOf', 'before');
+    const late = client.complete(id, md5(file));
+    await extents.reached;
+    const first = await (await Client.of(await app.twin())).complete(id, md5(file));
+    extents.release();
+    const { status, body } = await late;
+    const { id: media } = first.body as { id: number };
+    expect({ first: first.status, status, body }).toMatchObject({
+      first: 201,
+      status: 200,
+      body: { id: media },
+    });
+  });
+
   it('are given up when nobody waits for them any more', async () => {
     const file = pdf(1000);
     const ids = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(() => client.upload(file)));

@@ -85,8 +85,10 @@ export class Publisher {
     { md5 }: CompletionRequest,
   ): Promise<{ digest: Digest; content: Content }> {
     const { total, fileName, offset } = session;
+    // The digest may be known from an attempt that still had all bytes.
+    const { size } = await file.stat();
+    if (size < total) throw new Error(`Upload has lost bytes: ${size} of ${total} are left`);
     const digest = session.digest ?? (await this.digester.digest(file, total));
-    if (digest.size < total) throw new Error(`Upload has lost bytes: ${digest.size} of ${total} are left`);
     if (digest.md5 !== md5) {
       await this.sessions.keepDigest(session, digest);
       throw checksumMismatch(offset);
