@@ -100,13 +100,12 @@ export class CompletionService {
     try {
       return await this.finish(caller, session, await this.publisher.publish(session, request, abandoned));
     } catch (error) {
-      if (isRefusal(error)) {
-        // Content that is not accepted ends the session: no request could still make it a Media.
-        if (await this.sessions.reject(session, error))
-          this.audit.record('upload.rejected', caller, { upload: session.id, reason: error.code });
+      // Content that is not accepted ends the session: no request could still make it a Media.
+      if (isRefusal(error) && (await this.sessions.reject(session, error))) {
+        this.audit.record('upload.rejected', caller, { upload: session.id, reason: error.code });
         throw error;
       }
-      // Another request may have completed or cancelled the upload meanwhile, and its parts are gone.
+      // Another request may have completed or ended the upload meanwhile, and its parts are gone.
       const { mediaId } = alive(await this.store.find(caller.id, request.uploadId));
       if (mediaId === null) throw error;
       return await this.repeat(session, mediaId, request.md5);
