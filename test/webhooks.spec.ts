@@ -277,6 +277,28 @@ describe('a delivery', () => {
     held.release();
   });
 
+  it('comes after two at once could not be recorded as ended', async () => {
+    const second = await startWithSecond();
+    const deliveries = [receiver, second].map((each) => each.hold());
+    await first();
+    await Promise.all(deliveries.map(({ reached }) => reached));
+    await app.sql(`CREATE SEQUENCE failures`);
+    await app.sql(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN RAISE 'failure %', nextval('failures'); END $$`);
+    await app.sql(
+      `CREATE TRIGGER fail BEFORE DELETE ON mediadock_jobs._private_jobs FOR EACH ROW EXECUTE FUNCTION fail()`,
+    );
+    for (const { release } of deliveries) release();
+    await until(
+      () => app.sql<{ last_value: string }>(`SELECT last_value FROM failures`),
+      ([row]) => row?.last_value === '2',
+    );
+    await app.sql(`DROP TRIGGER fail ON mediadock_jobs._private_jobs`);
+    await first();
+    await Promise.all([receiver.events(2), second.events(2)]);
+    await second.stop();
+  });
+
   it('is not made to private addresses, by whatever name, unless that is allowed', async () => {
     const target = await Receiver.start();
     const { port } = new URL(target.url);

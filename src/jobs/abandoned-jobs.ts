@@ -27,23 +27,3 @@ export async function releaseAbandoned(db: Queryable, schema: string, afterMs: n
   );
   return (rows[0]?.jobs ?? 0) + (queues ?? 0);
 }
-
-/**
- * Whether a job that could run has been due for some time.
- * @param schema quoted @param names of the jobs that this process runs: it leaves others alone
- */
-export async function hasOverdue(
-  db: Queryable,
-  schema: string,
-  names: readonly string[],
-  afterMs: number,
-): Promise<boolean> {
-  const { rowCount } = await db.query(
-    `SELECT FROM ${schema}._private_jobs WHERE is_available AND run_at < now() - interval '${afterMs} milliseconds'
-       AND task_id IN (SELECT id FROM ${schema}._private_tasks WHERE identifier = ANY($1))
-       AND (job_queue_id IS NULL OR job_queue_id IN (SELECT id FROM ${schema}._private_job_queues WHERE is_available))
-     LIMIT 1`,
-    [names],
-  );
-  return rowCount === 1;
-}

@@ -1,20 +1,25 @@
+import { EventEmitter } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import {
   Logger as WorkerLogger,
   runTaskList,
   type Job,
   type TaskList,
+  type WorkerEvents,
   type WorkerPool,
 } from 'graphile-worker';
 import type { PoolClient } from 'pg';
 import { Database, type Queryable } from '../database/database.js';
 import { jobSchema, poolOf } from '../database/job-schema.js';
-import { hasOverdue, LOCK_SPACE, releaseAbandoned } from './abandoned-jobs.js';
+import { LOCK_SPACE, releaseAbandoned } from './abandoned-jobs.js';
 
 /** For retries, and for jobs of processes that have ended. New jobs are noticed at once. */
 const POLL_MS = 5000;
 /** How many jobs are taken over at a time. */
 const MOST_TAKEN_OVER = 1000;
+/** Workers that cannot record the end of their jobs may never stop. */
+const MOST_STOPPING_MS = 5000;
 
 export interface Attempt {
   readonly job: string;
@@ -33,20 +38,6 @@ export interface JobOptions {
   /** Jobs in one queue run one after another. */
   readonly queue?: string;
 }
-
-/**
- * A worker ends when it cannot mark a job as done. By default all other workers of the process end with it, which may
- * take forever while Postgres is down.
- */
-const REPLACING: GraphileConfig.Plugin = {
-  name: 'ReplaceWorkers',
-  version: '1',
-  worker: {
-    middleware: {
-      poolWorkerPrematureExit: (_next, { replaceWithNewWorker }) => replaceWithNewWorker(),
-    },
-  },
-};
 
 interface Definition {
   readonly task: Task<never>;
@@ -103,7 +94,7 @@ export class Jobs implements OnModuleDestroy {
     const workers = this.workers;
     this.workers = undefined;
     await this.rescue;
-    await workers?.gracefulShutdown();
+    await Promise.race([workers?.gracefulShutdown(), sleep(MOST_STOPPING_MS, undefined, { ref: false })]);
   }
 
   private work(schema: string): void {
@@ -120,10 +111,8 @@ export class Jobs implements OnModuleDestroy {
       forbiddenFlags: () =>
         [...this.definitions].filter(([, { running, atOnce }]) => running >= atOnce).map(([name]) => name),
       // Without batches, failing to mark a job as done would be an unhandled rejection.
-      preset: {
-        worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0, gracefulShutdownAbortTimeout: 1 },
-        plugins: [REPLACING],
-      },
+      preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0, gracefulShutdownAbortTimeout: 1 } },
+      events: new EventEmitter() as WorkerEvents,
     };
     const tasks: TaskList = {};
     for (const [name, definition] of this.definitions)
@@ -134,13 +123,14 @@ export class Jobs implements OnModuleDestroy {
       poolOf((listen) => (listen ? this.listen(listen as Listen) : this.db.borrow())),
     );
     this.workers = workers;
-    workers.promise.then(
-      () => undefined,
-      (err: unknown) => {
-        this.logger.warn({ err }, 'The job worker stopped and is restarted');
-        if (this.workers === workers) this.work(schema);
-      },
-    );
+    // They stop when the end of a job could not be recorded. If two could not, they never finish stopping, so nothing waits
+    // for them (https://github.com/graphile/worker/issues/636).
+    options.events.on('pool:gracefulShutdown', ({ message }) => {
+      if (this.workers !== workers) return;
+      this.logger.warn(`The job workers are replaced: ${message}`);
+      this.work(schema);
+    });
+    workers.promise.catch((err: unknown) => this.logger.warn({ err }, 'The job workers have stopped'));
   }
 
   /** Listens for new jobs on a separate connection, whose advisory lock also shows that this process is alive. */
@@ -165,24 +155,9 @@ export class Jobs implements OnModuleDestroy {
     try {
       const freed = await releaseAbandoned(this.db, schema, POLL_MS);
       if (freed > 0) this.workers?.nudge(freed);
-      await this.restartIfIdle(schema);
     } catch (err) {
       this.logger.warn({ err }, 'Jobs of processes that have ended could not be released');
     }
-  }
-
-  /**
-   * Replaces workers that leave due jobs alone though they have nothing to do: `npm run crash -- events` has seen all of
-   * them wait for ever after Postgres was killed.
-   */
-  private async restartIfIdle(schema: string): Promise<void> {
-    const { workers } = this;
-    if (!workers || [...this.definitions.values()].some(({ running }) => running > 0)) return;
-    const isLeft = await hasOverdue(this.db, schema, [...this.definitions.keys()], 2 * POLL_MS);
-    if (!isLeft || this.workers !== workers) return;
-    this.logger.warn('The job workers are idle though jobs are due, and are restarted');
-    this.work(await this.schemaName());
-    await workers.forcefulShutdown('They are idle though jobs are due');
   }
 
   private async quotedSchema(): Promise<string> {
