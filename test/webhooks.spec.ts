@@ -1,9 +1,12 @@
+import { jest } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { promisify } from 'node:util';
+import pg from 'pg';
 import { Webhook } from 'standardwebhooks';
 import { DataSource } from 'typeorm';
 import { Audit } from '../src/audit/audit.js';
+import { Database } from '../src/database/database.js';
 import { pair } from '../src/media/upkeep/pairing.js';
 import { Sweeper } from '../src/media/upkeep/sweeper.js';
 import { deliveredEvents } from '../src/metrics/metrics.js';
@@ -13,7 +16,7 @@ import { seen } from './setup/hold.js';
 import { Receiver } from './setup/receiver.js';
 import { jpeg, pdf } from './setup/samples.js';
 import { JWT_SECRET, TestApp } from './setup/test-app.js';
-import { urlOf } from './setup/test-server.js';
+import { testServer, urlOf } from './setup/test-server.js';
 import { until } from './setup/until.js';
 
 const SECRET = `whsec_${Buffer.from('a secret of webhooks, 32 bytes..').toString('base64')}`;
@@ -277,23 +280,32 @@ describe('a delivery', () => {
     held.release();
   });
 
-  it('comes after two at once could not be recorded as ended', async () => {
+  it('comes after the database failed when two ended at once, and when workers looked for the next', async () => {
     const second = await startWithSecond();
     const deliveries = [receiver, second].map((each) => each.hold());
     await first();
     await Promise.all(deliveries.map(({ reached }) => reached));
-    await app.sql(`CREATE SEQUENCE failures`);
-    await app.sql(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
-      BEGIN RAISE 'failure %', nextval('failures'); END $$`);
-    await app.sql(
+    const locker = new pg.Client({ ...testServer().connection, database: app.database });
+    await locker.connect();
+    await locker.query(`SELECT pg_advisory_lock(1)`);
+    await locker.query(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RAISE 'failure'; END $$`);
+    await locker.query(
       `CREATE TRIGGER fail BEFORE DELETE ON mediadock_jobs._private_jobs FOR EACH ROW EXECUTE FUNCTION fail()`,
     );
-    for (const { release } of deliveries) release();
-    await until(
-      () => app.sql<{ last_value: string }>(`SELECT last_value FROM failures`),
-      ([row]) => row?.last_value === '2',
-    );
+    const waiting = () => locker.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`);
+    for (const [i, { release }] of deliveries.entries()) {
+      release();
+      await until(waiting, ({ rowCount }) => rowCount === i + 1);
+    }
+    await locker.end();
     await app.sql(`DROP TRIGGER fail ON mediadock_jobs._private_jobs`);
+    await new Promise<void>((resolve) => {
+      jest.spyOn(app.app.get(Database), 'borrow').mockImplementationOnce(() => {
+        resolve();
+        return Promise.reject(new Error('The database is away'));
+      });
+    });
     await first();
     await Promise.all([receiver.events(2), second.events(2)]);
     await second.stop();

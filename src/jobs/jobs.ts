@@ -52,6 +52,8 @@ export class Jobs implements OnModuleDestroy {
   private readonly definitions = new Map<string, Definition>();
   private schema: Promise<string> | undefined;
   private workers: WorkerPool | undefined;
+  /** Workers whose first look for jobs has failed keep that failure for ever. */
+  private haveLooked = false;
   private timer: NodeJS.Timeout | undefined;
   private rescue: Promise<void> = Promise.resolve();
 
@@ -91,6 +93,7 @@ export class Jobs implements OnModuleDestroy {
 
   async onModuleDestroy(): Promise<void> {
     clearInterval(this.timer);
+    this.timer = undefined;
     const workers = this.workers;
     this.workers = undefined;
     await this.rescue;
@@ -123,12 +126,15 @@ export class Jobs implements OnModuleDestroy {
       poolOf((listen) => (listen ? this.listen(listen as Listen) : this.db.borrow())),
     );
     this.workers = workers;
+    this.haveLooked = false;
+    const look = () => (this.haveLooked ||= this.workers === workers);
+    options.events.on('worker:getJob:empty', look).on('job:start', look);
     // They stop when the end of a job could not be recorded. If two could not, they never finish stopping, so nothing waits
     // for them (https://github.com/graphile/worker/issues/636).
     options.events.on('pool:gracefulShutdown', ({ message }) => {
       if (this.workers !== workers) return;
-      this.logger.warn(`The job workers are replaced: ${message}`);
-      this.work(schema);
+      this.logger.warn(`The job workers stop and will be replaced: ${message}`);
+      this.workers = undefined;
     });
     workers.promise.catch((err: unknown) => this.logger.warn({ err }, 'The job workers have stopped'));
   }
@@ -149,14 +155,19 @@ export class Jobs implements OnModuleDestroy {
     });
   }
 
-  /** Releases the jobs and queues of processes that have ended. The library itself waits for four hours. */
+  /**
+   * Releases the jobs and queues of processes that have ended: the library itself waits for four hours. If that succeeds, the
+   * database is there, so workers that have lost it are replaced.
+   */
   private async rescueJobs(): Promise<void> {
     const schema = await this.quotedSchema();
     try {
       const freed = await releaseAbandoned(this.db, schema, POLL_MS);
+      if (!this.haveLooked) await this.workers?.gracefulShutdown('They have never reached the database');
+      if (!this.workers && this.timer) this.work(await this.schemaName());
       if (freed > 0) this.workers?.nudge(freed);
     } catch (err) {
-      this.logger.warn({ err }, 'Jobs of processes that have ended could not be released');
+      this.logger.warn({ err }, 'Jobs could not be rescued');
     }
   }
 
