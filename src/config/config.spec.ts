@@ -96,6 +96,9 @@ describe('loadConfig', () => {
     expect(handOver({})).toBeUndefined();
     expect(handOver({ X_ACCEL_REDIRECT: '/away/' })).toEqual({ header: 'X-Accel-Redirect', base: '/away' });
     expect(handOver({ X_SENDFILE: 'true' })).toEqual({ header: 'X-Sendfile', base: '/data' });
+    expect(handOver({ X_SENDFILE: 'true', DATA_DIR: '/100 % größer' })?.base).toBe(
+      '/100%20%25%20gr%C3%B6%C3%9Fer',
+    );
     expect(problems({ X_ACCEL_REDIRECT: '/away', X_SENDFILE: 'true' })).toEqual([
       'X_ACCEL_REDIRECT, X_SENDFILE: only one of them can be set',
     ]);

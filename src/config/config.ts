@@ -365,7 +365,7 @@ function handOver(env: Environment, dataDir: string): Config['downloads']['handO
     throw new ConfigError(['X_ACCEL_REDIRECT, X_SENDFILE: need STORAGE=local; see S3_DOWNLOADS']);
   return path
     ? { header: 'X-Accel-Redirect', base: withoutLastSlash(path) }
-    : { header: 'X-Sendfile', base: dataDir };
+    : { header: 'X-Sendfile', base: encodeURI(dataDir) };
 }
 
 function rates(env: Environment): Config['rates'] {
