@@ -3,7 +3,10 @@ import { request, type IncomingHttpHeaders } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import type { Files } from '../cluster/nginx.js';
 import { freePort } from '../scripts/free-port.js';
+import { SmallBlobs } from '../src/media/library/files/small-blobs.js';
+import { BlobStorage } from '../src/storage/blob-storage.js';
 import { Client, md5 } from './setup/client.js';
+import { Hold, seen } from './setup/hold.js';
 import { missing, startProxy, type Proxy } from './setup/proxy.js';
 import { S3Server } from './setup/s3-server.js';
 import { jpeg, pdf } from './setup/samples.js';
@@ -263,6 +266,27 @@ describe('with S3_DOWNLOADS=redirect', () => {
     await app.stop();
     await store.stop();
   });
+});
+
+describe('downloads of many files at once', () => {
+  it('all come to their end, more than the memory for them holds', async () => {
+    const app = await TestApp.start();
+    const client = await Client.of(app);
+    const all = Array.from({ length: 160 }, (_, i) => pdf(240_000 + i));
+    const urls: string[] = [];
+    for (const file of all) urls.push((await complete(client, file)).url);
+    const reads = Hold.on(app.app.get(BlobStorage), 'stream', 'before');
+    const asked = seen(app.app.get(SmallBlobs), 'get', ({ key }: { key: string }) => key);
+    const answers = urls.map((url) => ask(url));
+    await until(
+      () => Promise.resolve(asked.length),
+      (count) => count === all.length,
+    );
+    reads.release();
+    const bytes = (await Promise.all(answers)).map(({ bytes }) => bytes);
+    expect(bytes.filter((got, i) => !got.equals(all[i]!))).toEqual([]);
+    await app.stop();
+  }, 30_000);
 });
 
 describe('with X_SENDFILE', () => {

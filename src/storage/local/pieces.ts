@@ -15,6 +15,8 @@ export class Pieces {
     maxSize: SHARED_BYTES,
     sizeCalculation: ({ length }) => length,
     ttl: SHARED_MS,
+    // Pieces that are still being read count as the oldest: without this, many at once abort each other.
+    ignoreFetchAbort: true,
     fetchMethod: async (_key, _stale, { context: read }) => {
       const piece = await read();
       return piece.length > 0 ? piece : undefined;

@@ -23,6 +23,8 @@ export class SmallBlobs {
     maxSize: KEPT_BYTES,
     sizeCalculation: ({ length }) => length,
     ttl: KEPT_MS,
+    // As in `Pieces`.
+    ignoreFetchAbort: true,
     fetchMethod: (_key, _stale, { context }) => this.read(context),
   });
   private unreadBytes = 0;
