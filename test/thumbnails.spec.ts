@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import sharp from 'sharp';
@@ -7,6 +8,7 @@ import { Jobs } from '../src/jobs/jobs.js';
 import { Database } from '../src/database/database.js';
 import { Fsck } from '../src/media/upkeep/fsck.js';
 import { Sweeper } from '../src/media/upkeep/sweeper.js';
+import { BlobStorage } from '../src/storage/blob-storage.js';
 import { Client, md5 } from './setup/client.js';
 import { Hold, seen } from './setup/hold.js';
 import { animation, pngChunk, quarters } from './setup/images.js';
@@ -199,6 +201,16 @@ describe('the job of a thumbnail', () => {
     expect(await files()).toEqual([]);
     expect(await media(body.id)).toEqual(body);
     expect((await fetch(body.image)).status).toBe(200);
+  });
+
+  it('is tried again by a server that does not see the image yet', async () => {
+    const read = jest.spyOn(app.app.get(BlobStorage), 'read').mockResolvedValueOnce(undefined);
+    await complete(await jpeg(60, 40));
+    await until(jobs, ([job]) => job!.waits! > 0);
+    expect(read).toHaveBeenCalledTimes(1);
+    await retry();
+    await until(jobs, done);
+    expect(await files()).toHaveLength(1);
   });
 
   it('is done by turns among owners: of many, those of one do not hold up that of another', async () => {

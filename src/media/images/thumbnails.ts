@@ -74,8 +74,10 @@ export class Thumbnails {
       [id],
     );
     const [row] = rows;
-    const image = row && (await this.storage.read('files', row.key, 0, Number(row.size)));
-    if (!image) return;
+    if (!row) return;
+    const image = await this.storage.read('files', row.key, 0, Number(row.size));
+    // During a move, servers with the old settings do not see the files of the new store yet.
+    if (!image) throw new Error('The file is not there');
     const { bytes, width, height, color } = await this.codec.thumbnail(
       image,
       row.owner_id,
