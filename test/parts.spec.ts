@@ -1,4 +1,4 @@
-import { chmod, open, readdir, readFile, rm, truncate } from 'node:fs/promises';
+import { open, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
 import { Database } from '../src/database/database.js';
 import { ServiceUnavailable } from '../src/errors/app-error.js';
 import { Fsck } from '../src/media/upkeep/fsck.js';
@@ -445,12 +445,20 @@ describe('a chunk that is announced while it is written', () => {
     await finish(4, there);
   });
 
-  itAnnounces('goes on in a part that an adopter has fenced in vain', async () => {
-    expect((await here.status(id)).body.offset).toBe(String(3 * CHUNK));
-    await chmod(await pathOf(0), 0o700);
-    expectAppended(await send(here, 3), 3);
-    await finish(4);
-  });
+  itAnnounces(
+    'goes on in a part that an adopter has fenced in vain, which others may still read',
+    async () => {
+      const copy = Hold.on(twin.app.get(BlobStorage), 'createPart', 'before');
+      const adopter = there.status(id);
+      await copy.reached;
+      expectAppended(await send(here, 3), 3);
+      copy.release();
+      expect((await adopter).body.offset).toBe(String(4 * CHUNK));
+      await finish(4);
+      const [{ key } = { key: '' }] = await app.sql<{ key: string }>(`SELECT key FROM media`);
+      expect((await stat(`${app.config.dataDir}/files/${key}`)).mode & 0o070).toBe(0o040);
+    },
+  );
 
   itAnnounces('is taken back when its bytes cannot be written', async () => {
     failOnce(app.app.get(BlobStorage), 'appendPart', new ServiceUnavailable(), 'before');

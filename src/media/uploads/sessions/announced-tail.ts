@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { chmod, statfs } from 'node:fs/promises';
+import { chmod, stat, statfs } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
@@ -118,7 +118,9 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
     );
     const [tail] = rows;
     if (!tail) return;
-    await storing(() => unlessAbsent(chmod(this.path(tail.name), 0o600 | FENCE)));
+    // Its other bits stay: if the writer goes on, the part may become the finished file.
+    const fence = async (path: string) => chmod(path, (await stat(path)).mode | FENCE);
+    await storing(() => unlessAbsent(fence(this.path(tail.name))));
     const bytes = await this.storage.read('uploads', tail.name, offset - tail.start, tail.end - offset);
     const isWhole = bytes?.length === tail.end - offset && crc32(bytes) === tail.crc;
     const part = bytes && isWhole ? await this.storage.createPart(id, bytes) : tail.name;
