@@ -7,7 +7,7 @@ import { storedBytes } from '../../metrics/metrics.js';
 import { ContentInspector } from '../content/content-inspector.js';
 import { isRefusal } from '../content/content.errors.js';
 import type { Chunk, ChunkQuery, Receipt } from './chunks/chunk-request.js';
-import { FreeSpace } from './limits/free-space.js';
+import { FreeSpace, type Reservation } from './limits/free-space.js';
 import { UploadRateLimiter } from './limits/upload-rate-limiter.js';
 import { newUploadId, type UploadSession } from './sessions/upload-session.entity.js';
 import { alive, UploadSessions } from './sessions/upload-sessions.js';
@@ -118,13 +118,17 @@ export class UploadService {
     const type = await this.content.admit({ ...chunk, total });
     const id = newUploadId();
     await this.rates.consumeUpload(caller);
+    let room: Reservation | undefined;
     let receipt: Receipt | undefined;
     try {
-      const share = await this.space.reserve(total);
+      const { share } = (room = await this.space.reserve(total));
       const first = { ...chunk, id, ownerId: caller.id, mime: type?.mime ?? null };
       receipt = await this.writer.write(id, () => this.sessions.open(first, share, now));
     } finally {
-      if (!receipt) await this.rates.refundUpload(caller);
+      if (!receipt) {
+        room?.giveBack();
+        await this.rates.refundUpload(caller);
+      }
     }
     if (receipt) this.audit.record('upload.created', caller, { upload: id, bytes: total });
     return receipt;

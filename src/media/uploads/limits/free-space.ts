@@ -29,9 +29,17 @@ const MAKE_ROOM = `
     FROM upload_session WHERE state = 'open' AND expires_at > now()),
   slow AS (
     SELECT id, missing, sum(missing) OVER (ORDER BY reserved DESC, owner_id, rate, id) - missing AS room
-    FROM uploads WHERE created_at < now() - interval '1 minute' AND rate < ${LEAST_BYTES_PER_SECOND})
+    FROM uploads WHERE missing > 0 AND created_at < now() - interval '1 minute' AND rate < ${LEAST_BYTES_PER_SECOND})
   UPDATE upload_session SET state = 'expired' WHERE id IN (SELECT id FROM slow WHERE room < $1) AND state = 'open'
   RETURNING id, owner_id, (total - "offset")::float8 AS missing`;
+
+/** Space that is set aside for an upload. */
+export interface Reservation {
+  /** Bytes that the open uploads of one user may have together, unless it is only one. */
+  readonly share: number;
+  /** Call if the upload was not opened after all. */
+  readonly giveBack: () => void;
+}
 
 /**
  * Refuses an upload that the disk could not take to its end, rather than all uploads halfway through. Servers see each
@@ -54,17 +62,21 @@ export class FreeSpace {
 
   /**
    * Sets space aside for an upload of `total` bytes. Not in a transaction: measuring takes a connection of its own.
-   * @returns how many bytes the open uploads of one user may have together, unless it is only one
    * @throws StorageFull
    */
-  async reserve(total: number): Promise<number> {
-    if (this.config.limits.diskReserveBytes === 0) return Infinity;
+  async reserve(total: number): Promise<Reservation> {
+    if (this.config.limits.diskReserveBytes === 0) return { share: Infinity, giveBack: () => undefined };
     if (performance.now() >= this.freshUntil) await this.once(() => this.measure());
     if (this.free >= total && this.free - this.promised < total)
       await this.once(() => this.makeRoom(total + this.promised - this.free));
     if (this.free - this.promised < total) throw new StorageFull();
     this.promised += total;
-    return this.free * USER_SHARE;
+    const { freshUntil } = this;
+    const giveBack = () => {
+      // What was measured since counts open uploads alone.
+      if (this.freshUntil === freshUntil) this.promised -= total;
+    };
+    return { share: this.free * USER_SHARE, giveBack };
   }
 
   /** Concurrent callers share one measurement, and one clearance. */

@@ -37,16 +37,18 @@ export class UploadRateLimiter {
 
   /** Counts an upload that is about to be opened. @throws rateExceeded */
   async consumeUpload(caller: Caller): Promise<void> {
-    for (const { limiter, keyOf } of this.uploads)
-      await limiter.consume(keyOf(caller)).catch((reason: unknown) => {
+    for (const [index, { limiter, keyOf }] of this.uploads.entries())
+      await limiter.consume(keyOf(caller)).catch(async (reason: unknown) => {
         if (!(reason instanceof RateLimiterRes)) throw reason;
+        // A refused one counts for none of them.
+        await this.refundUpload(caller, this.uploads.slice(0, index + 1));
         throw rateExceeded('uploads-per-hour', Math.ceil(reason.msBeforeNext / 1000));
       });
   }
 
   /** Undoes the count of an upload that was not opened after all. */
-  async refundUpload(caller: Caller): Promise<void> {
-    for (const { limiter, keyOf } of this.uploads) await limiter.reward(keyOf(caller));
+  async refundUpload(caller: Caller, counted = this.uploads): Promise<void> {
+    for (const { limiter, keyOf } of counted) await limiter.reward(keyOf(caller));
   }
 
   /** Call before taking bytes. @throws rateExceeded if a delayed answer is not enough */
