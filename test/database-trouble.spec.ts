@@ -1,9 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DataSource } from 'typeorm';
 import { signToken } from '../src/auth/token.js';
 import { loadConfig } from '../src/config/config.js';
 import { Client } from './setup/client.js';
+import { seen } from './setup/hold.js';
 import { OwnPostgres } from './setup/own-postgres.js';
 import { pdf } from './setup/samples.js';
 import { ServerProcess } from './setup/server-process.js';
@@ -94,6 +96,23 @@ describe('a database that does not let the server in is 503, and all goes on onc
   });
 });
 
+it('a readiness check that fails keeps no connection', async () => {
+  const app = await TestApp.start({ DATABASE_POOL_SIZE: '2' });
+  const client = await Client.of(app);
+  const rename = (from: string, to: string) =>
+    app.sql(`ALTER TABLE migration RENAME COLUMN ${from} TO ${to}`);
+  for (const name of ['id', 'name']) await rename(name, `${name}_away`);
+  const checks = seen(app.app.get(DataSource), 'query', (text: string) => text);
+  await until(
+    async () => [await readiness(app.url), checks.filter((text) => text.includes('data_directory')).length],
+    ([status, count]) => status === 503 && count === 4,
+  );
+  for (const name of ['id', 'name']) await rename(`${name}_away`, name);
+  expect((await client.slice(file, 0, 1000)).status).toBe(201);
+  await untilReadiness(app.url, 200);
+  await app.stop();
+});
+
 describe('a Postgres that answers, but commits nothing', () => {
   let postgres: OwnPostgres;
   let dataDir: string;
@@ -148,11 +167,19 @@ describe('a Postgres that answers, but commits nothing', () => {
     const id = (await client.slice(file, 0, 1000)).body.upload_id;
     await postgres.query(`ALTER SYSTEM SET synchronous_standby_names = 'nobody'`);
     await postgres.query('SELECT pg_reload_conf()');
+    const waiting = `FROM pg_stat_activity WHERE wait_event = 'SyncRep'`;
+    // Commits wait once the checkpointer has read the setting.
+    await until(
+      () => {
+        void postgres.query(`SELECT pg_logical_emit_message(true, '', '')`).catch(() => undefined);
+        return postgres.query(`SELECT ${waiting}`);
+      },
+      (commits) => commits.length > 0,
+    );
     const answer = client.slice(file, 1000, 2000, id);
     // It has committed, on this server alone, and Postgres says so in a warning.
-    const cancel = `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`;
     await until(
-      () => postgres.query(cancel),
+      () => postgres.query(`SELECT pg_cancel_backend(pid) ${waiting} AND application_name = 'mediadock'`),
       (cancelled) => cancelled.length > 0,
     );
     expect((await answer).status).toBe(503);

@@ -20,7 +20,7 @@ export type Connection = (
 };
 
 const MIGRATION_LOCK = 7_326_118;
-const MIGRATIONS = [UploadsAndMedia1764288000000, Events1764374400000, Sweeping1764460800000];
+export const MIGRATIONS = [UploadsAndMedia1764288000000, Events1764374400000, Sweeping1764460800000];
 
 /** For a frozen or unreachable Postgres: longer than all limits of Postgres itself. */
 const SILENCE_MS = 9000;
@@ -103,7 +103,9 @@ function options(
       query_timeout: silenceMs,
       // Statements are sent without waiting for the answers to those before them.
       pipeline: true,
+      // The kernel would wait two hours before it asks whether a silent Postgres is still there.
       keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
       onConnect: (client: ClientBase) => pin(client, settings, connection.schema),
     },
   };
