@@ -9,8 +9,12 @@ import { CharsetDetector } from './charset.js';
  */
 const block = Buffer.allocUnsafeSlow(128 * 1024);
 
-// On Linux a thread has a priority of its own. Chunks go first: whoever completes waits anyway.
-if (process.platform === 'linux') setPriority(5);
+try {
+  // On Linux a thread has a priority of its own. Chunks go first: whoever completes waits anyway.
+  if (process.platform === 'linux') setPriority(5);
+} catch {
+  // A sandbox forbids it.
+}
 
 /**
  * One pass over the first `size` bytes of an open file, in a worker thread, where synchronous calls stand in nobody's

@@ -27,10 +27,20 @@ export class Digester implements OnApplicationShutdown {
     resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 },
   });
 
+  private failure = new AbortController();
+
+  constructor() {
+    // A worker that cannot start has no task yet: those that wait would wait for another one to start.
+    this.workers.on('error', (cause) => {
+      this.failure.abort(cause);
+      this.failure = new AbortController();
+    });
+  }
+
   /** @param file stays open until the digest is there; file descriptors are shared between threads */
   async digest(file: FileHandle, size: number): Promise<Digest> {
     try {
-      return await this.workers.run({ fd: file.fd, size });
+      return await this.workers.run({ fd: file.fd, size }, { signal: this.failure.signal });
     } catch (cause) {
       throw new ServiceUnavailable('The stored bytes could not be read', cause);
     }
