@@ -1,10 +1,13 @@
-import { execFileSync } from 'node:child_process';
-import { rename, writeFile } from 'node:fs/promises';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { open, rename, writeFile } from 'node:fs/promises';
 import pg from 'pg';
-import { testServer } from './setup/test-server.js';
+import { freePort } from '../scripts/free-port.js';
+import { testServer, urlOf } from './setup/test-server.js';
 import { pdf } from './setup/samples.js';
 import { Client } from './setup/client.js';
-import { TestApp } from './setup/test-app.js';
+import { createDatabase, JWT_SECRET, TestApp } from './setup/test-app.js';
+import { until } from './setup/until.js';
 
 let app: TestApp;
 beforeEach(async () => {
@@ -77,6 +80,38 @@ describe('while the disk fails', () => {
     await rename(`${path}.away`, path);
     expect((await client.slice(file, 500, 1000, id)).status).toBe(201);
   });
+});
+
+const itOnLinux = process.platform === 'linux' ? it : it.skip;
+
+itOnLinux('a log on a full disk does not end the server', async () => {
+  const port = await freePort();
+  const full = await open('/dev/full', 'w');
+  const settings = {
+    JWT_SECRET,
+    DATA_DIR: `${app.config.dataDir}/another`,
+    PORT: String(port),
+    HOST: '127.0.0.1',
+  };
+  const server = spawn(process.execPath, ['dist/src/main.js'], {
+    env: {
+      PATH: process.env['PATH'],
+      UNSAFE_DATABASE: 'true',
+      DATABASE_URL: urlOf(await createDatabase()),
+      ...settings,
+    },
+    stdio: ['ignore', full.fd, 'inherit'],
+  });
+  const live = () =>
+    fetch(`http://127.0.0.1:${port}/health/live`).then(
+      ({ status }) => status,
+      () => 0,
+    );
+  await until(live, (status) => status === 200 || server.exitCode !== null);
+  expect(await live()).toBe(200);
+  server.kill('SIGTERM');
+  await once(server, 'exit');
+  await full.close();
 });
 
 const asRoot = process.platform === 'linux' && process.geteuid?.() === 0;

@@ -145,6 +145,10 @@ describe('a client that waits for "100 Continue"', () => {
     expect(text).toBe('HTTP/1.1 100 Continue\r\n\r\n');
   });
 
+  it('is not one in HTTP/1.0, where that means nothing', async () => {
+    expect(await raw(['GET /health/live HTTP/1.0', expect100])).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
   it('can be one that asks for something else: 417', async () => {
     const text = await raw(head(length, 'Expect: 200-ok'));
     expect(text).toMatch(/^HTTP\/1\.1 417 /);
@@ -350,4 +354,21 @@ describe('X-Fault, for those who try their clients', () => {
       expect((await visitor.send('GET', '/health/live', fault(name))).status).toBe(400);
     },
   );
+});
+
+it('connections beyond MAX_CONNECTIONS are closed at once, and there is room for the next when one ends', async () => {
+  const small = await TestApp.start({ MAX_CONNECTIONS: '2' });
+  const connection = () => connect(Number(new URL(small.url).port), '127.0.0.1');
+  const [first, second] = [connection(), connection()];
+  await Promise.all([once(first, 'connect'), once(second, 'connect')]);
+  const live = async () =>
+    await fetch(`${small.url}/health/live`).then(
+      ({ status }) => status,
+      () => 0,
+    );
+  expect(await live()).toBe(0);
+  first.destroy();
+  await until(live, (status) => status === 200);
+  second.destroy();
+  await small.stop();
 });

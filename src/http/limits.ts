@@ -22,8 +22,18 @@ export function limitConnections(server: Server, most: number): void {
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   // Node would silently drop headers above a limit. `strictHead` counts them instead.
   server.maxHeadersCount = 0;
-  server.maxConnections = most;
+  closeBeyond(server, most);
   server.setTimeout(STALL_ROUND_MS, endStalled(server));
+}
+
+/** `maxConnections` of a worker would give them back to the primary, which hands them round without end. */
+function closeBeyond(server: Server, most: number): void {
+  let open = 0;
+  server.on('connection', (socket) => {
+    open++;
+    socket.once('close', () => open--);
+    if (open > most) socket.destroy();
+  });
 }
 
 /**

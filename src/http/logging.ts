@@ -5,14 +5,23 @@ import { pino, type Logger } from 'pino';
 import type { Middleware } from './front.js';
 import { serializeError } from './serialize-error.js';
 
+/** What is kept to be written later. Lines beyond it are lost. */
+const MOST_UNWRITTEN_BYTES = 1_000_000;
+
 export function createLogger(level: string): Logger {
-  return pino({
-    level,
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-    serializers: { err: serializeError },
-  });
+  const output = pino.destination({ dest: 1, sync: true, maxLength: MOST_UNWRITTEN_BYTES });
+  // A log file on a full disk must not end the server, which goes on with what needs no space.
+  output.on('error', () => undefined);
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: serializeError },
+    },
+    output,
+  );
 }
 
 declare module 'node:http' {

@@ -21,7 +21,8 @@ export const strictHead: Middleware = (request, response, next) => {
     const detail = 'The Host header is missing (RFC 9112, 3.2)';
     return answerProblem(request, response, new InvalidRequest('Host', detail, 'missing-host'));
   }
-  if (headers.expect !== undefined && !askForBody)
+  // In HTTP/1.0 it means nothing (RFC 9110, 10.1.1).
+  if (headers.expect !== undefined && !askForBody && httpVersion !== '1.0')
     return answerProblem(request, response, new ExpectationFailed());
   const repeated = repeatedHeaders(request.rawHeaders);
   const wrong = repeated.find((name) => name !== 'authorization');
