@@ -52,15 +52,20 @@ export class Webhooks implements OnModuleDestroy {
   /** Sends an event once. Returns the error, if any. */
   async send({ url }: Receiver, event: RecordedEvent, stop?: AbortSignal): Promise<string | undefined> {
     const timeout = AbortSignal.timeout(TIMEOUT_MS);
-    const signal = stop ? AbortSignal.any([timeout, stop]) : timeout;
+    const either = new AbortController();
+    const abort = () => either.abort();
+    // Not `AbortSignal.any`: `stop` lives as long as the workers, and would remember each signal made of it.
+    for (const signal of [timeout, stop]) signal?.addEventListener('abort', abort, { once: true });
     try {
-      const { status, text } = await this.post.send(url, event.id, this.bodies.of(event), signal);
+      const { status, text } = await this.post.send(url, event.id, this.bodies.of(event), either.signal);
       return status >= 200 && status < 300 ? undefined : plainText(`${status} ${text}`, MOST_WORDS);
     } catch (error) {
       stop?.throwIfAborted();
       if (timeout.aborted) return `no answer in ${TIMEOUT_MS / 1000} s`;
       const { message, code } = error as NodeJS.ErrnoException;
       return plainText(message || code || 'failed', MOST_WORDS);
+    } finally {
+      stop?.removeEventListener('abort', abort);
     }
   }
 
