@@ -390,6 +390,8 @@ describe('a file', () => {
     expect(await ask({ 'if-unmodified-since': earlier })).toBe(412);
     expect(await ask({ range: 'bytes=0-1', 'if-range': added })).toBe(206);
     expect(await ask({ range: 'bytes=0-1', 'if-range': earlier })).toBe(200);
+    const later = new Date(Date.parse(added_at) + 86_400_000).toUTCString();
+    expect(await ask({ range: 'bytes=0-1', 'if-range': later })).toBe(200);
   });
 
   it('answers HEAD with the headers of GET and no bytes', async () => {
@@ -401,6 +403,8 @@ describe('a file', () => {
       );
     expect(headers(head)).toEqual(headers(get));
     expect([head.headers.get('content-length'), (await head.arrayBuffer()).byteLength]).toEqual(['1000', 0]);
+    for (const range of ['bytes=0-1', 'bytes=5000-'])
+      expect((await fetch(url, { method: 'HEAD', headers: { range } })).status).toBe(200);
   });
 
   it('can be read in parts by pages of other origins', async () => {

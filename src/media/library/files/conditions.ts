@@ -54,7 +54,7 @@ function isOfThisFile(asked: IncomingHttpHeaders, etag: string, lastModified: st
   const ifRange = asked['if-range'];
   if (typeof ifRange !== 'string') return true;
   if (ifRange.includes('"')) return ifRange === etag;
-  return Date.parse(lastModified) <= Date.parse(ifRange);
+  return Date.parse(lastModified) === Date.parse(ifRange);
 }
 
 /** If-Match, or else If-Unmodified-Since (RFC 9110, 13.2.2). */

@@ -58,7 +58,8 @@ export class Downloads {
     const secondsLeft = this.urls.secondsLeft(`/${area}/${name}`, query);
     const file = await this.find(area, name);
     const { method, headers: asked } = response.req;
-    const selection = select(asked, file);
+    // Only a GET may ask for a range (RFC 9110, 14.2).
+    const selection = select(method === 'HEAD' ? { ...asked, range: undefined } : asked, file);
     const headers = {
       ...file.headers,
       'Cache-Control': cacheControl(secondsLeft, this.config.downloads.sharedCacheSeconds),
@@ -130,6 +131,11 @@ export class Downloads {
       return void response.writeHead(status, head).end(bytes.subarray(start, end + 1));
     }
     const blob = await this.storage.stream(file.area, file.key, start, end);
+    if (response.destroyed) {
+      // A pipeline would refuse to begin, and leave the blob open.
+      blob?.destroy();
+      throw new ClientGone('The client closed the download');
+    }
     if (!blob) {
       this.logger.error('A row has lost its file');
       throw new FileNotFound();
