@@ -20,6 +20,9 @@ const MEBIBYTE = 1024 * 1024;
 const GIBIBYTE = 1024 * MEBIBYTE;
 const DAY_SECONDS = 86_400;
 
+/** As browsers write an origin, which is compared letter by letter: without a path, and without the usual port. */
+const ORIGIN = /^(?!http:.*:80$|https:.*:443$)(\*|null|[a-z][a-z\d+.-]*:\/\/[^A-Z/?#@\s]+)$/;
+
 /**
  * Every setting, by the name it has in the environment. All are optional; an empty value counts as unset.
  * `.env.example` documents the same list for operators, and a test keeps the two equal.
@@ -118,6 +121,7 @@ export class Environment {
 
   @IsOptional()
   @HttpUrl()
+  @Matches(/^[^?#@]*$/, { message: 'must have no query, fragment or user' })
   PUBLIC_URL?: string;
 
   @IsOptional()
@@ -258,6 +262,11 @@ export class Environment {
   ORPHAN_AGE_SECONDS = 3600;
 
   @List()
+  @Matches(ORIGIN, {
+    each: true,
+    message:
+      'must be * or origins as browsers send them: https://app.example, in lower case, without a last slash',
+  })
   CORS_ORIGINS: string[] = ['*'];
 
   @IsOptional()
