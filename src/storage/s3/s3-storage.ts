@@ -57,6 +57,10 @@ export class S3Storage extends BlobStorage implements OnModuleInit, OnModuleDest
 
   async onModuleDestroy(): Promise<void> {
     await this.discards.stop();
+  }
+
+  /** Not before the last request has ended: this closes sockets that are in use, too. */
+  onApplicationShutdown(): void {
     this.bucket.client.destroy();
   }
 
