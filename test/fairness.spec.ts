@@ -1,5 +1,7 @@
 import pg from 'pg';
+import { UploadStore } from '../src/media/uploads/sessions/upload-store.js';
 import { Client, type Answer } from './setup/client.js';
+import { Hold } from './setup/hold.js';
 import { pdf } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';
 import { testServer } from './setup/test-server.js';
@@ -140,5 +142,30 @@ describe('a page of a list', () => {
     await addMedia('greedy', 5);
     const { body } = await greedy.send('GET', `${MEDIA}?offset=10&search=number`);
     expect(body).toMatchObject({ count: 5, results: [], next: null });
+  });
+});
+
+describe('the chunks of one user', () => {
+  it('hold half of the memory for chunks at most, however many wait for their turn', async () => {
+    const file = pdf(40_000);
+    const small = await TestApp.start({ MAX_CHUNKS_IN_MEMORY: '8' });
+    const [hasty, patient] = [await Client.of(small, 'hasty'), await Client.of(small, 'patient')];
+    const { upload_id: id } = (await hasty.slice(file, 0, 20_000)).body;
+    const append = Hold.on(small.app.get(UploadStore), 'append', 'before');
+    const refused: Answer[] = [];
+    const answers = Array.from({ length: 7 }, async () => {
+      const answer = await hasty.slice(file, 20_000, 40_000, id);
+      if (answer.status === 429) refused.push(answer);
+      return answer.status;
+    });
+    await until(
+      () => Promise.resolve(refused),
+      ({ length }) => length === 3,
+    );
+    expect(refused[0]!.body).toMatchObject({ code: 'too-many-requests', action: 'wait' });
+    expect((await patient.slice(file, 0, 20_000)).status).toBe(201);
+    append.release();
+    expect((await Promise.all(answers)).sort()).toEqual([201, 201, 201, 201, 429, 429, 429]);
+    await small.stop();
   });
 });

@@ -103,6 +103,7 @@ export class UploadController {
     refused.reservedQuotaExceeded(1_073_741_824),
     refused.storedQuotaExceeded(10_737_418_240),
     new StorageFull(),
+    new TooManyRequests(),
   )
   async append(
     @CurrentCaller() caller: Caller,

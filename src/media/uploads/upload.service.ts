@@ -1,8 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { Audit, type Caller } from '../../audit/audit.js';
 import { BufferPool } from '../../body/buffer-pool.js';
+import { Shares } from '../../concurrency/shares.js';
+import { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
+import { TooManyRequests } from '../../errors/too-many-requests.js';
 import { storedBytes } from '../../metrics/metrics.js';
 import { ContentInspector } from '../content/content-inspector.js';
 import { isRefusal } from '../content/content.errors.js';
@@ -27,6 +30,9 @@ const MAX_ROUNDS = 3;
 /** Takes chunks into uploads. A returned receipt is a promise: its bytes survive a crash and a power cut. */
 @Injectable()
 export class UploadService {
+  /** Nobody holds more than half of the memory for chunks, which wait for each other if they are of one upload. */
+  private readonly shares: Shares;
+
   constructor(
     private readonly db: Database,
     private readonly store: UploadStore,
@@ -37,7 +43,10 @@ export class UploadService {
     private readonly rates: UploadRateLimiter,
     private readonly buffers: BufferPool,
     private readonly audit: Audit,
-  ) {}
+    { uploads }: Config,
+  ) {
+    this.shares = new Shares(Math.ceil(uploads.maxInMemory / 2), () => new TooManyRequests());
+  }
 
   /** Answers a request, later if its user sends faster than the limit. */
   async receive(caller: Caller, request: Chunk | ChunkQuery): Promise<Receipt> {
@@ -54,7 +63,7 @@ export class UploadService {
   async take(caller: Caller, chunk: Chunk, isLimited = true): Promise<Receipt> {
     try {
       if (isLimited) this.rates.assertByteRate(caller);
-      const receipt = await this.append(caller, chunk);
+      const receipt = await this.shares.run(caller.id, () => this.append(caller, chunk));
       if (receipt.outcome !== 'replayed') storedBytes.inc(chunk.bytes.length);
       return receipt;
     } catch (error) {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { LessThan, Raw, type Repository } from 'typeorm';
+import { Raw, type Repository } from 'typeorm';
 import { Batcher } from '../../../concurrency/batcher.js';
 import { Config } from '../../../config/config.js';
 import { Database } from '../../../database/database.js';
@@ -108,16 +108,21 @@ export class UploadStore {
     });
   }
 
-  /** Returns the parts with the bytes that count: from `start` up to, and without, `end`. None once they are removed. */
-  async extentsOf({ id, offset }: UploadSession) {
-    const where = { uploadId: id, start: LessThan(offset) };
+  /**
+   * Returns the parts with the bytes that count: from `start` up to, and without, `end`. None once they are removed.
+   * @param from, to only those that have some of these bytes; the last one may end earlier than it says
+   */
+  async extentsOf({ id, offset }: UploadSession, from = 0, to = offset) {
+    const overlaps = (start: string) =>
+      `${start} < :to AND ${start} >= (SELECT max(start) FROM upload_part WHERE upload_id = :id AND start <= :from)`;
+    const where = { uploadId: id, start: Raw(overlaps, { id, from, to }) };
     const parts = await this.parts.find({ where, order: { start: 'ASC' } });
     return parts.map(({ name, start }, i) => ({ name, start, end: parts[i + 1]?.start ?? offset }));
   }
 
   /** Reads uploaded bytes below the offset; undefined if the upload has ended since and they are no longer there. */
   async read(session: FoundSession, start: number, length: number): Promise<Buffer | undefined> {
-    const extents = await this.extentsOf(session);
+    const extents = await this.extentsOf(session, start, start + length);
     // If the upload became the finished file as it was, its parts are gone.
     if (session.key !== null && extents.length === 0)
       return await this.storage.read('files', session.key, start, length);
