@@ -337,6 +337,7 @@ it('says that a token is refused, and tries a file again with a good one', async
   await page.getByText('The token was refused').waitFor();
   expect(await page.getByText('Nothing here yet').isVisible()).toBe(false);
   await pick(paper('again.pdf', 1000));
+  await button('Retry again.pdf').waitFor();
   await page.getByLabel('Bearer token').fill(good);
   await button('Retry again.pdf').click();
   await media('again.pdf').waitFor();
