@@ -51,6 +51,7 @@ export class Webhooks implements OnModuleDestroy {
 
   /** Sends an event once. Returns the error, if any. */
   async send({ url }: Receiver, event: RecordedEvent, stop?: AbortSignal): Promise<string | undefined> {
+    stop?.throwIfAborted();
     const timeout = AbortSignal.timeout(TIMEOUT_MS);
     const either = new AbortController();
     const abort = () => either.abort();
