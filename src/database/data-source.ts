@@ -20,7 +20,7 @@ export type Connection = (
 };
 
 const MIGRATION_LOCK = 7_326_118;
-export const MIGRATIONS = [UploadsAndMedia1764288000000, Events1764374400000, Sweeping1764460800000];
+const MIGRATIONS = [UploadsAndMedia1764288000000, Events1764374400000, Sweeping1764460800000];
 
 /** For a frozen or unreachable Postgres: longer than all limits of Postgres itself. */
 const SILENCE_MS = 9000;
@@ -57,12 +57,23 @@ async function refuseOtherVersions(source: DataSource, runner: QueryRunner): Pro
   const known = `SELECT to_regclass('migration') IS NOT NULL AS exists`;
   const [{ exists }] = await source.query<[{ exists: boolean }]>(known, [], runner);
   if (!exists) return;
-  const applied = await source.query<{ name: string }[]>(`SELECT name FROM migration`, [], runner);
-  if (applied.every(({ name }) => MIGRATIONS.some((migration) => migration.name === name))) return;
+  const applied = await appliedMigrations(source, runner);
+  if (applied.every((name) => MIGRATIONS.some((migration) => migration.name === name))) return;
   throw new ConfigError([
     'DATA_DIR, DATABASE_URL: created by another version of Mediadock, whose layout this one cannot read. ' +
       'Start with an empty directory and an empty database, or go back to the version that created them.',
   ]);
+}
+
+/** TypeORM's own `showMigrations` keeps its connection for ever when a query fails. */
+export async function isMigrated(source: DataSource): Promise<boolean> {
+  const applied = await appliedMigrations(source);
+  return MIGRATIONS.every(({ name }) => applied.includes(name));
+}
+
+async function appliedMigrations(source: DataSource, runner?: QueryRunner): Promise<string[]> {
+  const rows = await source.query<{ name: string }[]>(`SELECT name FROM migration`, [], runner);
+  return rows.map(({ name }) => name);
 }
 
 /** How node-postgres connects, with the class of its clients. */

@@ -3,7 +3,7 @@ import { Controller, Get, type OnModuleDestroy } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { DataSource } from 'typeorm';
 import { Public } from '../auth/bearer.guard.js';
-import { MIGRATIONS } from '../database/data-source.js';
+import { isMigrated } from '../database/data-source.js';
 import { ApiProblems } from '../errors/api-problems.js';
 import { ServiceUnavailable } from '../errors/app-error.js';
 import { BlobStorage } from '../storage/blob-storage.js';
@@ -64,7 +64,7 @@ export class HealthController implements OnModuleDestroy {
       this.freshUntil = Infinity;
       const looks = {
         database: this.commits(),
-        migrations: this.areMigrated(),
+        migrations: isMigrated(this.source),
         storage: this.storage.isHealthy(),
       };
       void Promise.allSettled(Object.values(looks)).then(() => {
@@ -73,12 +73,6 @@ export class HealthController implements OnModuleDestroy {
       this.latest = checked(looks);
     }
     return await this.latest;
-  }
-
-  /** TypeORM's own `showMigrations` keeps its connection for ever when a query fails. */
-  private async areMigrated(): Promise<boolean> {
-    const applied = await this.source.query<{ name: string }[]>('SELECT name FROM migration');
-    return MIGRATIONS.every(({ name }) => applied.some((one) => one.name === name));
   }
 
   /** Commits, because a standby, or a primary whose own standby is down, can answer queries but not commit. */
