@@ -1,12 +1,12 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { open, rename, writeFile } from 'node:fs/promises';
 import pg from 'pg';
 import { freePort } from '../scripts/free-port.js';
 import { testServer, urlOf } from './setup/test-server.js';
 import { pdf } from './setup/samples.js';
 import { Client } from './setup/client.js';
-import { createDatabase, JWT_SECRET, TestApp } from './setup/test-app.js';
+import { ServerProcess } from './setup/server-process.js';
+import { createDatabase, TestApp } from './setup/test-app.js';
 import { until } from './setup/until.js';
 
 let app: TestApp;
@@ -88,29 +88,20 @@ itOnLinux('a log on a full disk does not end the server', async () => {
   const port = await freePort();
   const full = await open('/dev/full', 'w');
   const settings = {
-    JWT_SECRET,
+    UNSAFE_DATABASE: 'true',
+    DATABASE_URL: urlOf(await createDatabase()),
     DATA_DIR: `${app.config.dataDir}/another`,
     PORT: String(port),
-    HOST: '127.0.0.1',
   };
-  const server = spawn(process.execPath, ['dist/src/main.js'], {
-    env: {
-      PATH: process.env['PATH'],
-      UNSAFE_DATABASE: 'true',
-      DATABASE_URL: urlOf(await createDatabase()),
-      ...settings,
-    },
-    stdio: ['ignore', full.fd, 'inherit'],
-  });
+  const server = ServerProcess.start(settings, [], full.fd);
   const live = () =>
     fetch(`http://127.0.0.1:${port}/health/live`).then(
       ({ status }) => status,
       () => 0,
     );
-  await until(live, (status) => status === 200 || server.exitCode !== null);
+  await until(live, (status) => status === 200);
   expect(await live()).toBe(200);
-  server.kill('SIGTERM');
-  await once(server, 'exit');
+  await server.stop();
   await full.close();
 });
 

@@ -12,11 +12,19 @@ export class ServerProcess {
       stream?.on('data', (text: Buffer) => (this.printed += text.toString()));
   }
 
-  /** @param settings environment variables, none are inherited but PATH @param options of Node */
-  static start(settings: Record<string, string>, options: readonly string[] = []): ServerProcess {
+  /**
+   * @param settings environment variables, none are inherited but PATH
+   * @param options of Node
+   * @param stdout a file descriptor; otherwise what it prints can be read here
+   */
+  static start(
+    settings: Record<string, string>,
+    options: readonly string[] = [],
+    stdout: number | 'pipe' = 'pipe',
+  ): ServerProcess {
     const env = { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', JWT_SECRET, ...settings };
     return new ServerProcess(
-      spawn(process.execPath, [...options, 'dist/src/main.js'], { env, stdio: ['ignore', 'pipe', 'pipe'] }),
+      spawn(process.execPath, [...options, 'dist/src/main.js'], { env, stdio: ['ignore', stdout, 'pipe'] }),
     );
   }
 
