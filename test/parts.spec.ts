@@ -111,6 +111,20 @@ describe('parts of an upload', () => {
     await completeWith(there);
   });
 
+  it('small ones cannot be begun without end', async () => {
+    const more = 1000 + Math.ceil(file.length / 4096);
+    await app.sql(
+      `INSERT INTO upload_part (upload_id, start, name) SELECT $1, i, $1 || '.' || i FROM generate_series(1, ${more}) i`,
+      [id],
+    );
+    const before = await app.state();
+    const { status, body } = await there.slice(file, CHUNK, CHUNK + 4095, id);
+    expect([status, body.code, body.min_bytes]).toEqual([400, 'chunks-too-small', 4096]);
+    expect(await app.state()).toEqual(before);
+    await app.sql(`DELETE FROM upload_part WHERE upload_id = $1 AND start > 0`, [id]);
+    await finish(1, there);
+  });
+
   it('a server that believes it stands at the end is judged by the row', async () => {
     expectAppended(await send(there, 1), 1);
     const { status, body } = await send(here, 1, other);

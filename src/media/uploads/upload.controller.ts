@@ -95,6 +95,7 @@ export class UploadController {
     refused.uploadComplete(1),
     ...ENDED,
     refused.chunkTooLarge(204_800, 'Send a larger file in chunks'),
+    refused.chunksTooSmall(4096),
     new UploadTooLarge('image', 5_242_880),
     new UnsupportedContent('image/svg+xml', { declared: 'image/png' }),
     refused.unsupportedChunkBody('application/json'),

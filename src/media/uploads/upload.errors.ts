@@ -74,6 +74,12 @@ export const chunkTooLarge = (maxBytes: number, advice: string) =>
     },
   );
 
+/** Each part costs a row and a file, however few bytes it has. */
+export const chunksTooSmall = (minBytes: number) =>
+  problem('chunks-too-small', 400, 'fix-request', `Send chunks of at least ${minBytes} bytes`, {
+    members: { min_bytes: minBytes },
+  });
+
 /** @param seconds until it may be tried again */
 export const rateExceeded = (rate: 'uploads-per-hour' | 'bytes-per-second', seconds: number) =>
   problem('rate-exceeded', 429, 'wait', `Too many ${rate.replaceAll('-', ' ')}; try again later`, {

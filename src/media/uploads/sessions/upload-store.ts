@@ -8,6 +8,7 @@ import { Turns } from '../../../database/turns.js';
 import { BlobStorage } from '../../../storage/blob-storage.js';
 import type { PageQueryDto } from '../../page.dto.js';
 import type { ByteRange } from '../chunks/content-range.js';
+import { chunksTooSmall } from '../upload.errors.js';
 import { commitStatement, extendedExpiry, FIND, FIND_BY_KEY } from './statements.js';
 import { isUploadId, type PartStart, UploadPart, UploadSession } from './upload-session.entity.js';
 
@@ -55,6 +56,10 @@ const MAX_WAIT_MS = 120_000;
 export function deadlineAfter(now: Date): Date {
   return new Date(now.getTime() + MAX_WAIT_MS);
 }
+
+/** An upload in chunks of this size, or larger, may be in as many parts as it has chunks; one in smaller chunks may not. */
+const SMALL_BYTES = 4096;
+const SPARE_PARTS = 1000;
 
 /** Rows and parts of uploads: tells where they stand, reads their bytes, appends to them. */
 @Injectable()
@@ -155,9 +160,11 @@ export class UploadStore {
    * Begins a new part. Undefined if the session has changed; then the part is thrown away. If this throws, the outcome may be
    * unknown: the part is left alone.
    * @param patient whether to wait for a row that is locked
+   * @throws chunksTooSmall
    */
   async begin(session: Standing, appendix: Appendix, patient: boolean): Promise<Position | undefined> {
     const { id, ownerId, part: last, now } = session;
+    if (appendix.bytes.length < SMALL_BYTES) await this.assertFewParts(session);
     const name = await this.storage.createPart(id, appendix.bytes);
     const row = rowOf(id, ownerId, appendix, last, name, deadlineAfter(now));
     const [committed] = patient
@@ -167,6 +174,11 @@ export class UploadStore {
       return moved({ ...session, part: { start: appendix.range.start, name } }, appendix, committed);
     await this.storage.remove('uploads', name);
     return undefined;
+  }
+
+  private async assertFewParts({ id, total }: Standing): Promise<void> {
+    const parts = await this.parts.countBy({ uploadId: id });
+    if (parts > SPARE_PARTS + total / SMALL_BYTES) throw chunksTooSmall(SMALL_BYTES);
   }
 
   protected async appendBytes({ part }: Position, { range, bytes }: Appendix): Promise<boolean> {
