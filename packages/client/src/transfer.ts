@@ -11,6 +11,8 @@ import { AnswerLost, fileChanged, LocalError, toUploadError, type UploadError } 
 import type { UploadOptions } from './upload-options.js';
 
 const DEFAULT_CHUNK_BYTES = 204_800;
+/** Smaller chunks would spend their time on round trips. */
+const LEAST_CHUNK_BYTES = 16_384;
 const MAX_RESTARTS = 3;
 /** Retries even while offline, because browsers are sometimes wrong about that. */
 const OFFLINE_MS = 30_000;
@@ -114,6 +116,7 @@ export class Transfer {
 
   /** Prepares the next attempt and waits for it. Throws the error if there can be none. */
   private async recover(error: UploadError, signal: AbortSignal): Promise<void> {
+    if (error.code === 'timeout') this.shrinkChunks();
     const offline = isOffline() && lacksNetwork(error);
     // A token that could not be got offline changes nothing about the upload.
     if (!offline || error.code !== 'no-token') await this.obey(error);
@@ -150,6 +153,11 @@ export class Transfer {
     if (code !== 'chunk-too-large' || !(maxBytes >= 1 && maxBytes < this.chunkBytes)) return false;
     this.chunkBytes = maxBytes;
     return true;
+  }
+
+  /** A network that is too slow for a chunk within the timeout may carry half of it. */
+  private shrinkChunks(): void {
+    this.chunkBytes = Math.min(this.chunkBytes, Math.max(LEAST_CHUNK_BYTES, Math.ceil(this.chunkBytes / 2)));
   }
 
   /** Forgets an upload that the server has finally refused, because it would be refused again. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createReadStream, openAsBlob } from 'node:fs';
 import { appendFile, rename, truncate, writeFile } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
@@ -222,6 +223,21 @@ describe('upload fits', () => {
     const media = await upload(file, { url: strict.url, token: await strict.token() }).media;
     expect(media.size).toBe(SIZE);
     await strict.stop();
+  });
+
+  it('its chunks into a network that is too slow for them', async () => {
+    const fits = ({ headers }: RequestInit) => {
+      const [, start = 0, end = 0] =
+        /(\d+)-(\d+)/.exec(new Headers(headers).get('content-range') ?? '') ?? [];
+      return Number(end) - Number(start) < 150_000;
+    };
+    const carry: typeof fetch = async (url, init = {}) => {
+      if (!fits(init)) await once(init.signal ?? new EventTarget(), 'abort');
+      return await fetch(url, init);
+    };
+    const media = await upload(file, { ...stage.options, timeoutSeconds: 1, fetch: carry }).media;
+    expect(stage.ranges()[0]).toMatch(/^0-102399\//);
+    await stage.expectOnly(media, file);
   });
 });
 
