@@ -1,5 +1,6 @@
 import { rm, statfs } from 'node:fs/promises';
 import { ServiceUnavailable } from '../../errors/app-error.js';
+import { hasCode } from '../../errors/has-code.js';
 import { storing } from '../storage.errors.js';
 
 /** Failures within a minute before the server reports that it is not ready. */
@@ -14,7 +15,8 @@ export class Disk {
     try {
       return await storing(work);
     } catch (error) {
-      if (error instanceof ServiceUnavailable)
+      // A file that is gone was removed, by a request that was faster.
+      if (error instanceof ServiceUnavailable && !hasCode(error.cause, 'ENOENT'))
         this.failures = [...this.failures, Date.now()].slice(-TOLERATED_FAILURES);
       throw error;
     }
