@@ -17,7 +17,7 @@ let shared;
  * @param {Record<string, string>} store settings
  */
 export async function straight(store) {
-  const { loadConfig } = await built('config/config.js');
+  const { loadConfig } = await built('config/load-config.js');
   const { atOnce } = await built('concurrency/at-once.js');
   const { storage } = loadConfig({ JWT_SECRET: 'of no use here, but there has to be one', ...store });
   const client = (shared ??= (await built('storage/s3/client.js')).createClient(storage));

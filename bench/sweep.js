@@ -6,7 +6,7 @@ import { NestFactory } from '@nestjs/core';
 // The variable path keeps TypeScript from looking for types in dist/.
 const built = (/** @type {string} */ path) => import(new URL(`../dist/src/${path}`, import.meta.url).href);
 const { AppModule } = await built('app.module.js');
-const { loadConfig } = await built('config/config.js');
+const { loadConfig } = await built('config/load-config.js');
 const { EmbeddedPostgres } = await built('database/embedded/embedded-postgres.js');
 const { Sweeper } = await built('media/upkeep/sweeper.js');
 

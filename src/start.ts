@@ -1,7 +1,8 @@
 import cluster from 'node:cluster';
 import type { Server } from 'node:http';
 import { setFlagsFromString } from 'node:v8';
-import { doubts, loadConfig, type Config } from './config/config.js';
+import type { Config } from './config/config.js';
+import { doubts, loadConfig } from './config/load-config.js';
 import type { Connection } from './database/data-source.js';
 import { EmbeddedPostgres } from './database/embedded/embedded-postgres.js';
 import { fail } from './fail.js';

@@ -13,7 +13,7 @@ import { pdf } from './setup/samples.js';
 import { S3Server } from './setup/s3-server.js';
 import { ServerProcess } from './setup/server-process.js';
 import { signToken } from '../src/auth/token.js';
-import { loadConfig } from '../src/config/config.js';
+import { loadConfig } from '../src/config/load-config.js';
 import { JWT_SECRET } from './setup/test-app.js';
 import { until } from './setup/until.js';
 

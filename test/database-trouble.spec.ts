@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataSource } from 'typeorm';
 import { signToken } from '../src/auth/token.js';
-import { loadConfig } from '../src/config/config.js';
+import { loadConfig } from '../src/config/load-config.js';
 import { Client } from './setup/client.js';
 import { seen } from './setup/hold.js';
 import { OwnPostgres } from './setup/own-postgres.js';

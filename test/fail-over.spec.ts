@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { PostgresPair } from '../cluster/postgres-pair.js';
 import { signToken } from '../src/auth/token.js';
-import { loadConfig } from '../src/config/config.js';
+import { loadConfig } from '../src/config/load-config.js';
 import { Client, md5 } from './setup/client.js';
 import { pdf } from './setup/samples.js';
 import { ServerProcess } from './setup/server-process.js';

@@ -1,5 +1,5 @@
 import { DataSource } from 'typeorm';
-import { ConfigError } from '../src/config/config.js';
+import { ConfigError } from '../src/config/config-error.js';
 import { pair } from '../src/media/upkeep/pairing.js';
 import { BlobStorage } from '../src/storage/blob-storage.js';
 import { Client } from './setup/client.js';

@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { loadConfig } from '../config/config.js';
+import { loadConfig } from '../config/load-config.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
 const NOW_SECONDS = 1_800_000_000;

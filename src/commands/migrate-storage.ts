@@ -1,5 +1,6 @@
 import 'reflect-metadata';
-import { ConfigError, loadConfig } from '../config/config.js';
+import { ConfigError } from '../config/config-error.js';
+import { loadConfig } from '../config/load-config.js';
 import { fail } from '../fail.js';
 import { StorageMigration, type Migrated } from '../media/upkeep/storage-migration.js';
 import { commandLine } from './command-line.js';

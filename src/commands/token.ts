@@ -1,5 +1,5 @@
 import { signToken } from '../auth/token.js';
-import { loadConfig } from '../config/config.js';
+import { loadConfig } from '../config/load-config.js';
 import { fail } from '../fail.js';
 import { commandLine } from './command-line.js';
 

@@ -3,7 +3,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DataSource } from 'typeorm';
 import { AppModule } from '../app.module.js';
-import { loadConfig } from '../config/config.js';
+import { loadConfig } from '../config/load-config.js';
 import { EmbeddedPostgres } from '../database/embedded/embedded-postgres.js';
 import { prepareDatabase } from '../database/prepare.js';
 import { pair } from '../media/upkeep/pairing.js';

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { Environment } from './environment.js';
-import { ConfigError, loadConfig, type TokenKeys } from './config.js';
+import type { TokenKeys } from './settings/tokens.js';
+import { ConfigError } from './config-error.js';
+import { loadConfig } from './load-config.js';
 
 const SECRET = 's'.repeat(32);
 const PRODUCTION = { NODE_ENV: 'production', PUBLIC_URL: 'https://media.example' };

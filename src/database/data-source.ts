@@ -4,7 +4,7 @@ import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import { UploadsAndMedia1764288000000 } from '../../migrations/1764288000000-uploads-and-media.js';
 import { Events1764374400000 } from '../../migrations/1764374400000-events.js';
 import { Sweeping1764460800000 } from '../../migrations/1764460800000-sweeping.js';
-import { ConfigError } from '../config/config.js';
+import { ConfigError } from '../config/config-error.js';
 import { urlsOf } from './hosts.js';
 import { migrateJobs } from './job-schema.js';
 import { Primary } from './primary.js';

@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { Audit } from '../audit/audit.js';
-import { Config, type Receiver } from '../config/config.js';
+import type { Receiver } from '../config/settings/webhooks.js';
+import { Config } from '../config/config.js';
 import { Jobs, type Attempt } from '../jobs/jobs.js';
 import { deliveredEvents, failedEvents, oldestWaitingEventSeconds } from '../metrics/metrics.js';
 import { plainText } from '../outgoing/answers.js';

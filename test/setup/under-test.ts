@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { signToken } from '../../src/auth/token.js';
-import { loadConfig } from '../../src/config/config.js';
+import { loadConfig } from '../../src/config/load-config.js';
 import { isClustered, TestCluster } from './cluster.js';
 import { ask, JWT_SECRET, TestApp } from './test-app.js';
 

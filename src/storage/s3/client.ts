@@ -1,5 +1,5 @@
 import { S3Client } from '@aws-sdk/client-s3';
-import type { S3Settings } from '../../config/config.js';
+import type { S3Settings } from '../../config/settings/storage.js';
 
 const AGENT = { keepAlive: true, maxSockets: Infinity };
 

@@ -3,7 +3,7 @@ import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { S3Settings } from '../../config/config.js';
+import type { S3Settings } from '../../config/settings/storage.js';
 import { StartError } from '../../config/start-error.js';
 import type { Area } from '../blob-storage.js';
 import { unlessAbsent } from '../local/files.js';

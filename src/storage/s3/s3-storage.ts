@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { atOnce } from '../../concurrency/at-once.js';
-import type { S3Settings } from '../../config/config.js';
+import type { S3Settings } from '../../config/settings/storage.js';
 import {
   BlobStorage,
   type Area,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { S3Settings } from '../../config/config.js';
+import type { S3Settings } from '../../config/settings/storage.js';
 import { StartError } from '../../config/start-error.js';
 import type { Bucket } from './bucket.js';
 import type { S3Error } from './s3.errors.js';
