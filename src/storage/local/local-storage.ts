@@ -127,8 +127,9 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
       this.reads.run(path, 0, () =>
         this.finished.use(path, constants.O_RDONLY, (file) => readAt(file, length, at)),
       );
-    const opened = read(start, 1).then(() => this.pieces.stream(path, read, start, end));
-    return await this.disk.guard(() => unlessAbsent(opened));
+    const first = await this.disk.guard(() => unlessAbsent(read(start, 1)));
+    const guarded = (at: number, length: number) => this.disk.guard(() => read(at, length));
+    return first && this.pieces.stream(path, guarded, start, end);
   }
 
   async size(area: Area, name: string): Promise<number | undefined> {
