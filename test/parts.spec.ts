@@ -1,6 +1,7 @@
 import { open, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
 import { Database } from '../src/database/database.js';
 import { ServiceUnavailable } from '../src/errors/app-error.js';
+import { Admission } from '../src/media/admission/admission.js';
 import { Fsck } from '../src/media/upkeep/fsck.js';
 import { AnnouncingUploadStore } from '../src/media/uploads/sessions/announced-tail.js';
 import { UploadSessions } from '../src/media/uploads/sessions/upload-sessions.js';
@@ -323,6 +324,7 @@ describe('a completion', () => {
     const frozen = async (...args: Parameters<typeof find>) => ({ ...(await find(...args)), now });
     Object.assign(store, { find: frozen });
     expect((await here.complete(id, md5(file))).status).toBe(503);
+    expect(await readdir(`${app.config.dataDir}/files`)).toEqual([]);
     expect((await there.complete(id, md5(file))).status).toBe(201);
   });
 
@@ -337,6 +339,16 @@ describe('a completion', () => {
     await completeWith(there);
   });
 
+  it('that is cancelled while others check the file publishes nothing', async () => {
+    const hold = Hold.on(app.app.get(Admission), 'admit', 'after');
+    const late = here.complete(id, md5(file));
+    await hold.reached;
+    expect((await there.send('DELETE', `/api/v2/media/upload/${id}/`)).status).toBe(204);
+    hold.release();
+    expect((await late).status).toBe(410);
+    expect(await readdir(`${app.config.dataDir}/files`)).toEqual([]);
+  });
+
   it('that loses to a cancellation leaves no Media', async () => {
     const hold = Hold.on(app.app.get(UploadSessions), 'lock', 'before');
     const late = here.complete(id, md5(file));
@@ -346,6 +358,7 @@ describe('a completion', () => {
     expect((await late).status).toBe(410);
     expect(await app.sql(`SELECT 1 FROM media`)).toEqual([]);
     expect(await files()).toEqual([]);
+    expect(await readdir(`${app.config.dataDir}/files`)).toEqual([]);
   });
 });
 

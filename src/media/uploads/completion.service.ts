@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Audit, type Caller } from '../../audit/audit.js';
 import { JoinedJobs } from '../../concurrency/joined-jobs.js';
 import { Config } from '../../config/config.js';
-import { Database } from '../../database/database.js';
+import { Database, type Queryable } from '../../database/database.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import { isRefusal } from '../content/content.errors.js';
@@ -12,7 +12,7 @@ import { MediaService } from '../library/media.service.js';
 import { atWork, Publisher, type Publication } from './publisher.js';
 import type { UploadSession } from './sessions/upload-session.entity.js';
 import { alive, UploadSessions } from './sessions/upload-sessions.js';
-import { deadlineAfter, UploadStore, type FoundSession } from './sessions/upload-store.js';
+import { UploadStore, type FoundSession } from './sessions/upload-store.js';
 import { checksumMismatch, uploadIncomplete } from './upload.errors.js';
 
 export interface CompletionRequest {
@@ -112,26 +112,37 @@ export class CompletionService {
     }
   }
 
-  /** Adds the Media and ends the session in one transaction. */
   private async finish(caller: Caller, session: FoundSession, publication: Publication): Promise<Completion> {
-    const { id, ownerId, total, now } = session;
-    const { mediaId, created } = await this.db.withTransaction(async (db) => {
-      const { mediaId } = alive(await this.sessions.lock(db, ownerId, id));
-      if (mediaId !== null) return { mediaId, created: false };
-      const added = await this.media.create(db, { session, ...publication });
-      await this.sessions.complete(db, session, added, deadlineAfter(now));
-      if (publication.type !== 'doc') await this.thumbnails.order(db, added);
-      return { mediaId: added, created: true };
-    });
-    if (!created) await this.storage.remove('files', publication.key);
+    const { id, ownerId, total } = session;
+    const { mediaId, created } = await this.db.withTransaction((db) => this.add(db, session, publication));
+    if (!created) await this.withdraw(publication);
     if (created) this.audit.record('upload.completed', caller, { upload: id, media: mediaId, bytes: total });
     // An altered upload keeps its parts until it would have expired: retries are compared with what the client sent.
-    if (created && !publication.altered)
-      await this.sessions
-        .discard(id)
-        .catch((err: unknown) => this.logger.warn({ err }, 'Left to the sweeper'));
+    if (created && !publication.altered) await this.sessions.discard(id).catch(this.leave);
     return { media: await this.media.get(ownerId, mediaId), created };
   }
+
+  /** Adds the Media and ends the session in the caller's transaction. If this throws, that is not committed. */
+  private async add(db: Queryable, session: FoundSession, publication: Publication) {
+    try {
+      const { mediaId } = alive(await this.sessions.lock(db, session.ownerId, session.id));
+      if (mediaId !== null) return { mediaId, created: false };
+      const added = await this.media.create(db, { session, ...publication });
+      await this.sessions.complete(db, session, added, publication.deadline);
+      if (publication.type !== 'doc') await this.thumbnails.order(db, added);
+      return { mediaId: added, created: true };
+    } catch (error) {
+      await this.withdraw(publication);
+      throw error;
+    }
+  }
+
+  /** Removes a file that no row will ever name. */
+  private async withdraw({ key }: Publication): Promise<void> {
+    await this.storage.discard('files', [key]).catch(this.leave);
+  }
+
+  private readonly leave = (err: unknown): void => this.logger.warn({ err }, 'Left to the sweeper');
 
   private async repeat(session: UploadSession, mediaId: number, md5: string): Promise<Completion> {
     const media = await this.media.get(session.ownerId, mediaId);

@@ -12,8 +12,8 @@ import { PublicImages } from '../images/public-images.js';
 import type { MediaType } from '../library/media.entity.js';
 import type { CompletionRequest } from './completion.service.js';
 import type { UploadSession } from './sessions/upload-session.entity.js';
-import { UploadSessions } from './sessions/upload-sessions.js';
-import { UploadStore } from './sessions/upload-store.js';
+import { alive, UploadSessions } from './sessions/upload-sessions.js';
+import { deadlineAfter, UploadStore } from './sessions/upload-store.js';
 import { checksumMismatch } from './upload.errors.js';
 
 /** A finished file that no row names yet. */
@@ -26,6 +26,8 @@ export interface Publication {
   readonly content: Content;
   /** Whether the public file differs from what was uploaded. */
   readonly altered: boolean;
+  /** When the file is so old that it may have been swept as an orphan. */
+  readonly deadline: Date;
 }
 
 /** Makes one whole file of the parts of an upload, checks it, and puts it in place. */
@@ -66,16 +68,19 @@ export class Publisher {
       abandoned.throwIfAborted();
       const type = mediaType(request.claim, content);
       await this.admission.admit(candidateOf(session, type, digest, content), scratch.file);
-      const key = randomBytes(16).toString('hex');
+      // That took its time: the upload may have ended, and the time for naming the file begins now.
+      const { now } = alive(await this.store.find(session.ownerId, session.id));
+      const [key, deadline] = [randomBytes(16).toString('hex'), deadlineAfter(now)];
       const { image, bytes } = content;
       const visible = image && bytes ? await this.images.of(bytes, image, session.ownerId) : undefined;
       if (!visible || visible.bytes === bytes) {
         await scratch.publish(key);
-        return { key, type, digest, content, altered: false };
+        return { key, type, digest, content, altered: false, deadline };
       }
       await this.storage.put('files', key, visible.bytes);
       const altered = { ...digest, size: visible.bytes.length, sha256: await sha256(visible.bytes) };
-      return { key, type, digest: altered, content: { ...content, image: visible.facts }, altered: true };
+      const published = { key, type, digest: altered, content: { ...content, image: visible.facts } };
+      return { ...published, altered: true, deadline };
     });
   }
 
