@@ -35,6 +35,11 @@ export interface Committed {
   readonly now: Date;
 }
 
+/** A part, and which bytes of the upload it has. */
+interface Extent extends PartStart {
+  readonly end: number;
+}
+
 /** What a new part is compared with: who may write, and where the upload stood at `now`. */
 type Standing = Pick<FoundSession, 'id' | 'ownerId' | 'total' | 'part' | 'now'>;
 
@@ -117,12 +122,15 @@ export class UploadStore {
    * Returns the parts with the bytes that count: from `start` up to, and without, `end`. None once they are removed.
    * @param from, to only those that have some of these bytes; the last one may end earlier than it says
    */
-  async extentsOf({ id, offset }: UploadSession, from = 0, to = offset) {
-    const overlaps = (start: string) =>
-      `${start} < :to AND ${start} >= (SELECT max(start) FROM upload_part WHERE upload_id = :id AND start <= :from)`;
-    const where = { uploadId: id, start: Raw(overlaps, { id, from, to }) };
-    const parts = await this.parts.find({ where, order: { start: 'ASC' } });
-    return parts.map(({ name, start }, i) => ({ name, start, end: parts[i + 1]?.start ?? offset }));
+  async extentsOf({ id, offset }: UploadSession, from = 0, to = offset): Promise<Extent[]> {
+    const { rows } = await this.db.query<Extent>(
+      `SELECT name, start::float8 AS start, coalesce(lead(start) OVER (ORDER BY start), $2)::float8 AS "end"
+       FROM upload_part WHERE upload_id = $1 AND start < $4
+         AND start >= (SELECT max(start) FROM upload_part WHERE upload_id = $1 AND start <= $3)
+       ORDER BY start`,
+      [id, offset, from, to],
+    );
+    return rows;
   }
 
   /** Reads uploaded bytes below the offset; undefined if the upload has ended since and they are no longer there. */
