@@ -89,6 +89,10 @@ export class PostgresPair {
     signalFamily(this.primary, 'SIGSTOP');
   }
 
+  thawPrimary() {
+    signalFamily(this.primary, 'SIGCONT');
+  }
+
   /** Cuts the standby off. Commits wait for it. */
   cutReplication() {
     this.relay.cut();

@@ -115,4 +115,29 @@ describe('a primary and its synchronous standby', () => {
       expect(rows).toEqual([{ count: 1 }]);
     });
   });
+
+  it('a lost primary is not written to while the new one is slow to answer', async () => {
+    await pair.killPrimary();
+    await pair.promote();
+    await until(
+      () => client.slice(file, 1000, 2000, uploadId),
+      ({ status }) => status === 201,
+    );
+    await pair.launch(pair.standby);
+    pair.freezePrimary();
+    // The first one ends with the connections; the next one looks for a server.
+    for (const index of [1, 2, 1]) {
+      const { status, body } = await client.slice(file, index * 1000, index * 1000 + 1000, uploadId);
+      expect([status, body.action]).toEqual([503, 'wait']);
+    }
+    pair.thawPrimary();
+    const { body: media } = await until(
+      async () => {
+        await client.slice(file, 2000, 3000, uploadId);
+        return await client.complete(uploadId, md5(file));
+      },
+      ({ status }) => status === 201,
+    );
+    expect(media.size).toBe(file.length);
+  });
 });

@@ -34,6 +34,8 @@ export class Primary {
   private readonly watch = () => void this.find().catch(ignore);
   private timer: NodeJS.Timeout | undefined;
   private search: Promise<Writable> | undefined;
+  /** The latest that was seen. */
+  private timeline = '';
   private found: { readonly server: Writable; readonly at: number } | undefined;
 
   constructor(private readonly urls: readonly string[]) {}
@@ -81,9 +83,11 @@ export class Primary {
     const all = Promise.allSettled(probes);
     await Promise.any(probes).catch(ignore);
     if (writable.length > 0) await Promise.race([all, sleep(GRACE_MS, undefined, { ref: false })]);
-    else await all;
-    const [server] = writable.sort((a, b) => (a.timeline < b.timeline ? 1 : -1));
+    // The one that was promoted last may only be slow: a lost primary does not take its place.
+    if (!newest(writable, this.timeline)) await all;
+    const server = newest(writable, this.timeline);
     if (!server) throw noneOf(this.urls, await all);
+    this.timeline = server.timeline;
     this.found = { server, at: performance.now() };
     this.leaveOthers(server);
     return server;
@@ -96,6 +100,12 @@ export class Primary {
       stream.destroy(new Error('Connection terminated: another Postgres accepts the writes'));
     }
   }
+}
+
+function newest(writable: readonly Writable[], since: string): Writable | undefined {
+  return [...writable]
+    .sort((a, b) => (a.timeline < b.timeline ? 1 : -1))
+    .find(({ timeline }) => timeline >= since);
 }
 
 async function probe(connectionString: string): Promise<Writable> {
@@ -119,9 +129,15 @@ function standby(): Error {
   return Object.assign(new Error('it is a read-only standby'), { code: '25006' });
 }
 
+function lost(): Error {
+  return Object.assign(new Error('it was the primary before another was promoted'), { code: '25006' });
+}
+
 /** A server that refuses us needs an operator. Others may recover, or be promoted. */
 function noneOf(urls: readonly string[], outcomes: readonly PromiseSettledResult<unknown>[]): unknown {
-  const errors: unknown[] = outcomes.map((outcome) => (outcome as PromiseRejectedResult).reason);
+  const errors = outcomes.map((outcome) =>
+    outcome.status === 'rejected' ? (outcome.reason as unknown) : lost(),
+  );
   const refusal = errors.find((error) => !isDatabaseAway(error));
   if (refusal !== undefined) return refusal;
   const words = errors.map((error, i) => {
