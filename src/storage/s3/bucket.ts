@@ -16,6 +16,11 @@ import { reaching, statusOf, unlessMissing, unlessUnnamed } from './s3.errors.js
 
 /** Time limit of a call, including retries. */
 const PATIENCE_MS = 15_000;
+/** Time limit of one attempt, up to the head of the answer. Afterwards a pause may last as long. */
+export const ATTEMPT_MS = 8000;
+/** An attempt includes sending its body. More than a chunk gets more time: uplinks of a few Mbit/s are common. */
+const QUICK_BYTES = 1024 * 1024;
+const LEAST_BYTES_PER_MS = 128;
 /** Time limit for checking afterwards whether the object exists. Together less than the timeout of a proxy. */
 const LOOK_MS = 3000;
 
@@ -37,7 +42,7 @@ export class Bucket {
   /** Writes an object, or writes over one. Durable when this resolves. */
   async put(key: string, bytes: Buffer, withinMs = PATIENCE_MS): Promise<void> {
     const command = new PutObjectCommand({ ...this.at(key), ...bodyOf(bytes) });
-    await reaching(() => this.client.send(command, patience(withinMs)));
+    await reaching(() => this.client.send(command, sending(bytes.length, withinMs)));
   }
 
   /** Writes an object under a new key: after a failure the object itself tells whether it was written. */
@@ -134,4 +139,10 @@ export function bodyOf(bytes: Buffer) {
 
 export function patience(ms = PATIENCE_MS): { abortSignal: AbortSignal } {
   return { abortSignal: AbortSignal.timeout(ms) };
+}
+
+/** For a request with a body of so many bytes. */
+export function sending(bytes: number, withinMs = PATIENCE_MS) {
+  const extra = bytes > QUICK_BYTES ? Math.ceil(bytes / LEAST_BYTES_PER_MS) : 0;
+  return { ...patience(withinMs + extra), requestTimeout: ATTEMPT_MS + extra };
 }

@@ -1,5 +1,6 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import type { S3Settings } from '../../config/settings/storage.js';
+import { ATTEMPT_MS } from './bucket.js';
 
 const AGENT = { keepAlive: true, maxSockets: Infinity };
 
@@ -20,10 +21,9 @@ export function createClient({ endpoint, credentials, region, forcePathStyle }: 
     expectContinueHeader: false,
     requestHandler: {
       connectionTimeout: 2000,
-      // Up to the head of the answer; what comes after it may pause for as long as `socketTimeout`.
-      requestTimeout: 8000,
+      requestTimeout: ATTEMPT_MS,
       throwOnRequestTimeout: true,
-      socketTimeout: 8000,
+      socketTimeout: ATTEMPT_MS,
       httpAgent: AGENT,
       httpsAgent: AGENT,
     },

@@ -11,7 +11,7 @@ import { atOnce } from '../../concurrency/at-once.js';
 import { SharedMemory } from '../../concurrency/shared-memory.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
 import { readAt, writeAt } from '../local/files.js';
-import { bodyOf, patience, type Bucket } from './bucket.js';
+import { bodyOf, patience, sending, type Bucket } from './bucket.js';
 import { reaching } from './s3.errors.js';
 
 /** Larger files are uploaded in pieces of this size. S3 requires at least 5 MiB. */
@@ -82,7 +82,7 @@ async function putInPieces(bucket: Bucket, key: string, file: FileHandle, size: 
       await pieces.use(async (memory) => {
         const piece = bodyOf(await readAt(file, PIECE_BYTES, (PartNumber - 1) * PIECE_BYTES, memory));
         const command = new UploadPartCommand({ ...upload, PartNumber, ...piece });
-        part.ETag = (await client.send(command, patience())).ETag;
+        part.ETag = (await client.send(command, sending(piece.ContentLength))).ETag;
       });
     });
     const command = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } });
