@@ -79,15 +79,9 @@ export class S3Storage extends BlobStorage implements OnModuleInit, OnModuleDest
     parts: readonly PartRange[],
     work: (scratch: ScratchFile) => Promise<T>,
   ): Promise<T> {
-    let position = 0;
-    const pieces = parts.map(({ name, length }) => ({
-      name,
-      length,
-      position: (position += length) - length,
-    }));
     return await this.scratch.use(async (file) => {
-      await atOnce(AT_ONCE, pieces, async (piece) =>
-        fetchInto(file, piece, await this.stream('uploads', piece.name, 0, piece.length - 1)),
+      await atOnce(AT_ONCE, placed(parts), async (part) =>
+        fetchInto(file, part, await this.stream('uploads', part.name, 0, part.length - 1)),
       );
       const publish = (key: string) => this.writing(() => putFile(this.bucket, `files/${key}`, file));
       return await work({ file, publish });
@@ -185,4 +179,10 @@ export class S3Storage extends BlobStorage implements OnModuleInit, OnModuleDest
     });
     this.isFailing = false;
   }
+}
+
+/** Parts, with their places in the whole file. */
+function placed(parts: readonly PartRange[]) {
+  let end = 0;
+  return parts.map((part) => ({ ...part, position: (end += part.length) - part.length }));
 }
