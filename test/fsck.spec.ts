@@ -1,8 +1,15 @@
-import { appendFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { appendFile, mkdir, readdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { DataSource } from 'typeorm';
 import { Fsck } from '../src/media/upkeep/fsck.js';
+import { pair } from '../src/media/upkeep/pairing.js';
+import { BlobStorage } from '../src/storage/blob-storage.js';
 import { pdf } from './setup/samples.js';
 import { Client, md5 } from './setup/client.js';
-import { TestApp } from './setup/test-app.js';
+import { Hold } from './setup/hold.js';
+import { JWT_SECRET, TestApp } from './setup/test-app.js';
+import { urlOf } from './setup/test-server.js';
 
 let app: TestApp;
 let client: Client;
@@ -11,6 +18,7 @@ const file = pdf(5000);
 beforeEach(async () => {
   app = await TestApp.start({ ORPHAN_AGE_SECONDS: '1' });
   client = await Client.of(app);
+  await pair(app.app.get(DataSource), app.app.get(BlobStorage));
 });
 afterEach(() => app.stop());
 
@@ -109,5 +117,112 @@ describe('fsck', () => {
     Object.assign(app.config.sweep, { orphanAgeSeconds: -1 });
     expect(await check(true)).toEqual(['orphan', 'orphan']);
     expect(await readdir(`${app.config.dataDir}/uploads`)).toEqual([]);
+  });
+});
+
+/** Puts in the place of a file what no call can follow, or what can be opened, but not read. */
+const UNREADABLE: Record<string, (path: string, id: number) => Promise<void>> = {
+  'found, as in a bad directory': async (path) => {
+    await rm(path);
+    await symlink(path, path);
+  },
+  'read, as in a bad sector': async (path, id) => {
+    await rm(path);
+    await mkdir(path);
+    await app.sql(`UPDATE media SET size = $2 WHERE id = $1`, [id, (await stat(path)).size]);
+  },
+};
+
+describe('fsck, on a disk that begins to fail,', () => {
+  it.each(Object.entries(UNREADABLE))('names a file that cannot be %s, and goes on', async (_, spoil) => {
+    const [bad, missing] = [await finished(), await finished()];
+    await spoil(bad.path, bad.id);
+    await rm(missing.path);
+    const findings = [];
+    for await (const finding of app.app.get(Fsck).check()) findings.push(finding);
+    expect(findings).toEqual([
+      expect.objectContaining({
+        fault: 'media-unreadable',
+        subject: `media ${bad.id}`,
+        detail: expect.stringMatching(/^(ELOOP|EISDIR): /),
+        remedy: undefined,
+      }),
+      expect.objectContaining({ fault: 'media-missing', subject: `media ${missing.id}` }),
+    ]);
+    expect(await check(true)).toEqual(['media-unreadable', 'media-missing']);
+    expect(await check()).toEqual(['media-unreadable']);
+  });
+
+  it('names an upload with a part that cannot be found, and goes on', async () => {
+    const ids = [];
+    for (let i = 0; i < 2; i++) ids.push((await client.slice(file, 0, 3000)).body.upload_id);
+    const [bad, short] = await Promise.all(ids.sort().map((id) => partPath(id)));
+    await rm(bad!);
+    await symlink(bad!, bad!);
+    await truncate(short!, 1000);
+    expect(await check(true)).toEqual(['upload-unreadable', 'upload-short']);
+    expect(await check()).toEqual(['upload-unreadable']);
+    expect((await client.status(ids[1])).body.offset).toBe('1000');
+  });
+
+  it('ends when no file can be read any more', async () => {
+    const media = [];
+    for (let i = 0; i < 3; i++) media.push(await finished());
+    for (const { path } of media) await rm(path).then(() => symlink(path, path));
+    await rm(`${app.config.dataDir}/database-id`);
+    await expect(check()).rejects.toThrow(/^The store cannot be read .*ELOOP/);
+  });
+
+  it('ends after many in a row', async () => {
+    const { id, path } = await finished();
+    await app.sql(
+      `INSERT INTO media (upload_id, owner_id, key, type, mime, size, md5, sha256)
+       SELECT md5(n::text), owner_id, md5(n::text), type, mime, size, md5, sha256
+       FROM media, generate_series(1, 150) n WHERE id = $1`,
+      [id],
+    );
+    await rm(path);
+    for (const { key } of await app.sql<{ key: string }>(`SELECT key FROM media`))
+      await symlink(key, `${app.config.dataDir}/files/${key}`);
+    await expect(check()).rejects.toThrow(/^The store cannot be read .*ELOOP/);
+  });
+
+  it('does not mind a media item that is deleted while it is read', async () => {
+    const [gone, missing] = [await finished(), await finished()];
+    const reading = Hold.on(app.app.get(BlobStorage), 'withFile', 'before');
+    const checking = check();
+    await reading.reached;
+    expect((await client.send('DELETE', `/api/v2/media/${gone.id}/`)).status).toBe(204);
+    await rm(missing.path);
+    reading.release();
+    expect(await checking).toEqual(['media-missing']);
+  });
+
+  it('says what it could not repair, and repairs the rest', async () => {
+    const [bad, stuck, missing] = [await finished(), await finished(), await finished()];
+    await rm(bad.path).then(() => symlink(bad.path, bad.path));
+    await truncate(stuck.path, 4999);
+    await mkdir(`${stuck.path.replace('/files/', '/quarantine/')}.damaged`);
+    await rm(missing.path);
+    const { dataDir } = app.config;
+    const env = {
+      PATH: process.env['PATH'],
+      DATA_DIR: dataDir,
+      DATABASE_URL: urlOf(app.database),
+      JWT_SECRET,
+    };
+    const run = promisify(execFile)(process.execPath, ['dist/src/command.js', 'fsck', '--fix'], { env });
+    const { code, stdout } = (await run.catch((error: unknown) => error)) as { code: number; stdout: string };
+    expect([code, stdout.split('\n').slice(0, 4)]).toEqual([
+      1,
+      [
+        expect.stringMatching(`^media-unreadable: media ${bad.id}: ELOOP: .*; --fix leaves it alone$`),
+        expect.stringMatching(`^media-wrong-size: media ${stuck.id}: .*; failed \\(.*\\): delete the row`),
+        expect.stringMatching(
+          `^media-missing: media ${missing.id}: the file is missing; done: delete the row`,
+        ),
+        '3 found',
+      ],
+    ]);
   });
 });

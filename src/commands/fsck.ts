@@ -1,5 +1,8 @@
 import type { INestApplicationContext } from '@nestjs/common';
+import { AppError } from '../errors/app-error.js';
+import { wordsOf } from '../errors/database-errors.js';
 import { fail } from '../fail.js';
+import type { Finding } from '../media/upkeep/finding.js';
 import { Fsck } from '../media/upkeep/fsck.js';
 import { commandLine } from './command-line.js';
 import { withApp } from './with-app.js';
@@ -19,10 +22,24 @@ export async function fsck(args: string[]): Promise<void> {
 
 async function check(app: INestApplicationContext, isFixing: boolean): Promise<number> {
   let found = 0;
-  for await (const { fault, subject, detail, remedy, fix } of app.get(Fsck).check()) {
+  for await (const finding of app.get(Fsck).check()) {
+    const { fault, subject, detail, remedy } = finding;
     found++;
-    console.log(`${fault}: ${subject}: ${detail}; ${isFixing ? 'done' : 'to repair'}: ${remedy}`);
-    if (isFixing) await fix();
+    const outcome = isFixing ? await repair(finding) : 'to repair';
+    console.log(
+      `${fault}: ${subject}: ${detail}; ${remedy ? `${outcome}: ${remedy}` : '--fix leaves it alone'}`,
+    );
   }
   return found;
+}
+
+/** What cannot be repaired must not keep the rest from being repaired. */
+async function repair({ fix }: Finding): Promise<string> {
+  try {
+    await fix();
+    return 'done';
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return `failed (${wordsOf(error)})`;
+  }
 }
