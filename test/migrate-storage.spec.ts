@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { text as textOf } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
@@ -126,6 +126,26 @@ describe('moving to a bucket', () => {
     expect([await local('files'), store.keys('files/')]).toEqual([[key], []]);
   });
 
+  it('leaves files that cannot be read where they are, moves all others, and says so', async () => {
+    const { image, thumbnail } = await putImage();
+    const { path } = await put(small);
+    await put(large);
+    const { dataDir } = app.config;
+    const bad = [image, thumbnail, path].map((it) => /([0-9a-f]{32})/.exec(it)?.[1] ?? '');
+    const unfound = `${dataDir}/files/${bad[0]}`;
+    const unread = [`${dataDir}/thumbnails/${bad[1]}`, `${dataDir}/files/${bad[2]}`];
+    await rm(unfound).then(() => symlink(unfound, unfound));
+    for (const directory of unread) await rm(directory).then(() => mkdir(directory));
+    await restart(moving());
+    const { moved, damaged, unreadable } = await migrate();
+    expect([moved, damaged]).toEqual([1, []]);
+    expect(unreadable.map((words) => words.replace(/: [^:]*$/, '')).sort()).toEqual(
+      [`files/${bad[0]}: ELOOP`, `files/${bad[2]}: EISDIR`, `thumbnails/${bad[1]}: EISDIR`].sort(),
+    );
+    expect((await local('files')).sort()).toEqual([bad[0], bad[2]].sort());
+    expect(store.keys('files/')).toHaveLength(1);
+  });
+
   it.each(['before', 'after'] as const)('goes on when a file is deleted %s it is copied', async (place) => {
     const { id } = await put(small);
     const { path } = await put(large);
@@ -191,6 +211,18 @@ describe('npm run migrate-storage', () => {
     expect([again.code, again.printed]).toEqual([
       1,
       expect.stringMatching(/^0 moved\nParts still needed by uploads: 1, .* run this again then\n$/),
+    ]);
+  });
+
+  it('names what could not be read', async () => {
+    const [, key = ''] = /([0-9a-f]{32})/.exec((await put(small)).path) ?? [];
+    await put(pdf(2000));
+    const { dataDir } = app.config;
+    await rm(`${dataDir}/files/${key}`).then(() => mkdir(`${dataDir}/files/${key}`));
+    const { code, printed } = await run({ DATA_DIR: dataDir, ...moving() });
+    expect([code, printed]).toEqual([
+      1,
+      expect.stringMatching(`^1 moved\nunreadable: files/${key}: EISDIR: .*, so it was not moved: .*\n$`),
     ]);
   });
 

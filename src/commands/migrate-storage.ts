@@ -26,14 +26,17 @@ async function run(): Promise<void> {
     config,
   );
   console.log(words(migrated, storage.migrateFrom));
-  process.exitCode = migrated.parts + migrated.damaged.length === 0 ? 0 : 1;
+  const { parts, damaged, unreadable } = migrated;
+  process.exitCode = parts + damaged.length + unreadable.length === 0 ? 0 : 1;
 }
 
-function words({ damaged, parts, lastUntil }: Migrated, from: string): string {
+function words({ damaged, unreadable, parts, lastUntil }: Migrated, from: string): string {
   const lines = damaged.map(
     (key) =>
       `damaged: files/${key} differs from what was uploaded, so it was not moved: run fsck, or restore it from a backup`,
   );
+  for (const file of unreadable)
+    lines.push(`unreadable: ${file}, so it was not moved: run this again, or restore it from a backup`);
   if (parts > 0)
     lines.push(
       `Parts still needed by uploads: ${parts}, the last one until ${lastUntil?.toISOString()}: run this again then`,

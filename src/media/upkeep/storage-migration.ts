@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { atOnce } from '../../concurrency/at-once.js';
 import { Database } from '../../database/database.js';
-import { BlobStorage } from '../../storage/blob-storage.js';
-import type { MovingStorage } from '../../storage/s3/moving-storage.js';
+import { BlobStorage, type Area } from '../../storage/blob-storage.js';
+import type { LocalDigest, MovingStorage } from '../../storage/s3/moving-storage.js';
 import { batches } from './batches.js';
+import { ReadFailures } from './read-failures.js';
 
 const BATCH = 500;
 const AT_ONCE = 8;
@@ -21,6 +22,8 @@ export interface Migrated {
   moved: number;
   /** Keys of damaged files, which stay where they are. */
   readonly damaged: string[];
+  /** Files that cannot be read, which stay as well, each with the cause. */
+  readonly unreadable: string[];
   /** Parts that uploads still need, and when the last of these uploads expires unless it continues. */
   parts: number;
   lastUntil: Date | undefined;
@@ -35,11 +38,12 @@ export class StorageMigration {
   constructor(
     private readonly db: Database,
     private readonly storage: BlobStorage,
+    private readonly failures: ReadFailures,
   ) {}
 
   /** Can be stopped and restarted at any time. @param onProgress called with the number of moved blobs */
   async run(onProgress: (moved: number) => void): Promise<Migrated> {
-    const result: Migrated = { moved: 0, damaged: [], parts: 0, lastUntil: undefined };
+    const result: Migrated = { moved: 0, damaged: [], unreadable: [], parts: 0, lastUntil: undefined };
     const storage = this.storage as MovingStorage;
     for await (const rows of batches<Row>(this.db, PAGE, 0, BATCH)) {
       await atOnce(AT_ONCE, rows, (row) => this.move(storage, row, result));
@@ -50,10 +54,27 @@ export class StorageMigration {
   }
 
   private async move(storage: MovingStorage, row: Row, result: Migrated): Promise<void> {
-    const file = await storage.migrate('files', row.key, row.sha256);
-    const thumbnail = row.thumbnail_key ? await storage.migrate('thumbnails', row.thumbnail_key) : 'absent';
-    result.moved += [file, thumbnail].filter((outcome) => outcome === 'moved').length;
-    if (file === 'damaged') result.damaged.push(row.key);
+    const file = await this.localDigest(storage, 'files', row.key, result);
+    if (file && file.sha256 !== row.sha256) result.damaged.push(row.key);
+    else if (file && (await storage.migrate('files', row.key, file))) result.moved++;
+    if (row.thumbnail_key === null) return;
+    const thumbnail = await this.localDigest(storage, 'thumbnails', row.thumbnail_key, result);
+    if (thumbnail && (await storage.migrate('thumbnails', row.thumbnail_key, thumbnail))) result.moved++;
+  }
+
+  private async localDigest(
+    storage: MovingStorage,
+    area: Area,
+    name: string,
+    { unreadable }: Migrated,
+  ): Promise<LocalDigest | undefined> {
+    return await this.failures.tolerate(
+      () => storage.localDigest(area, name),
+      (cause) => {
+        unreadable.push(`${area}/${name}: ${cause}`);
+        return undefined;
+      },
+    );
   }
 
   private async count(names: readonly string[], result: Migrated): Promise<void> {

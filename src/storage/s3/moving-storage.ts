@@ -8,11 +8,15 @@ import { StartError } from '../../config/start-error.js';
 import type { Area } from '../blob-storage.js';
 import { unlessAbsent } from '../local/files.js';
 import { LocalStorage } from '../local/local-storage.js';
+import { storing } from '../storage.errors.js';
 import { resumed } from './resumed.js';
 import { S3Storage } from './s3-storage.js';
 
-/** What became of a blob that was to be moved. `damaged`: its local bytes are not those that were expected. */
-export type Moved = 'moved' | 'absent' | 'damaged';
+/** What the local bytes of a blob are. */
+export interface LocalDigest {
+  readonly size: number;
+  readonly sha256: string;
+}
 
 /**
  * A bucket that replaces a local directory while servers are running (decisions/015): new blobs go to the bucket, and
@@ -102,27 +106,30 @@ export class MovingStorage extends S3Storage {
     return this.local.listOld(area, ageSeconds, batchSize);
   }
 
+  /** Reads a local blob; undefined if there is none. @throws ServiceUnavailable if it cannot be read */
+  async localDigest(area: Area, name: string): Promise<LocalDigest | undefined> {
+    const size = await this.local.size(area, name);
+    if (size === undefined) return undefined;
+    const reading = async () => sha256Of(await this.local.stream(area, name, 0, size - 1));
+    const sha256 = await storing(() => unlessAbsent(reading()));
+    return sha256 === undefined ? undefined : { size, sha256 };
+  }
+
   /**
    * Copies a blob that never changes to the bucket, reads the copy back, and only then takes the local file aside, to
-   * `moved/`. Can be repeated, and done by several processes at once. The blob may be deleted meanwhile.
-   * @param sha256 of its bytes, if it is known
+   * `moved/`. Can be repeated, and done by several processes at once. False if the blob is deleted meanwhile.
    */
-  async migrate(area: 'files' | 'thumbnails', name: string, sha256?: string): Promise<Moved> {
-    const size = await this.local.size(area, name);
-    if (size === undefined) return 'absent';
-    const local = await sha256Of(await this.local.stream(area, name, 0, size - 1));
-    if (local === undefined) return 'absent';
-    if (sha256 !== undefined && local !== sha256) return 'damaged';
+  async migrate(area: Area, name: string, { size, sha256 }: LocalDigest): Promise<boolean> {
     const copying = this.copy(area, name, this.path(area, name)).then(() => true);
-    if (!(await unlessAbsent(copying))) return 'absent';
+    if (!(await unlessAbsent(copying))) return false;
     const copied = await sha256Of(await super.stream(area, name, 0, size - 1));
-    if (copied === undefined && (await this.local.size(area, name)) === undefined) return 'absent';
-    if (copied !== local)
+    if (copied === undefined && (await this.local.size(area, name)) === undefined) return false;
+    if (copied !== sha256)
       throw new Error(`The bucket returned other bytes of ${area}/${name} than were stored`);
     const aside = join(this.from, 'moved', area, name);
     await mkdir(dirname(aside), { recursive: true });
     await unlessAbsent(rename(this.path(area, name), aside));
-    return 'moved';
+    return true;
   }
 }
 
