@@ -3,9 +3,13 @@ import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { Fsck } from '../src/media/upkeep/fsck.js';
 import { Sweeper } from '../src/media/upkeep/sweeper.js';
+import { UploadSessions } from '../src/media/uploads/sessions/upload-sessions.js';
+import { BlobStorage } from '../src/storage/blob-storage.js';
 import { pdf } from './setup/samples.js';
 import { Client, md5 } from './setup/client.js';
+import { Hold } from './setup/hold.js';
 import { TestApp } from './setup/test-app.js';
+import { until } from './setup/until.js';
 
 let app: TestApp;
 let client: Client;
@@ -102,5 +106,62 @@ describe('the sweeper', () => {
     const rounds = await Promise.all([sweep(), twin.app.get(Sweeper).sweep()]);
     expect(rounds[0].expired + rounds[1].expired).toBe(5);
     expect(await files()).toEqual([[], []]);
+  });
+});
+
+describe('a sweeper that is to stop', () => {
+  const stop = () => app.app.get(Sweeper).onModuleDestroy();
+
+  it('does not wait for the end of a listing that has no orphans', async () => {
+    let batches = 0;
+    async function* listOld(): AsyncGenerator<string[]> {
+      for (; batches < 2000; batches++) yield await Promise.resolve(['known.damaged']);
+    }
+    Object.assign(app.app.get(BlobStorage), { listOld });
+    const sweeping = sweep();
+    await until(
+      () => Promise.resolve(batches),
+      (count) => count > 0,
+    );
+    await stop();
+    expect(await sweeping).toMatchObject({ orphans: 0 });
+    expect(batches).toBeLessThan(2000);
+  });
+
+  it('does not clean one more upload', async () => {
+    for (let i = 0; i < 3; i++) await client.slice(file, 0, 500);
+    await app.sql(`UPDATE upload_session SET state = 'cancelled'`);
+    const cleaning = Hold.on(app.app.get(UploadSessions), 'clean', 'before');
+    const sweeping = sweep();
+    await cleaning.reached;
+    await stop();
+    cleaning.release();
+    expect(await sweeping).toMatchObject({ cleaned: 1, orphans: 0 });
+  });
+
+  it('waits for one round, however many have been due meanwhile', async () => {
+    Object.assign(app.config.sweep, { intervalSeconds: 3600 });
+    const sweeper = app.app.get(Sweeper);
+    const timer = jest.spyOn(globalThis, 'setInterval');
+    sweeper.start();
+    const tick = timer.mock.calls.find(([, ms]) => ms === 3_600_000)?.[0];
+    timer.mockRestore();
+    let rounds = 0;
+    let end = (): void => undefined;
+    const ended = new Promise<void>((resolve) => (end = resolve));
+    const round = async () => {
+      rounds++;
+      await ended;
+      return {};
+    };
+    Object.assign(sweeper, { sweep: round });
+    await until(
+      () => Promise.resolve(tick?.()),
+      () => rounds > 0,
+    );
+    for (let i = 0; i < 3; i++) tick?.();
+    end();
+    await stop();
+    expect(rounds).toBe(1);
   });
 });

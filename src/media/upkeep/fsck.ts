@@ -45,7 +45,7 @@ export class Fsck {
     yield* this.checkMedia();
     yield* this.checkThumbnails();
     yield* this.uploads.check();
-    for await (const orphan of this.orphans.find()) yield this.orphan(orphan);
+    for await (const orphans of this.orphans.find()) yield* orphans.map((orphan) => this.orphan(orphan));
   }
 
   private async *checkMedia(): AsyncGenerator<Finding> {

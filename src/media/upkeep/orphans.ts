@@ -35,10 +35,11 @@ export class Orphans {
     private readonly storage: BlobStorage,
   ) {}
 
-  async *find(): AsyncGenerator<Orphan> {
+  /** Finds orphans in batches, which may be empty, so that whoever looks for them can stop at any time. */
+  async *find(): AsyncGenerator<Orphan[]> {
     for (const area of Object.keys(KNOWN) as Area[]) {
       const age = area === 'quarantine' ? QUARANTINE_SECONDS : this.config.sweep.orphanAgeSeconds;
-      for await (const names of this.findIn(area, age)) for (const name of names) yield { area, name };
+      for await (const names of this.findIn(area, age)) yield names.map((name) => ({ area, name }));
     }
   }
 

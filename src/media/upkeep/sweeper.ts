@@ -45,7 +45,8 @@ export class Sweeper implements OnModuleDestroy {
   private readonly logger = new Logger('Sweeper');
   private stopping = false;
   private timer: NodeJS.Timeout | undefined;
-  private round: Promise<void> = Promise.resolve();
+  /** The one that is running. */
+  private round: Promise<void> | undefined;
 
   constructor(
     private readonly config: Config,
@@ -58,12 +59,16 @@ export class Sweeper implements OnModuleDestroy {
   /** Starts sweeping, round after round. */
   start(): void {
     if (this.config.sweep.intervalSeconds === 0) return;
-    this.round = this.countOrphans().catch((err: unknown) =>
-      this.logger.warn({ err }, 'The files without a row could not be counted'),
-    );
-    this.timer = setInterval(() => {
-      this.round = this.round.then(() => this.sweepQuietly());
-    }, this.config.sweep.intervalSeconds * 1000).unref();
+    this.unlessBusy(() => this.countOrphans());
+    this.timer = setInterval(
+      () => this.unlessBusy(() => this.sweepQuietly()),
+      this.config.sweep.intervalSeconds * 1000,
+    ).unref();
+  }
+
+  /** A round that takes longer than the interval stands for those that would have begun meanwhile. */
+  private unlessBusy(round: () => Promise<void>): void {
+    this.round ??= round().finally(() => (this.round = undefined));
   }
 
   async onModuleDestroy(): Promise<void> {
@@ -91,12 +96,16 @@ export class Sweeper implements OnModuleDestroy {
 
   /** Warns at the start if the database is older than the files. */
   private async countOrphans(): Promise<void> {
-    let orphans = 0;
-    for await (const names of this.orphans.findFiles()) {
-      if (this.stopping) return;
-      orphans += names.length;
+    try {
+      let orphans = 0;
+      for await (const names of this.orphans.findFiles()) {
+        if (this.stopping) return;
+        orphans += names.length;
+      }
+      if (orphans > HANDFUL) this.logger.warn({ orphans }, `${orphans} files have no row${ADVICE}`);
+    } catch (err) {
+      this.logger.warn({ err }, 'The files without a row could not be counted');
     }
-    if (orphans > HANDFUL) this.logger.warn({ orphans }, `${orphans} files have no row${ADVICE}`);
   }
 
   /** Commits before any bytes are removed: an upload ends before its files. */
@@ -115,9 +124,7 @@ export class Sweeper implements OnModuleDestroy {
 
   private async clean(): Promise<number> {
     const { rows } = await this.db.query<{ id: string }>(UNCLEANED);
-    let cleaned = 0;
-    for (const { id } of rows) cleaned += await this.attempt(() => this.sessions.clean(id));
-    return cleaned;
+    return await this.attempt(rows, ({ id }) => this.sessions.clean(id));
   }
 
   /** Ended uploads are kept for a while, so that late clients learn what happened. Media stay forever. */
@@ -133,21 +140,25 @@ export class Sweeper implements OnModuleDestroy {
 
   private async removeOrphans(): Promise<number> {
     let removed = 0;
-    for await (const orphan of this.orphans.find()) {
+    for await (const orphans of this.orphans.find()) {
+      removed += await this.attempt(orphans, (orphan) => this.orphans.remove(orphan));
       if (this.stopping) break;
-      removed += await this.attempt(() => this.orphans.remove(orphan));
     }
     return removed;
   }
 
-  /** A failure must not stop the rest; it is retried in the next round. Returns 1 or 0. */
-  private async attempt(removal: () => Promise<void>): Promise<number> {
-    try {
-      await removal();
-      return 1;
-    } catch (err) {
-      this.logger.warn({ err }, 'Something could not be removed');
-      return 0;
+  /** A failure must not stop the rest; it is retried in the next round. Returns how many were removed. */
+  private async attempt<T>(items: readonly T[], removal: (item: T) => Promise<void>): Promise<number> {
+    let removed = 0;
+    for (const item of items) {
+      if (this.stopping) break;
+      try {
+        await removal(item);
+        removed++;
+      } catch (err) {
+        this.logger.warn({ err }, 'Something could not be removed');
+      }
     }
+    return removed;
   }
 }
