@@ -147,23 +147,106 @@ it('goes on when the user deletes something meanwhile', async () => {
   await first.reached;
   await app.sql('DELETE FROM media WHERE id = ANY ($1)', [media]);
   first.release();
-  expect(isNothing(await erasing)).toBe(true);
+  expect(isNothing((await erasing).left)).toBe(true);
 });
 
-it('does not say that all is gone when the store keeps a file', async () => {
-  store = await S3Server.start();
-  await app.stop();
-  app = await TestApp.start({ ...WEBHOOK, ...store.settings });
-  await pair(app.app.get(DataSource), app.app.get(BlobStorage));
-  const user = await Client.of(app, USER);
-  await finish(user, pdf(2000));
-  await finish(user, pdf(3000));
-  store.fail('denied', 'DELETE', /^files/);
-  const { code, printed } = await eraseIn(store.settings, '--user', USER, '--yes');
-  expect(store.keys('files/')).toHaveLength(1);
-  expect([code, printed]).toEqual([
-    1,
-    expect.stringMatching(/\nThe files of 1 media items could not be removed/),
-  ]);
-  expect(await mentions(USER)).toEqual([]);
+describe('when the store keeps a file,', () => {
+  let user: Client;
+  let kept: S3Server;
+
+  beforeEach(async () => {
+    kept = store = await S3Server.start();
+    await app.stop();
+    app = await TestApp.start({ ...WEBHOOK, ...kept.settings });
+    await pair(app.app.get(DataSource), app.app.get(BlobStorage));
+    user = await Client.of(app, USER);
+  });
+
+  it.each([
+    ['media item', /^files/, 'media \\d+'],
+    ['upload', /^uploads/, 'upload [0-9a-f]{8}…'],
+  ])('says which %s is left, erases the rest, and the next run ends it', async (_, key, named) => {
+    await finish(user, pdf(2000));
+    await finish(user, pdf(3000));
+    await user.slice(pdf(4000), 0, 2000);
+    await user.slice(pdf(4000), 0, 2000);
+    const before = kept.keys('files/').length + kept.keys('uploads/').length;
+    kept.fail('denied', 'DELETE', key, 1);
+    const { code, printed } = await eraseIn(kept.settings, '--user', USER, '--yes');
+    const keys = () => [...kept.keys('files/'), ...kept.keys('uploads/'), ...kept.keys('quarantine/')];
+    expect([before, keys().length]).toEqual([4, 1]);
+    expect([code, printed]).toEqual([
+      1,
+      expect.stringMatching(`\n${named}: .*\n1 media items or uploads could`),
+    ]);
+    expect(await eraseIn(kept.settings, '--user', USER, '--yes')).toMatchObject({
+      code: 0,
+      printed: expect.stringContaining('Everything has been erased'),
+    });
+    expect([keys(), await mentions(USER)]).toEqual([[], []]);
+  });
+
+  it('ends when the store is away', async () => {
+    await user.slice(pdf(4000), 0, 2000);
+    for (const method of ['GET', 'HEAD', 'DELETE']) kept.fail('refused', method, /./, Infinity);
+    await expect(app.app.get(Erasure).erase(USER)).rejects.toThrow('The store is not available');
+    kept.heal();
+    expect(await app.app.get(Erasure).erase(USER)).toMatchObject({ kept: [] });
+    expect([kept.keys('uploads/'), await mentions(USER)]).toEqual([[], []]);
+  });
+});
+
+describe('clicks and events of a user', () => {
+  /** Of a user, on media items of another one. */
+  async function click(number: number): Promise<void> {
+    await app.sql(
+      `WITH added AS (
+         INSERT INTO media (upload_id, owner_id, key, type, mime, size, md5, sha256)
+         SELECT md5(n::text), $2, md5(n::text), 'doc', 'application/pdf', 1, '', '' FROM generate_series(1, $3) n
+         RETURNING id)
+       INSERT INTO media_click (media_id, user_id) SELECT id, $1 FROM added ORDER BY id DESC`,
+      [USER, OTHER, number],
+    );
+  }
+
+  it('are erased in batches, each well within the limit of a statement', async () => {
+    await click(2500);
+    await app.sql(
+      `INSERT INTO event (type, upload_id, owner_id, subject)
+       SELECT 'media.created', md5(n::text), $1, '{}' FROM generate_series(1, 2500) n`,
+      [USER],
+    );
+    await app.sql(
+      `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+         IF (SELECT count(*) FROM gone) > 1000 THEN RAISE 'too many at once'; END IF; RETURN NULL; END $$`,
+    );
+    for (const table of ['media_click', 'event'])
+      await app.sql(
+        `CREATE TRIGGER refuse AFTER DELETE ON ${table} REFERENCING OLD TABLE AS gone
+         FOR EACH STATEMENT EXECUTE FUNCTION refuse()`,
+      );
+    await app.app.get(Erasure).erase(USER);
+    expect(await mentions(USER)).toEqual([]);
+    const indexes = await app.sql(`SELECT 1 FROM pg_indexes WHERE indexdef ~ 'media_click .*\\(user_id'`);
+    expect(indexes).toHaveLength(1);
+  });
+
+  it('are locked in the order in which clicks are counted', async () => {
+    await click(2);
+    const lock = (way: string) => `SELECT 1 FROM media_click WHERE media_id = (SELECT ${way}(id) FROM media)`;
+    const counting = app.app.get(DataSource).createQueryRunner();
+    await counting.startTransaction();
+    await counting.query(`${lock('min')} FOR UPDATE`);
+    const erasing = app.app.get(Erasure).erase(USER);
+    await until(
+      () => app.sql(`SELECT 1 FROM pg_locks WHERE NOT granted`),
+      ({ length }) => length > 0,
+    );
+    const next: unknown = await counting.query(`${lock('max')} FOR UPDATE SKIP LOCKED`);
+    await counting.rollbackTransaction();
+    await counting.release();
+    await erasing;
+    expect(next).toHaveLength(1);
+    expect(await mentions(USER)).toEqual([]);
+  });
 });

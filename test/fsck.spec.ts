@@ -170,7 +170,7 @@ describe('fsck, on a disk that begins to fail,', () => {
     for (let i = 0; i < 3; i++) media.push(await finished());
     for (const { path } of media) await rm(path).then(() => symlink(path, path));
     await rm(`${app.config.dataDir}/database-id`);
-    await expect(check()).rejects.toThrow(/^The store cannot be read .*ELOOP/);
+    await expect(check()).rejects.toThrow(/^The store is not available .*ELOOP/);
   });
 
   it('ends after many in a row', async () => {
@@ -184,7 +184,7 @@ describe('fsck, on a disk that begins to fail,', () => {
     await rm(path);
     for (const { key } of await app.sql<{ key: string }>(`SELECT key FROM media`))
       await symlink(key, `${app.config.dataDir}/files/${key}`);
-    await expect(check()).rejects.toThrow(/^The store cannot be read .*ELOOP/);
+    await expect(check()).rejects.toThrow(/^The store is not available .*ELOOP/);
   });
 
   it('does not mind a media item that is deleted while it is read', async () => {

@@ -19,14 +19,14 @@ export async function erase(args: string[]): Promise<void> {
     console.log(`User ${user} has ${words(before)}`);
     if (!yes) console.log('Nothing was changed. To erase all of it, add --yes');
     if (!yes) return true;
-    const { strays, ...left } = await erasure.erase(user);
-    if (!isNothing(left)) console.log(`Run this again. The following was added meanwhile: ${words(left)}`);
-    if (strays > 0)
+    const { left, kept } = await erasure.erase(user);
+    for (const it of kept) console.log(it);
+    const isAll = isNothing(left) && kept.length === 0;
+    if (kept.length > 0)
       console.log(
-        `The files of ${strays} media items could not be removed. As no row names them any more, the servers ` +
-          'move them to quarantine/, and remove them a week later',
+        `${kept.length} media items or uploads could not be removed from the store. Run this again when it can`,
       );
-    const isAll = isNothing(left) && strays === 0;
+    else if (!isAll) console.log(`Run this again. The following was added meanwhile: ${words(left)}`);
     if (isAll) console.log('Everything has been erased');
     return isAll;
   }).catch(fail);

@@ -4,6 +4,7 @@ import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import { UploadsAndMedia1764288000000 } from '../../migrations/1764288000000-uploads-and-media.js';
 import { Events1764374400000 } from '../../migrations/1764374400000-events.js';
 import { Sweeping1764460800000 } from '../../migrations/1764460800000-sweeping.js';
+import { ClicksOfAUser1764547200000 } from '../../migrations/1764547200000-clicks-of-a-user.js';
 import { ConfigError } from '../config/config-error.js';
 import { urlsOf } from './hosts.js';
 import { migrateJobs } from './job-schema.js';
@@ -20,7 +21,12 @@ export type Connection = (
 };
 
 const MIGRATION_LOCK = 7_326_118;
-const MIGRATIONS = [UploadsAndMedia1764288000000, Events1764374400000, Sweeping1764460800000];
+const MIGRATIONS = [
+  UploadsAndMedia1764288000000,
+  Events1764374400000,
+  Sweeping1764460800000,
+  ClicksOfAUser1764547200000,
+];
 
 /** For a frozen or unreachable Postgres: longer than all limits of Postgres itself. */
 const SILENCE_MS = 9000;

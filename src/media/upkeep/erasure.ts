@@ -1,8 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
+import { ServiceUnavailable } from '../../errors/app-error.js';
+import { BlobStorage } from '../../storage/blob-storage.js';
 import { MediaNotFound } from '../library/media.errors.js';
 import { MediaService } from '../library/media.service.js';
 import { UploadSessions } from '../uploads/sessions/upload-sessions.js';
+import { batches } from './batches.js';
+import { StoreFailures } from './store-failures.js';
 
 /** What is stored for a user. */
 export interface Holdings {
@@ -16,10 +20,22 @@ export interface Holdings {
   readonly events: number;
 }
 
-/** What is left of a user. */
-export interface Left extends Holdings {
-  /** Number of media items whose rows are gone, but not all of their bytes. */
-  readonly strays: number;
+/** What an erasure has left. */
+export interface Erased {
+  readonly left: Holdings;
+  /** Media items and uploads whose bytes could not be removed, each with the cause. Their rows are left, too. */
+  readonly kept: readonly string[];
+}
+
+interface MediaRow {
+  readonly id: number;
+  readonly key: string;
+  readonly thumbnail_key: string | null;
+  readonly parts: readonly string[];
+}
+
+interface UploadRow {
+  readonly id: string;
 }
 
 const HOLDINGS = `
@@ -31,16 +47,37 @@ const HOLDINGS = `
   FROM media WHERE owner_id = $1`;
 
 const BATCH = 200;
+/** Rows without bytes. */
+const LARGE_BATCH = 1000;
 /** Rounds, because a user who is still signed in may add more. */
 const MOST_ROUNDS = 5;
 
-/** Removes everything of a user, rows and files. After a crash, run it again. */
+const MEDIA = `
+  SELECT id, key, thumbnail_key, array(SELECT name FROM upload_part p WHERE p.upload_id = media.upload_id) AS parts
+  FROM media WHERE id > $1 AND owner_id = $2 ORDER BY id LIMIT ${BATCH}`;
+const UPLOADS = `
+  SELECT id FROM upload_session WHERE id > $1 AND owner_id = $2 AND state <> 'complete' ORDER BY id LIMIT ${BATCH}`;
+/** Locks rows in the order in which clicks are counted. */
+const FORGET_CLICKS = `
+  WITH clicked AS MATERIALIZED (
+    SELECT media_id FROM media_click WHERE user_id = $1 ORDER BY media_id LIMIT ${LARGE_BATCH} FOR UPDATE)
+  DELETE FROM media_click WHERE user_id = $1 AND media_id IN (SELECT media_id FROM clicked)`;
+const FORGET_EVENTS = `
+  WITH told AS MATERIALIZED (
+    SELECT position FROM event WHERE owner_id = $1 ORDER BY position LIMIT ${LARGE_BATCH} FOR UPDATE)
+  DELETE FROM event WHERE position IN (SELECT position FROM told)`;
+
+/**
+ * Removes everything of a user: files, then their rows, so that running it again finds what a crash or the store has left.
+ */
 @Injectable()
 export class Erasure {
   constructor(
     private readonly db: Database,
+    private readonly storage: BlobStorage,
     private readonly media: MediaService,
     private readonly sessions: UploadSessions,
+    private readonly failures: StoreFailures,
   ) {}
 
   async holdings(userId: string): Promise<Holdings> {
@@ -48,48 +85,67 @@ export class Erasure {
     return rows[0] as Holdings;
   }
 
-  /** Returns what is left: nothing, unless the user keeps adding more. */
-  async erase(userId: string): Promise<Left> {
-    let strays = 0;
+  /** Leaves nothing, unless the user keeps adding more or the store keeps something. */
+  async erase(userId: string): Promise<Erased> {
     for (let round = 1; ; round++) {
-      strays += await this.eraseMedia(userId);
-      await this.eraseUploads(userId);
-      await this.db.query(`DELETE FROM media_click WHERE user_id = $1`, [userId]);
+      const kept = [...(await this.eraseMedia(userId)), ...(await this.eraseUploads(userId))];
+      await this.eraseRows(FORGET_CLICKS, userId);
       // Last, because the steps before add events.
-      await this.db.query(`DELETE FROM event WHERE owner_id = $1`, [userId]);
+      await this.eraseRows(FORGET_EVENTS, userId);
       const left = await this.holdings(userId);
-      if (isNothing(left) || round === MOST_ROUNDS) return { ...left, strays };
+      if (isNothing(left) || kept.length > 0 || round === MOST_ROUNDS) return { left, kept };
     }
   }
 
-  /** Returns the number of strays. */
-  private async eraseMedia(userId: string): Promise<number> {
-    let strays = 0;
-    for (;;) {
-      const { rows } = await this.db.query<{ id: number }>(
-        `SELECT id FROM media WHERE owner_id = $1 ORDER BY id DESC LIMIT ${BATCH}`,
-        [userId],
-      );
-      for (const { id } of rows)
-        if (!(await this.media.delete({ id: userId }, id).catch(unlessGone))) strays++;
-      if (rows.length < BATCH) return strays;
-    }
+  private async eraseMedia(userId: string): Promise<string[]> {
+    return await this.eraseAll<MediaRow>(MEDIA, 0, userId, 'media', async ({ id, ...names }) => {
+      await this.removeFiles(names);
+      const isGone = await this.media.delete({ id: userId }, id).catch(unlessGone);
+      if (!isGone) throw new ServiceUnavailable('A thumbnail was added meanwhile and is left to the sweeper');
+    });
   }
 
-  /** Cancels uploads, then deletes their rows. */
-  private async eraseUploads(userId: string): Promise<void> {
-    for (;;) {
-      const { rows } = await this.db.query<{ id: string }>(
-        `SELECT id FROM upload_session WHERE owner_id = $1 AND state <> 'complete' LIMIT ${BATCH}`,
-        [userId],
+  private async removeFiles({ key, thumbnail_key, parts }: Omit<MediaRow, 'id'>): Promise<void> {
+    await this.storage.remove('files', key);
+    if (thumbnail_key !== null) await this.storage.remove('thumbnails', thumbnail_key);
+    await this.storage.removeAll('uploads', parts);
+  }
+
+  /** Cancels uploads, so that nobody adds parts to them any more. */
+  private async eraseUploads(userId: string): Promise<string[]> {
+    return await this.eraseAll<UploadRow>(UPLOADS, '', userId, 'upload', async ({ id }) => {
+      await this.sessions.abandon(this.db, id, 'cancelled');
+      const { rows } = await this.db.query<{ name: string }>(
+        `SELECT name FROM upload_part JOIN upload_session ON id = upload_id WHERE id = $1 AND state <> 'complete'`,
+        [id],
       );
-      for (const { id } of rows) {
-        await this.sessions.abandon(this.db, id, 'cancelled');
-        await this.sessions.clean(id);
-        await this.db.query(`DELETE FROM upload_session WHERE id = $1 AND state <> 'complete'`, [id]);
-      }
-      if (rows.length < BATCH) return;
-    }
+      const names = rows.map(({ name }) => name);
+      await this.storage.removeAll('uploads', names);
+      await this.db.query(`DELETE FROM upload_session WHERE id = $1 AND state <> 'complete'`, [id]);
+    });
+  }
+
+  /** Returns what the store keeps, with the causes. */
+  private async eraseAll<Row extends { readonly id: number | string }>(
+    page: string,
+    before: Row['id'],
+    userId: string,
+    kind: string,
+    eraseOne: (row: Row) => Promise<void>,
+  ): Promise<string[]> {
+    const kept: string[] = [];
+    for await (const rows of batches<Row>(this.db, page, before, BATCH, userId))
+      for (const row of rows)
+        await this.failures.tolerate(
+          () => eraseOne(row),
+          (cause) => kept.push(`${kind} ${shown(row.id)}: ${cause}`),
+        );
+    return kept;
+  }
+
+  /** In batches, since a statement has little time. */
+  private async eraseRows(statement: string, userId: string): Promise<void> {
+    while ((await this.db.query(statement, [userId])).rowCount) continue;
   }
 }
 
@@ -97,6 +153,11 @@ export class Erasure {
 function unlessGone(error: unknown): true {
   if (error instanceof MediaNotFound) return true;
   throw error;
+}
+
+/** The id of an upload gives access to it. */
+function shown(id: number | string): string {
+  return typeof id === 'number' ? String(id) : `${id.slice(0, 8)}…`;
 }
 
 export function isNothing(holdings: Holdings): boolean {

@@ -6,7 +6,7 @@ import { BlobStorage } from '../../storage/blob-storage.js';
 import { batches } from './batches.js';
 import { unreadable, type Finding } from './finding.js';
 import { DAMAGED, Orphans, type Orphan } from './orphans.js';
-import { ReadFailures } from './read-failures.js';
+import { StoreFailures } from './store-failures.js';
 import { UploadCheck } from './upload-check.js';
 
 interface MediaRow {
@@ -36,7 +36,7 @@ export class Fsck {
     private readonly storage: BlobStorage,
     private readonly uploads: UploadCheck,
     private readonly digester: Digester,
-    private readonly failures: ReadFailures,
+    private readonly failures: StoreFailures,
     private readonly orphans: Orphans,
     private readonly thumbnails: Thumbnails,
   ) {}

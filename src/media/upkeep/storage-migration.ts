@@ -4,7 +4,7 @@ import { Database } from '../../database/database.js';
 import { BlobStorage, type Area } from '../../storage/blob-storage.js';
 import type { LocalDigest, MovingStorage } from '../../storage/s3/moving-storage.js';
 import { batches } from './batches.js';
-import { ReadFailures } from './read-failures.js';
+import { StoreFailures } from './store-failures.js';
 
 const BATCH = 500;
 const AT_ONCE = 8;
@@ -38,7 +38,7 @@ export class StorageMigration {
   constructor(
     private readonly db: Database,
     private readonly storage: BlobStorage,
-    private readonly failures: ReadFailures,
+    private readonly failures: StoreFailures,
   ) {}
 
   /** Can be stopped and restarted at any time. @param onProgress called with the number of moved blobs */

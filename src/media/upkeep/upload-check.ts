@@ -5,7 +5,7 @@ import type { UploadSession } from '../uploads/sessions/upload-session.entity.js
 import { UploadStore } from '../uploads/sessions/upload-store.js';
 import { batches } from './batches.js';
 import { unreadable, type Finding } from './finding.js';
-import { ReadFailures } from './read-failures.js';
+import { StoreFailures } from './store-failures.js';
 
 const BATCH = 500;
 const PAGE = `SELECT id, owner_id FROM upload_session WHERE state = 'open' AND expires_at > now() AND id > $1
@@ -18,7 +18,7 @@ export class UploadCheck {
     private readonly db: Database,
     private readonly storage: BlobStorage,
     private readonly uploads: UploadStore,
-    private readonly failures: ReadFailures,
+    private readonly failures: StoreFailures,
   ) {}
 
   async *check(): AsyncGenerator<Finding> {

@@ -7,20 +7,20 @@ import { BlobStorage } from '../../storage/blob-storage.js';
 /** Bad sectors are side by side, and so are the files of media that follow one another: a few in a row are no exception. */
 const MOST_IN_A_ROW = 100;
 
-/** Tells blobs that cannot be read from a store that cannot be read at all. */
+/** Tells single blobs that cannot be read or removed from a store that is not available at all. */
 @Injectable()
-export class ReadFailures {
+export class StoreFailures {
   private inARow = 0;
 
   constructor(private readonly storage: BlobStorage) {}
 
   /**
-   * Runs what reads a blob. If only this blob cannot be read, resolves to what `otherwise` makes of the cause.
+   * Runs what needs a blob. If only this one fails, resolves to what `otherwise` makes of the cause.
    * @throws StartError if the store is away
    */
-  async tolerate<T, U>(read: () => Promise<T>, otherwise: (cause: string) => U): Promise<T | U> {
+  async tolerate<T, U>(work: () => Promise<T>, otherwise: (cause: string) => U): Promise<T | U> {
     try {
-      const result = await read();
+      const result = await work();
       this.inARow = 0;
       return result;
     } catch (error) {
@@ -28,7 +28,7 @@ export class ReadFailures {
       const cause = wordsOf(error);
       this.inARow++;
       if (this.inARow > MOST_IN_A_ROW || (await this.isAway()))
-        throw new StartError(`The store cannot be read (${cause}).`, { cause: error });
+        throw new StartError(`The store is not available (${cause}).`, { cause: error });
       return otherwise(cause);
     }
   }
