@@ -177,7 +177,7 @@ describe('when the store keeps a file,', () => {
     expect([before, keys().length]).toEqual([4, 1]);
     expect([code, printed]).toEqual([
       1,
-      expect.stringMatching(`\n${named}: .*\n1 media items or uploads could`),
+      expect.stringMatching(`\n${named}: AccessDenied: .*\n1 media items or uploads could`),
     ]);
     expect(await eraseIn(kept.settings, '--user', USER, '--yes')).toMatchObject({
       code: 0,

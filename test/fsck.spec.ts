@@ -224,5 +224,7 @@ describe('fsck, on a disk that begins to fail,', () => {
         '3 found',
       ],
     ]);
+    // Its row is there until its file has been moved.
+    expect(await check()).toEqual(['media-unreadable', 'media-wrong-size']);
   });
 });

@@ -141,6 +141,18 @@ describe.each(stores)('with STORAGE=s3, in %s,', (_, settings) => {
     expect(await names('quarantine')).toEqual(['f'.repeat(32)]);
   });
 
+  it('a file is set aside however large it is', async () => {
+    const bytes = Buffer.alloc(2 * S3Server.MAX_COPY_BYTES + 3, 'end');
+    const name = 'e'.repeat(32);
+    await storage().put('files', name, bytes);
+    for (let i = 0; i < 2; i++) await storage().move('files', name, 'quarantine', name);
+    expect([await names('files'), await names('quarantine')]).toEqual([[], [name]]);
+    const read = async (at: number) => (await storage().read('quarantine', name, at, 64))?.toString();
+    expect(await storage().size('quarantine', name)).toBe(bytes.length);
+    for (const at of [0, S3Server.MAX_COPY_BYTES - 32, 2 * S3Server.MAX_COPY_BYTES - 32])
+      expect(await read(at)).toBe(bytes.subarray(at, at + 64).toString());
+  });
+
   it('fsck finds what is missing, and what is damaged', async () => {
     // The parts that it takes off an upload are orphans, but not yet, however slow the machine.
     Object.assign(app.config.sweep, { orphanAgeSeconds: 3600 });

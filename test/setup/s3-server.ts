@@ -48,9 +48,11 @@ class S3Failure extends Error {
 
 /**
  * An S3 of our own, in memory, as strict as the strictest store: bodies need a length and an MD5, which is checked; no
- * conditional writes, no checksums, no ETag after a multipart upload. Signatures are taken for granted.
+ * conditional writes, no checksums, no ETag after a multipart upload, no large copies. Signatures are not checked.
  */
 export class S3Server {
+  static readonly MAX_COPY_BYTES = 64 * 1024 * 1024;
+
   readonly objects = new Map<string, StoredObject>();
   /** `METHOD key` of each request that has come. */
   readonly requests: string[] = [];
@@ -163,10 +165,9 @@ export class S3Server {
   }
 
   private put({ headers }: IncomingMessage, key: string, body: Buffer): Answer {
-    const source = headers['x-amz-copy-source'];
-    if (source !== undefined) {
-      const copied = this.find(decodeURIComponent(String(source)).replace(/^\/?media\//, ''));
-      this.objects.set(key, { bytes: copied.bytes, changedAt: new Date() });
+    const bytes = this.copied({ headers });
+    if (bytes) {
+      this.objects.set(key, { bytes, changedAt: new Date() });
       return { status: 200, body: '<CopyObjectResult/>' };
     }
     assertWhole(headers, body);
@@ -174,10 +175,27 @@ export class S3Server {
     return { status: 200, body: '', headers: { ETag: etag(body) } };
   }
 
+  /** The bytes of the object, or of the range of it, that is to be copied. */
+  private copied({ headers }: Pick<IncomingMessage, 'headers'>): Buffer | undefined {
+    const source = headers['x-amz-copy-source'];
+    if (source === undefined) return undefined;
+    const { bytes } = this.find(decodeURIComponent(String(source)).replace(/^\/?media\//, ''));
+    const [, first = 0, last = bytes.length - 1] =
+      /^bytes=(\d+)-(\d+)$/.exec(String(headers['x-amz-copy-source-range'])) ?? [];
+    const range = bytes.subarray(Number(first), Number(last) + 1);
+    if (range.length > S3Server.MAX_COPY_BYTES) throw new S3Failure(400, 'InvalidRequest');
+    return range;
+  }
+
   private putPiece({ headers }: IncomingMessage, id: string, number: number, body: Buffer): Answer {
-    assertWhole(headers, body);
     const pieces = this.uploads.get(id);
     if (!pieces) throw new S3Failure(404, 'NoSuchUpload');
+    const copied = this.copied({ headers });
+    if (copied) {
+      pieces.set(number, copied);
+      return { status: 200, body: `<CopyPartResult><ETag>${etag(copied)}</ETag></CopyPartResult>` };
+    }
+    assertWhole(headers, body);
     pieces.set(number, body);
     return { status: 200, body: '', headers: { ETag: etag(body) } };
   }

@@ -68,7 +68,7 @@ const FORGET_EVENTS = `
   DELETE FROM event WHERE position IN (SELECT position FROM told)`;
 
 /**
- * Removes everything of a user: files, then their rows, so that running it again finds what a crash or the store has left.
+ * Removes everything of a user: files, then their rows, so that the next run finds what a crash or the store has left.
  */
 @Injectable()
 export class Erasure {

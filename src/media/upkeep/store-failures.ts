@@ -4,7 +4,7 @@ import { ServiceUnavailable } from '../../errors/app-error.js';
 import { wordsOf } from '../../errors/database-errors.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 
-/** Bad sectors are side by side, and so are the files of media that follow one another: a few in a row are no exception. */
+/** Bad sectors are side by side, and so are files of media that follow one another: some in a row are no surprise. */
 const MOST_IN_A_ROW = 100;
 
 /** Tells single blobs that cannot be read or removed from a store that is not available at all. */
@@ -25,7 +25,7 @@ export class StoreFailures {
       return result;
     } catch (error) {
       if (!(error instanceof ServiceUnavailable)) throw error;
-      const cause = wordsOf(error);
+      const cause = causeOf(error);
       this.inARow++;
       if (this.inARow > MOST_IN_A_ROW || (await this.isAway()))
         throw new StartError(`The store is not available (${cause}).`, { cause: error });
@@ -37,4 +37,10 @@ export class StoreFailures {
   private async isAway(): Promise<boolean> {
     return (await this.storage.readDatabaseId().catch(() => undefined)) === undefined;
   }
+}
+
+function causeOf(error: ServiceUnavailable): string {
+  // The name of what S3 answers is its code.
+  const { name } = (error.cause ?? new Error()) as Error;
+  return name === 'Error' ? wordsOf(error) : `${name}: ${wordsOf(error)}`;
 }

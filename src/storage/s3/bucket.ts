@@ -2,12 +2,16 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
   CopyObjectCommand,
+  CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
   paginateListObjectsV2,
   PutObjectCommand,
+  UploadPartCopyCommand,
   type GetObjectCommandOutput,
   type S3Client,
 } from '@aws-sdk/client-s3';
@@ -23,6 +27,8 @@ const QUICK_BYTES = 1024 * 1024;
 const LEAST_BYTES_PER_MS = 128;
 /** Time limit for checking afterwards whether the object exists. Together less than the timeout of a proxy. */
 const LOOK_MS = 3000;
+/** Larger objects are copied in pieces: some stores do not answer before they have copied, and AWS stops at 5 GiB. */
+const COPY_BYTES = 64 * 1024 * 1024;
 
 /**
  * The objects of a bucket below a prefix. Relies on nothing that stores differ in: no conditional writes, no ETags, no
@@ -104,9 +110,46 @@ export class Bucket {
 
   /** Copies, then removes. Can be repeated after a failure. */
   async move(key: string, newKey: string): Promise<void> {
+    const size = await this.size(key);
+    if (size === undefined) return;
+    const copy = size > COPY_BYTES ? this.copyInPieces(key, newKey, size) : this.copy(key, newKey);
+    if (await reaching(() => unlessMissing(copy))) await this.remove(key);
+  }
+
+  private async copy(key: string, newKey: string): Promise<true> {
+    const copy = new CopyObjectCommand({ ...this.at(newKey), CopySource: this.source(key) });
+    await this.client.send(copy, patience());
+    return true;
+  }
+
+  private async copyInPieces(key: string, newKey: string, size: number): Promise<true> {
+    const { UploadId } = await this.client.send(
+      new CreateMultipartUploadCommand(this.at(newKey)),
+      patience(),
+    );
+    const upload = { ...this.at(newKey), UploadId };
+    const Parts: { PartNumber: number; ETag: string | undefined }[] = [];
+    try {
+      for (let start = 0; start < size; start += COPY_BYTES) {
+        const PartNumber = Parts.length + 1;
+        const CopySourceRange = `bytes=${start}-${Math.min(start + COPY_BYTES, size) - 1}`;
+        const piece = { ...upload, PartNumber, CopySource: this.source(key), CopySourceRange };
+        const { CopyPartResult } = await this.client.send(new UploadPartCopyCommand(piece), patience());
+        Parts.push({ PartNumber, ETag: CopyPartResult?.ETag });
+      }
+      const complete = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } });
+      await this.client.send(complete, patience());
+      return true;
+    } catch (error) {
+      await this.client.send(new AbortMultipartUploadCommand(upload), patience()).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** An object to copy. */
+  private source(key: string): string {
     const { Bucket, Key } = this.at(key);
-    const copy = new CopyObjectCommand({ ...this.at(newKey), CopySource: encodeURI(`${Bucket}/${Key}`) });
-    if (await reaching(() => unlessMissing(this.client.send(copy, patience())))) await this.remove(key);
+    return encodeURI(`${Bucket}/${Key}`);
   }
 
   /** Lists keys in pages. */
