@@ -48,7 +48,7 @@ export async function createApp(config: Config, connection: Connection): Promise
     boundedPipelining,
     requestLogging(logger),
     ...(config.metricsPort === undefined ? [] : [requestMetrics]),
-    behindProxies(app.getHttpAdapter().getInstance().get('trust proxy fn') as Trust),
+    behindProxies(app.getHttpAdapter().getInstance().get('trust proxy fn') as Trust, config.hsts),
     helmet({
       contentSecurityPolicy: false,
       crossOriginResourcePolicy: { policy: 'cross-origin' },

@@ -307,14 +307,25 @@ describe('behind proxies', () => {
     await plain.stop();
   });
 
+  const hsts = async ({ url }: TestApp) =>
+    (await fetch(new URL('/health/live', url), { headers: { 'x-forwarded-proto': 'https' } })).headers.get(
+      'strict-transport-security',
+    );
+
   it('TLS is kept to when a trusted proxy has it', async () => {
     const proxied = await TestApp.start({ TRUST_PROXY: '1' });
-    const hsts = async ({ url }: TestApp) =>
-      (await fetch(new URL('/health/live', url), { headers: { 'x-forwarded-proto': 'https' } })).headers.get(
-        'strict-transport-security',
-      );
-    expect(await hsts(proxied)).toBe('max-age=31536000; includeSubDomains');
+    expect(await hsts(proxied)).toBe('max-age=31536000');
     expect(await hsts(app)).toBeNull();
+    await proxied.stop();
+  });
+
+  it.each([
+    ['host', 'max-age=31536000'],
+    ['subdomains', 'max-age=31536000; includeSubDomains'],
+    ['off', null],
+  ])('with HSTS=%s, browsers keep to TLS as far as that says', async (HSTS, header) => {
+    const proxied = await TestApp.start({ TRUST_PROXY: '1', HSTS });
+    expect(await hsts(proxied)).toBe(header);
     await proxied.stop();
   });
 });

@@ -66,6 +66,7 @@ describe('loadConfig', () => {
     ['CORS_ALLOWED_HEADERS', 'X-A: 1'],
     ['TRUST_PROXY', 'proxy.example'],
     ['TRUST_PROXY', '10.0.0.0/33'],
+    ['HSTS', 'on'],
     ['USER_MAX_OPEN_UPLOADS', '-1'],
     ['USER_MAX_RESERVED_BYTES', '1000'],
     ['MEDIA_URLS', 'private'],

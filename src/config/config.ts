@@ -41,6 +41,8 @@ export class Config {
   readonly port: number;
   /** Proxies whose headers are trusted: addresses, networks, `loopback`, or how many there are. */
   readonly trustProxy: number | readonly string[];
+  /** Where browsers keep to TLS once they have used it. */
+  readonly hsts: 'host' | 'subdomains' | 'off';
   /** Per process. Further connections are closed at once. */
   readonly maxConnections: number;
   /** Undefined: no metrics. */
@@ -83,6 +85,7 @@ export class Config {
     this.host = env.HOST ?? (this.tryingOut ? '127.0.0.1' : '0.0.0.0');
     this.port = env.PORT;
     this.trustProxy = trustedProxies(env.TRUST_PROXY ?? []);
+    this.hsts = env.HSTS;
     this.maxConnections = env.MAX_CONNECTIONS;
     this.metricsPort = env.METRICS_PORT;
     this.metricsHost = env.METRICS_HOST;

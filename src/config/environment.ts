@@ -104,6 +104,9 @@ export class Environment {
   @List()
   TRUST_PROXY?: string[];
 
+  @IsIn(['host', 'subdomains', 'off'])
+  HSTS: 'host' | 'subdomains' | 'off' = 'host';
+
   @WholeNumber(0, 1_000_000)
   FAILED_TOKENS_PER_MINUTE = 1000;
 

@@ -12,14 +12,19 @@ declare module 'node:http' {
 /** Whether a proxy is trusted, by its address and the number of trusted proxies between it and us. */
 export type Trust = (address: string, hops: number) => boolean;
 
-const ONE_YEAR_SECONDS = 31_536_000;
+/** `Strict-Transport-Security` for a year, by what it covers. */
+const HSTS = {
+  host: 'max-age=31536000',
+  subdomains: 'max-age=31536000; includeSubDomains',
+  off: undefined,
+};
 
 /** Determines the address of the client and whether it uses TLS. With TLS, sends HSTS (RFC 6797, 7.2). */
-export function behindProxies(trust: Trust): Middleware {
+export function behindProxies(trust: Trust, covered: keyof typeof HSTS): Middleware {
+  const hsts = HSTS[covered];
   return (request, response, next) => {
     request.address = addressOf(request, trust);
-    if (isSecure(request, trust))
-      response.setHeader('Strict-Transport-Security', `max-age=${ONE_YEAR_SECONDS}; includeSubDomains`);
+    if (hsts && isSecure(request, trust)) response.setHeader('Strict-Transport-Security', hsts);
     next();
   };
 }
