@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { pdf } from './setup/samples.js';
 import { Client } from './setup/client.js';
@@ -540,6 +541,13 @@ describe('JSON that nests without end', () => {
 });
 
 describe('other origins', () => {
+  /** The headers that a page may send, in lower case. */
+  async function allowed({ url }: TestApp): Promise<string[]> {
+    const headers = { origin: 'https://app.example', 'access-control-request-method': 'POST' };
+    const response = await fetch(new URL(CHUNK, url), { method: 'OPTIONS', headers });
+    return response.headers.get('access-control-allow-headers')!.toLowerCase().split(',');
+  }
+
   it('may ask and read what an upload needs, without a token for the question', async () => {
     const response = await fetch(new URL(CHUNK, app.url), {
       method: 'OPTIONS',
@@ -570,14 +578,15 @@ describe('other origins', () => {
     );
   });
 
+  it('may send every header of the API, and conditions for downloads', async () => {
+    const conditions = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
+    const described = headerParameters(readFileSync('openapi.json', 'utf8'));
+    expect(described).toContain('last-event-id');
+    expect(await allowed(app)).toEqual(expect.arrayContaining([...described, ...conditions]));
+  });
+
   it('may send what tracing and other libraries add to every request, and what CORS_ALLOWED_HEADERS adds', async () => {
     const own = await TestApp.start({ CORS_ALLOWED_HEADERS: 'X-CSRF-Token, X-Tenant' });
-    const headers = { origin: 'https://app.example', 'access-control-request-method': 'POST' };
-    const allowed = async ({ url }: TestApp) =>
-      (await fetch(new URL(CHUNK, url), { method: 'OPTIONS', headers })).headers
-        .get('access-control-allow-headers')!
-        .toLowerCase()
-        .split(',');
     const tracing = [
       'traceparent',
       'tracestate',
@@ -585,6 +594,7 @@ describe('other origins', () => {
       'sentry-trace',
       'x-requested-with',
       'x-request-id',
+      'cache-control',
     ];
     expect(await allowed(app)).toEqual(expect.arrayContaining(tracing));
     expect(await allowed(app)).not.toContain('x-csrf-token');
@@ -594,3 +604,16 @@ describe('other origins', () => {
     await own.stop();
   });
 });
+
+/** Of all operations of an OpenAPI document, in lower case. */
+function headerParameters(document: string): string[] {
+  interface Operation {
+    readonly parameters?: readonly { readonly in: string; readonly name: string }[];
+  }
+  const { paths } = JSON.parse(document) as { paths: Record<string, Record<string, Operation>> };
+  const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
+  return operations
+    .flatMap(({ parameters = [] }) => parameters)
+    .filter((parameter) => parameter.in === 'header')
+    .map(({ name }) => name.toLowerCase());
+}

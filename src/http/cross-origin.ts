@@ -8,9 +8,15 @@ const OF_THE_API = [
   'Content-Disposition',
   'Content-Type',
   'Idempotency-Key',
-  // Downloads in ranges, as by PDF viewers.
+  // Resumes a stream of events.
+  'Last-Event-ID',
+  // Downloads in ranges, as by PDF viewers, and on conditions.
   'Range',
   'If-Range',
+  'If-Match',
+  'If-None-Match',
+  'If-Modified-Since',
+  'If-Unmodified-Since',
 ];
 
 /** Headers that libraries add to every request. If one is not allowed, all requests fail. */
@@ -21,6 +27,7 @@ const OF_LIBRARIES = [
   'sentry-trace',
   'X-Request-Id',
   'X-Requested-With',
+  'Cache-Control',
 ];
 
 const EXPOSED = [
