@@ -41,7 +41,7 @@ export async function createApp(config: Config, connection: Connection): Promise
   servePages(app);
   const server: Server = app.getHttpServer();
   answerClientErrors(server);
-  limitConnections(server, config.maxConnections);
+  limitConnections(server, config);
   expectationsAsRequests(server);
   await app.init();
   inFront(server, [

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { Environment } from '../src/config/environment.js';
 import { blocksOf, commandsOf, matches, rowsOf } from './setup/markdown.js';
 import { freePort } from '../scripts/free-port.js';
 
@@ -160,6 +161,15 @@ describe('the pages', () => {
         .map(({ place }) => place),
     );
     expect(long).toEqual([]);
+  });
+
+  it.each(['caddyfile', 'yaml'])('have a proxy (%s) that closes idle connections first', (language) => {
+    const examples = blocksOf(read('docs/deploying.md')).filter((block) => block.language === language);
+    const seconds = examples.flatMap(
+      ({ text }) => /(?:keepalive|idleConnTimeout:) (\d+)s/.exec(text)?.[1] ?? [],
+    );
+    expect(seconds.map(Number)).toEqual([expect.any(Number)]);
+    expect(Number(seconds[0])).toBeLessThan(new Environment().KEEP_ALIVE_SECONDS);
   });
 
   it('are all linked from the README', () => {

@@ -156,9 +156,18 @@ describe('a client that waits for "100 Continue"', () => {
   });
 });
 
-it('a connection stays open for longer than proxies keep it: 75 s', async () => {
-  const text = await raw(['GET /health/live HTTP/1.1', 'Host: a']);
-  expect(text).toMatch(/^Keep-Alive: timeout=75\r$/m);
+describe('a connection stays open for longer than proxies keep it', () => {
+  it('75 s', async () => {
+    const text = await raw(['GET /health/live HTTP/1.1', 'Host: a']);
+    expect(text).toMatch(/^Keep-Alive: timeout=75\r$/m);
+  });
+
+  it('or KEEP_ALIVE_SECONDS', async () => {
+    const patient = await TestApp.start({ KEEP_ALIVE_SECONDS: '620' });
+    const { headers } = await fetch(new URL('/health/live', patient.url));
+    expect(headers.get('keep-alive')).toBe('timeout=620');
+    await patient.stop();
+  });
 });
 
 it('a request without Host is refused with a problem', async () => {

@@ -67,6 +67,7 @@ describe('loadConfig', () => {
     ['TRUST_PROXY', 'proxy.example'],
     ['TRUST_PROXY', '10.0.0.0/33'],
     ['HSTS', 'on'],
+    ['KEEP_ALIVE_SECONDS', '9'],
     ['USER_MAX_OPEN_UPLOADS', '-1'],
     ['USER_MAX_RESERVED_BYTES', '1000'],
     ['MEDIA_URLS', 'private'],

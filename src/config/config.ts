@@ -45,6 +45,8 @@ export class Config {
   readonly hsts: 'host' | 'subdomains' | 'off';
   /** Per process. Further connections are closed at once. */
   readonly maxConnections: number;
+  /** Longer than proxies keep idle connections, because the side that sends requests should close first. */
+  readonly keepAliveSeconds: number;
   /** Undefined: no metrics. */
   readonly metricsPort: number | undefined;
   readonly metricsHost: string;
@@ -87,6 +89,7 @@ export class Config {
     this.trustProxy = trustedProxies(env.TRUST_PROXY ?? []);
     this.hsts = env.HSTS;
     this.maxConnections = env.MAX_CONNECTIONS;
+    this.keepAliveSeconds = env.KEEP_ALIVE_SECONDS;
     this.metricsPort = env.METRICS_PORT;
     this.metricsHost = env.METRICS_HOST;
     this.workers = env.WORKERS === 'auto' ? availableParallelism() : Number(env.WORKERS);

@@ -113,6 +113,10 @@ export class Environment {
   @WholeNumber(1, 1_000_000)
   MAX_CONNECTIONS = 10_000;
 
+  /** Above the 5 s rounds of http/limits.ts, which tells idle connections by their timeout. */
+  @WholeNumber(10, 3600)
+  KEEP_ALIVE_SECONDS = 75;
+
   @WholeNumber(1, 100_000)
   MAX_CHUNKS_IN_MEMORY = 512;
 

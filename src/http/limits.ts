@@ -4,8 +4,6 @@ import type { Socket } from 'node:net';
 /** Time for a head, and for a whole request: a chunk at 1 kB/s takes 205 s. */
 const HEAD_MS = 10_000;
 const REQUEST_MS = 240_000;
-/** Longer than the 60 s of nginx and load balancers, because the side that sends requests should close first. */
-const KEEP_ALIVE_MS = 75_000;
 /** How often late requests are looked for. */
 const ROUND_MS = 1000;
 
@@ -13,16 +11,21 @@ const ROUND_MS = 1000;
 const STALL_ROUND_MS = 5000;
 const STALL_ROUNDS = 6;
 
+interface Limits {
+  readonly maxConnections: number;
+  readonly keepAliveSeconds: number;
+}
+
 /** Limits idle and slow connections. Late requests get a 408, and their connection is closed. */
-export function limitConnections(server: Server, most: number): void {
+export function limitConnections(server: Server, { maxConnections, keepAliveSeconds }: Limits): void {
   // Read when the server starts to listen; unknown to the types of this version of Node.
   Object.assign(server, { connectionsCheckingInterval: ROUND_MS });
   server.headersTimeout = HEAD_MS;
   server.requestTimeout = REQUEST_MS;
-  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.keepAliveTimeout = keepAliveSeconds * 1000;
   // Node would silently drop headers above a limit. `strictHead` counts them instead.
   server.maxHeadersCount = 0;
-  closeBeyond(server, most);
+  closeBeyond(server, maxConnections);
   server.setTimeout(STALL_ROUND_MS, endStalled(server));
 }
 
