@@ -17,7 +17,11 @@ let client: Client;
 let lines: Line[];
 
 beforeEach(async () => {
-  app = await TestApp.start({ USER_MAX_OPEN_UPLOADS: '2', FAILED_TOKENS_PER_MINUTE: '1' });
+  app = await TestApp.start({
+    USER_MAX_OPEN_UPLOADS: '2',
+    FAILED_TOKENS_PER_MINUTE: '1',
+    TRUST_PROXY: 'loopback',
+  });
   client = await Client.of(app, '7');
   lines = [];
   const log = new Writable({
@@ -63,6 +67,12 @@ it('tells of an upload from its first chunk to the end of its media, once each',
   });
   expect(completed!['session']).toBe(created!['session']);
   expect(JSON.stringify(lines)).not.toContain(id);
+});
+
+it('tells of whole addresses, without ports', async () => {
+  for (const address of ['203.0.113.9:5001', '[2001:db8::1]:443'])
+    await client.slice(file, 0, 5000, undefined, { headers: { 'x-forwarded-for': address } });
+  expect(audited().map(({ address }) => address)).toEqual(['203.0.113.9', '2001:db8::1']);
 });
 
 it('tells how uploads end that become no media', async () => {

@@ -317,6 +317,17 @@ describe('how fast one may be', () => {
     expect((await from(other, '192.0.2.2')).status).toBe(201);
   });
 
+  it('an address is the same with any port, and an IPv6 client has a whole /64', async () => {
+    const client = await start({ ADDRESS_UPLOADS_PER_HOUR: '1', TRUST_PROXY: 'loopback' });
+    const from = async (address: string) => {
+      const headers = { 'x-forwarded-for': address };
+      return (await client.slice(file, 0, 5000, undefined, { headers })).status;
+    };
+    expect([await from('192.0.2.1:5001'), await from('192.0.2.1:5002')]).toEqual([201, 429]);
+    expect([await from('[2001:db8::1]:443'), await from('2001:db8::2')]).toEqual([201, 429]);
+    expect(await from('2001:db8:0:1::1')).toBe(201);
+  });
+
   it('bytes over the rate hold up the answer, and more than that is refused until it is paid', async () => {
     const client = await start({ USER_BYTES_PER_SECOND: '30000' });
     const large = pdf(400_000);

@@ -306,6 +306,23 @@ describe('behind proxies', () => {
     await proxied.stop();
   });
 
+  it.each([
+    ['with ports', '203.0.113.9', '203.0.113.9:5001', '203.0.113.9:5002'],
+    ['in IPv6', '2001:db8::1', '[2001:db8::1]:443', '2001:DB8:0:0::1', '[2001:db8::1]'],
+    ['of IPv4 in IPv6', '::ffff:203.0.113.9', '203.0.113.9', '[::ffff:203.0.113.9]:80', '::FFFF:cb00:7109'],
+    ['in one network of IPv6', '2001:db8::1', '2001:db8::2', '2001:db8:0:0:ffff::1'],
+    ['behind a proxy with a port', '203.0.113.9, 10.0.0.5:443', '203.0.113.9, [::ffff:10.0.0.5]:1, 10.0.0.5'],
+    ['of nobody', 'unknown', ' unknown '],
+  ])('addresses %s are counted as one, which others are not', async (_, ...addresses) => {
+    const proxied = await TestApp.start({ FAILED_TOKENS_PER_MINUTE: '1', TRUST_PROXY: 'loopback,10.0.0.5' });
+    const statuses = [];
+    for (const address of addresses) statuses.push(await knock(proxied, address));
+    expect(statuses).toEqual([401, ...addresses.slice(1).map(() => 429)]);
+    for (const other of ['203.0.113.8:5001', '[2001:db8:0:1::1]:443', '10.0.0.6'])
+      expect([other, await knock(proxied, other)]).toEqual([other, 401]);
+    await proxied.stop();
+  });
+
   it('headers of a client are nothing without one', async () => {
     const plain = await TestApp.start(limited);
     const statuses = [];

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
+import { plainAddress } from './addresses.js';
 import type { Middleware } from './front.js';
 
 declare module 'node:http' {
@@ -31,11 +32,11 @@ export function behindProxies(trust: Trust, covered: keyof typeof HSTS): Middlew
 
 /** The nearest address that is not a trusted proxy. Each proxy appends the address that the request came from. */
 function addressOf({ socket, headers }: IncomingMessage, trust: Trust): string {
-  const nearest = socket.remoteAddress ?? '';
+  const nearest = plainAddress(socket.remoteAddress ?? '');
   if (!trust(nearest, 0)) return nearest;
   const forwarded = String(headers['x-forwarded-for'] ?? '')
     .split(',')
-    .map((address) => address.trim())
+    .map((address) => plainAddress(address.trim()))
     .filter((address) => address !== '')
     .reverse();
   const chain = [nearest, ...forwarded];

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Caller } from '../../../audit/audit.js';
 import { Config } from '../../../config/config.js';
+import { networkOf } from '../../../http/addresses.js';
 import { rateExceeded } from '../upload.errors.js';
 import { ByteRateLimiter } from './byte-rate-limiter.js';
 
@@ -14,7 +15,7 @@ const MAX_WAIT_MS = 2000;
 const limiters = <L>(perUser: number, perAddress: number, make: (limit: number) => L) =>
   [
     { limit: perUser, keyOf: ({ id }: Caller) => id },
-    { limit: perAddress, keyOf: ({ address }: Caller) => address ?? '' },
+    { limit: perAddress, keyOf: ({ address }: Caller) => networkOf(address) },
   ]
     .filter(({ limit }) => limit > 0)
     .map(({ limit, keyOf }) => ({ limiter: make(limit), keyOf }));
