@@ -6,7 +6,7 @@ import type { Config } from './config/config.js';
 import type { Connection } from './database/data-source.js';
 import { prepareDatabase } from './database/prepare.js';
 import { Webhooks } from './events/webhooks.js';
-import { drain } from './http/drain.js';
+import { drainable } from './http/drain.js';
 import { createLogger } from './http/logging.js';
 import { listening } from './listening.js';
 import { collectProcessMetrics } from './metrics/metrics-server.js';
@@ -28,17 +28,18 @@ export async function serve(config: Config, connection: Connection): Promise<Ser
   const warn = (words: string) => logger.warn({ context: 'Database' }, words);
   const place = await prepareDatabase(connection, { unsafe: config.database.unsafe, warn });
   const app = await createApp(config, place);
+  const server: Server = app.getHttpServer();
+  const drain = drainable(server);
   await pair(app.get(DataSource), app.get(BlobStorage));
   if (config.metricsPort !== undefined) collectProcessMetrics();
   await listening(app.listen(config.port, config.host), 'HOST, PORT', `${config.host}:${config.port}`);
   app.get(Sweeper).start();
   await app.get(Webhooks).start();
   await app.get(Jobs).start();
-  const server: Server = app.getHttpServer();
   return {
     port: (server.address() as AddressInfo).port,
     stop: async () => {
-      drain(server);
+      drain();
       await app.close();
     },
   };

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
-import { drain } from '../src/http/drain.js';
+import { drainable } from '../src/http/drain.js';
 import { Clamd, INFECTED } from './setup/clamd.js';
 import { Client, md5 } from './setup/client.js';
 import { Receiver } from './setup/receiver.js';
@@ -128,11 +128,12 @@ describe('WEBHOOK_BEFORE_COMPLETE', () => {
 
   it('is waited for when the server stops', async () => {
     await ask();
+    const drain = drainable(app.app.getHttpServer());
     const held = backend.hold();
     const id = await client.upload(file);
     const completing = client.complete(id, md5(file));
     await held.reached;
-    drain(app.app.getHttpServer());
+    drain();
     const closed = app.app.close();
     await until(listens, (itDoes) => !itDoes);
     held.release();

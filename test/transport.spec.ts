@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { jest } from '@jest/globals';
+import { drainable } from '../src/http/drain.js';
 import { Clicks } from '../src/media/library/clicks.js';
 import { Hold } from './setup/hold.js';
 import { TestApp } from './setup/test-app.js';
@@ -167,6 +168,38 @@ describe('a connection stays open for longer than proxies keep it', () => {
     const { headers } = await fetch(new URL('/health/live', patient.url));
     expect(headers.get('keep-alive')).toBe('timeout=620');
     await patient.stop();
+  });
+});
+
+describe('when the server stops', () => {
+  const click = 'POST /api/v2/media/1/click/ HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n';
+
+  /** What comes back for these requests, the first of which is held while the server begins to stop. */
+  async function answersTo(requests: string): Promise<string> {
+    const stopping = await TestApp.start();
+    const drain = drainable(stopping.app.getHttpServer());
+    const hold = Hold.on(stopping.app.get(Clicks), 'add', 'before');
+    const socket = connect(Number(new URL(stopping.url).port), '127.0.0.1');
+    socket.write(requests);
+    await hold.reached;
+    drain();
+    hold.release();
+    let text = '';
+    for await (const piece of socket) text += String(piece);
+    await stopping.stop();
+    return text;
+  }
+
+  it('a response under way says that its connection closes', async () => {
+    expect(await answersTo(click)).toMatch(/^HTTP\/1\.1 204 .*^Connection: close\r$/ms);
+  });
+
+  it('the last of several does, so that none is lost', async () => {
+    const text = await answersTo(click.repeat(3));
+    expect(text.match(/^(HTTP\/1\.1 204|Connection: [a-z-]+)/gm)).toEqual([
+      ...['HTTP/1.1 204', 'Connection: keep-alive', 'HTTP/1.1 204', 'Connection: keep-alive'],
+      ...['HTTP/1.1 204', 'Connection: close'],
+    ]);
   });
 });
 

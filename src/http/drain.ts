@@ -1,19 +1,36 @@
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 
 /** Less than the ten seconds that process managers wait before they kill. */
 const PATIENCE_MS = 9000;
 const ROUND_MS = 50;
 
 /**
- * Lets running requests finish, and closes every connection after its response, so that clients reconnect elsewhere
- * instead of writing to a socket that is about to close. After nine seconds the remaining connections are cut.
+ * Returns a function that lets running requests finish, and closes every connection after its response, so that clients
+ * reconnect elsewhere instead of writing to a socket that is about to close. After nine seconds the remaining
+ * connections are cut. Call this before the server listens.
  */
-export function drain(server: Server): void {
-  server.prependListener('request', (_request, response) => response.setHeader('Connection', 'close'));
-  const idle = setInterval(() => server.closeIdleConnections(), ROUND_MS).unref();
-  const last = setTimeout(() => server.closeAllConnections(), PATIENCE_MS).unref();
-  server.once('close', () => {
-    clearInterval(idle);
-    clearTimeout(last);
+export function drainable(server: Server): () => void {
+  let draining = false;
+  const lastOf = new Map<Socket, ServerResponse>();
+  server.prependListener('request', ({ socket }, response) => {
+    lastOf.set(socket, response);
+    response.once('close', () => lastOf.get(socket) === response && lastOf.delete(socket));
+    if (draining) closeAfter(response);
   });
+  return () => {
+    draining = true;
+    // Only the last one: those of a pipeline that follow a closing one would be lost.
+    lastOf.forEach(closeAfter);
+    const idle = setInterval(() => server.closeIdleConnections(), ROUND_MS).unref();
+    const last = setTimeout(() => server.closeAllConnections(), PATIENCE_MS).unref();
+    server.once('close', () => {
+      clearInterval(idle);
+      clearTimeout(last);
+    });
+  };
+}
+
+function closeAfter(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('Connection', 'close');
 }
