@@ -38,6 +38,32 @@ describe('health', () => {
   });
 });
 
+describe('the log', () => {
+  /** Level and route of each request, once there is one for `/files/:name`. */
+  async function logged(level: string): Promise<string[]> {
+    const { database, config } = app;
+    const place = { DATABASE_URL: urlOf(database), DATA_DIR: config.dataDir, UNSAFE_DATABASE: 'true' };
+    const server = ServerProcess.start({ ...place, LOG_LEVEL: level });
+    const url = await server.url();
+    await fetch(`${url}/health/live`);
+    await rename(`${config.dataDir}/files`, `${config.dataDir}/gone`);
+    await fetch(`${url}/health/ready`);
+    await fetch(`${url}/files/${'0'.repeat(32)}.pdf`);
+    const printed = await server.says(/"route":"\/files/);
+    await server.stop();
+    const lines = [...printed.matchAll(/"level":"(\w+)".*"route":"([^"]+)"/g)];
+    return lines.map(([, level, route]) => `${level} ${route}`);
+  }
+
+  it('has no probes that succeed, but those that fail', async () => {
+    expect(await logged('info')).toEqual(['error /health/ready', 'info /files/:name']);
+  });
+
+  it('has all of them when debugging', async () => {
+    expect(await logged('debug')).toEqual(['debug /health/live', 'error /health/ready', 'info /files/:name']);
+  });
+});
+
 describe('while the database is away', () => {
   it('a chunk is answered 503, and the next one goes through', async () => {
     const client = await Client.of(app);

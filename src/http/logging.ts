@@ -44,12 +44,19 @@ export function requestLogging(logger: Logger): Middleware {
     request.id = requestId(request.headers['x-request-id']);
     response.setHeader('X-Request-Id', request.id);
     response.once('close', () => {
-      const level = response.statusCode >= 500 ? 'error' : 'info';
+      const level = levelOf(request, response);
       if (logger.isLevelEnabled(level))
         logger[level](summary(request, response, performance.now() - startedAt), 'request');
     });
     next();
   };
+}
+
+/** Probes come every few seconds, and matter only when they fail. */
+function levelOf({ route }: IncomingMessage, { statusCode, writableFinished }: ServerResponse) {
+  if (statusCode >= 500) return 'error';
+  const isProbe = route?.path.startsWith('/health/');
+  return isProbe && statusCode < 400 && writableFinished ? 'debug' : 'info';
 }
 
 function summary(request: IncomingMessage, response: ServerResponse, milliseconds: number) {
