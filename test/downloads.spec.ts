@@ -156,6 +156,20 @@ describe.each(WAYS)('a download by way of %s', (way) => {
     });
   });
 
+  it('asks with no-cache for an answer of the server, which may be 304, as the fetch of Node does', async () => {
+    const { headers } = await ask(`${plain.url}${paths['small']}`);
+    const [etag, date] = [String(headers.etag), String(headers['last-modified'])];
+    for (const condition of [{ 'if-none-match': etag }, { 'if-modified-since': date }]) {
+      const asked = { ...condition, 'cache-control': 'no-cache' };
+      expect((await ask(address(paths['small']), 'GET', asked)).status).toBe(304);
+    }
+  });
+
+  it('is in ranges of bytes, in any case of letters', async () => {
+    const { status, bytes } = await ask(address(paths['small']), 'GET', { range: 'BYTES=0-1' });
+    expect([status, bytes.length]).toEqual([206, 2]);
+  });
+
   it('of nothing is a problem', async () => {
     for (const area of ['files', 'thumbnails']) {
       const { status, headers, bytes } = await ask(address(`/${area}/${'0'.repeat(32)}.pdf`));

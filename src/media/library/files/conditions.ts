@@ -21,7 +21,7 @@ export type Selection =
 export function select(asked: IncomingHttpHeaders, { size, headers }: Representation): Selection {
   const { ETag: etag, 'Last-Modified': lastModified = '' } = headers;
   if (isPreconditionFailed(asked, etag, lastModified)) throw new PreconditionFailed();
-  if (fresh(asked, { etag, 'last-modified': lastModified })) return { status: 304 };
+  if (isCurrent(asked, etag, lastModified)) return { status: 304 };
   const range = isOfThisFile(asked, etag, lastModified) ? rangeOf(asked, size) : undefined;
   return range ? { status: 206, ...range } : { status: 200, start: 0, end: size - 1 };
 }
@@ -35,7 +35,8 @@ const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodi
 
 /** The requested range; undefined for the whole file. */
 function rangeOf({ range }: IncomingHttpHeaders, size: number): { start: number; end: number } | undefined {
-  if (!range || !/^ *bytes=/.test(range)) return undefined;
+  // Names of units are case-insensitive (RFC 9110, 14.1).
+  if (!range || !/^ *bytes=/i.test(range)) return undefined;
   const ranges = parseRange(size, shortSuffixes(range, size), { combine: true });
   if (ranges === -1) throw new RangeNotSatisfiable(`bytes */${size}`);
   const [first, ...others] = Array.isArray(ranges) ? ranges : [];
@@ -47,6 +48,14 @@ function shortSuffixes(range: string, size: number): string {
   return range.replace(/([=,] *)-(\d+)/g, (_, before: string, length: string) => {
     return `${before}-${Math.min(Number(length), size)}`;
   });
+}
+
+/** If-None-Match, or else If-Modified-Since: whether the client has this file. */
+function isCurrent(asked: IncomingHttpHeaders, etag: string, lastModified: string): boolean {
+  // Without Cache-Control: `fresh` would send the whole file to no-cache, which fetch of Node adds to every condition.
+  const { 'if-none-match': ifNoneMatch, 'if-modified-since': since } = asked;
+  const conditions = { 'if-none-match': ifNoneMatch, 'if-modified-since': since };
+  return fresh(conditions, { etag, 'last-modified': lastModified });
 }
 
 /** If-Range: whether the client has parts of the same file (RFC 9110, 13.1.5). */
