@@ -2,10 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import {
-  AbortMultipartUploadCommand,
-  CompleteMultipartUploadCommand,
   CopyObjectCommand,
-  CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
@@ -15,16 +12,11 @@ import {
   type GetObjectCommandOutput,
   type S3Client,
 } from '@aws-sdk/client-s3';
+import { inPieces } from './in-pieces.js';
+import { PATIENCE_MS, patience, sending } from './patience.js';
 import { resumed } from './resumed.js';
 import { reaching, statusOf, unlessMissing, unlessUnnamed } from './s3.errors.js';
 
-/** Time limit of a call, including retries. */
-const PATIENCE_MS = 15_000;
-/** Time limit of one attempt, up to the head of the answer. Afterwards a pause may last as long. */
-export const ATTEMPT_MS = 8000;
-/** An attempt includes sending its body. More than a chunk gets more time: uplinks of a few Mbit/s are common. */
-const QUICK_BYTES = 1024 * 1024;
-const LEAST_BYTES_PER_MS = 128;
 /** Time limit for checking afterwards whether the object exists. Together less than the timeout of a proxy. */
 const LOOK_MS = 3000;
 /** Larger objects are copied in pieces: some stores do not answer before they have copied, and AWS stops at 5 GiB. */
@@ -123,27 +115,14 @@ export class Bucket {
   }
 
   private async copyInPieces(key: string, newKey: string, size: number): Promise<true> {
-    const { UploadId } = await this.client.send(
-      new CreateMultipartUploadCommand(this.at(newKey)),
-      patience(),
-    );
-    const upload = { ...this.at(newKey), UploadId };
-    const Parts: { PartNumber: number; ETag: string | undefined }[] = [];
-    try {
-      for (let start = 0; start < size; start += COPY_BYTES) {
-        const PartNumber = Parts.length + 1;
-        const CopySourceRange = `bytes=${start}-${Math.min(start + COPY_BYTES, size) - 1}`;
-        const piece = { ...upload, PartNumber, CopySource: this.source(key), CopySourceRange };
-        const { CopyPartResult } = await this.client.send(new UploadPartCopyCommand(piece), patience());
-        Parts.push({ PartNumber, ETag: CopyPartResult?.ETag });
-      }
-      const complete = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } });
-      await this.client.send(complete, patience());
-      return true;
-    } catch (error) {
-      await this.client.send(new AbortMultipartUploadCommand(upload), patience()).catch(() => undefined);
-      throw error;
-    }
+    const pieces = Math.ceil(size / COPY_BYTES);
+    await inPieces(this.client, this.at(newKey), pieces, async (piece) => {
+      const start = (piece.PartNumber - 1) * COPY_BYTES;
+      const CopySourceRange = `bytes=${start}-${Math.min(start + COPY_BYTES, size) - 1}`;
+      const command = new UploadPartCopyCommand({ ...piece, CopySource: this.source(key), CopySourceRange });
+      return (await this.client.send(command, patience())).CopyPartResult?.ETag;
+    });
+    return true;
   }
 
   /** An object to copy. */
@@ -178,14 +157,4 @@ function lastOf({ ContentLength, ContentRange = '' }: GetObjectCommandOutput, st
 export function bodyOf(bytes: Buffer) {
   const md5 = createHash('md5').update(bytes).digest('base64');
   return { Body: bytes, ContentLength: bytes.length, ContentMD5: md5 };
-}
-
-export function patience(ms = PATIENCE_MS): { abortSignal: AbortSignal } {
-  return { abortSignal: AbortSignal.timeout(ms) };
-}
-
-/** For a request with a body of so many bytes. */
-export function sending(bytes: number, withinMs = PATIENCE_MS) {
-  const extra = bytes > QUICK_BYTES ? Math.ceil(bytes / LEAST_BYTES_PER_MS) : 0;
-  return { ...patience(withinMs + extra), requestTimeout: ATTEMPT_MS + extra };
 }

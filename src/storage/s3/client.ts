@@ -1,6 +1,6 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import type { S3Settings } from '../../config/settings/storage.js';
-import { ATTEMPT_MS } from './bucket.js';
+import { ATTEMPT_MS } from './patience.js';
 
 const AGENT = { keepAlive: true, maxSockets: Infinity };
 

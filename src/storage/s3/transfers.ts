@@ -2,21 +2,19 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
-  CompleteMultipartUploadCommand,
-  CreateMultipartUploadCommand,
   ListMultipartUploadsCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { atOnce } from '../../concurrency/at-once.js';
 import { SharedMemory } from '../../concurrency/shared-memory.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
 import { readAt, writeAt } from '../local/files.js';
-import { bodyOf, patience, sending, type Bucket } from './bucket.js';
+import { bodyOf, type Bucket } from './bucket.js';
+import { inPieces } from './in-pieces.js';
+import { patience, sending } from './patience.js';
 import { reaching } from './s3.errors.js';
 
 /** Larger files are uploaded in pieces of this size. S3 requires at least 5 MiB. */
 const PIECE_BYTES = 8 * 1024 * 1024;
-const PIECES_AT_ONCE = 2;
 /** Of all files together. New memory for each piece would be three times as much before it is collected. */
 const pieces = new SharedMemory({ blocks: 3, bytes: PIECE_BYTES });
 /** More than a chunk. */
@@ -70,28 +68,13 @@ export async function putFile(bucket: Bucket, key: string, file: FileHandle): Pr
 
 async function putInPieces(bucket: Bucket, key: string, file: FileHandle, size: number): Promise<void> {
   const { client } = bucket;
-  const { UploadId } = await client.send(new CreateMultipartUploadCommand(bucket.at(key)), patience());
-  const upload = { ...bucket.at(key), UploadId };
-  try {
-    const Parts = Array.from({ length: Math.ceil(size / PIECE_BYTES) }, (_, i) => ({
-      PartNumber: i + 1,
-      ETag: undefined as string | undefined,
-    }));
-    await atOnce(PIECES_AT_ONCE, Parts, async (part) => {
-      const { PartNumber } = part;
-      await pieces.use(async (memory) => {
-        const piece = bodyOf(await readAt(file, PIECE_BYTES, (PartNumber - 1) * PIECE_BYTES, memory));
-        const command = new UploadPartCommand({ ...upload, PartNumber, ...piece });
-        part.ETag = (await client.send(command, sending(piece.ContentLength))).ETag;
-      });
-    });
-    const command = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } });
-    await client.send(command, patience());
-  } catch (error) {
-    // Nothing if it was completed after all: only the object can tell.
-    await client.send(new AbortMultipartUploadCommand(upload), patience()).catch(() => undefined);
-    throw error;
-  }
+  await inPieces(client, bucket.at(key), Math.ceil(size / PIECE_BYTES), (piece) =>
+    pieces.use(async (memory) => {
+      const body = bodyOf(await readAt(file, PIECE_BYTES, (piece.PartNumber - 1) * PIECE_BYTES, memory));
+      const command = new UploadPartCommand({ ...piece, ...body });
+      return (await client.send(command, sending(body.ContentLength))).ETag;
+    }),
+  );
 }
 
 /**

@@ -1,4 +1,4 @@
-import { sending } from './bucket.js';
+import { sending } from './patience.js';
 
 /** Of sending a body at 128 kB/s, about a megabit. */
 const sendingMs = (bytes: number) => bytes / 128;
