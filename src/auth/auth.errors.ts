@@ -11,6 +11,18 @@ export class Unauthorized extends AppError {
   }
 }
 
+/** Another token of the same issuer would be as long, so this is no reason to refresh it. */
+export class TokenTooLarge extends AppError {
+  constructor(maxBytes: number) {
+    super(
+      'token-too-large',
+      431,
+      `The Authorization header may have at most ${maxBytes} bytes. Let the issuer put less into its tokens`,
+      { action: 'fix-request', members: { max_bytes: maxBytes } },
+    );
+  }
+}
+
 /** An address has sent more bad tokens than would happen by mistake. */
 export class TooManyFailures extends AppError {
   constructor(seconds: number) {
