@@ -189,27 +189,29 @@ describe('a signature', () => {
 });
 
 describe('a delivery', () => {
-  it('that fails is tried again after 5, 25, 125, 625 and 3,125 s, then kept as failed; the next one follows', async () => {
+  it('that fails is tried again for three days, then kept as failed; the next one follows', async () => {
     await start();
+    const hours = (count: number) => count * 3600;
+    const delays = [5, 25, 125, 625, 3125, ...[3, 6, 12, 24, 24].map(hours)];
     receiver.answer = () => ({ status: 500, body: 'out of order' });
     const id = await first();
     const waits: number[] = [];
-    for (let attempt = 1; attempt <= 5; attempt++) {
+    for (let attempt = 1; attempt <= delays.length; attempt++) {
       const [one] = await until(deliveries, ([one]) => one!.attempts === attempt);
       expect(one).toMatchObject({ error: '500 out of order', failed: false });
       waits.push(Math.round(one!.wait!));
       if (attempt === 1) await client.send('DELETE', `/api/v2/media/upload/${id}/`);
       await retry();
     }
-    expect(waits).toEqual([5, 25, 125, 625, 3125]);
+    expect(waits).toEqual(delays);
     const [one] = await until(deliveries, ([one]) => one!.failed);
-    expect(one).toMatchObject({ attempts: 6, wait: null });
+    expect(one).toMatchObject({ attempts: 11, wait: null });
     await until(deliveries, ([, two]) => two!.attempts === 1);
     expect(receiver.received.map(({ type }) => type)).toEqual([
-      ...Array.from({ length: 6 }, () => 'upload.created'),
+      ...Array.from({ length: 11 }, () => 'upload.created'),
       'upload.cancelled',
     ]);
-    expect(new Set(receiver.received.slice(0, 6).map(({ id }) => id)).size).toBe(1);
+    expect(new Set(receiver.received.slice(0, 11).map(({ id }) => id)).size).toBe(1);
   });
 
   it.each([
@@ -396,6 +398,71 @@ describe('what an operator sees', () => {
     expect(`${list.printed}${shown.printed}`).not.toContain('hidden');
   });
 
+  it('are the events that failed, which all can be sent again at once, in order', async () => {
+    await start({ WEBHOOK_URL: '' });
+    await app.close();
+    app = await TestApp.on(app.database, app.config.dataDir, {
+      WEBHOOK_URL: `${receiver.url}?token=hidden`,
+      WEBHOOK_SECRET: SECRET,
+      WEBHOOK_ALLOW_PRIVATE: 'true',
+    });
+    client = await Client.of(app);
+    await pair(app.app.get(DataSource), app.app.get(BlobStorage));
+    await first();
+    await receiver.events(1);
+    receiver.answer = () => ({ status: 503 });
+    const uploads = [await first(), await first()];
+    for (const id of uploads) await client.send('DELETE', `/api/v2/media/upload/${id}/`);
+    await until(deliveries, (all) => all.filter(({ error }) => error).length === 2);
+    await app.sql(
+      `UPDATE delivery SET due = NULL, failed_at = now(), error = '503' WHERE event = (SELECT max(event) FROM delivery)`,
+    );
+    await app.sql(`UPDATE event SET created_at = '2026-11-01' WHERE position <= 2`);
+    const failed = (await webhooks('list', '--failed')).printed.trim().split('\n');
+    expect(failed.map((line) => line.split('  ').slice(2, 4).join(' '))).toEqual([
+      'upload.cancelled failed',
+      'upload.created waiting',
+      'upload.created waiting',
+    ]);
+    expect((await webhooks('list', '--failed', '--limit', '1')).printed).toBe(`${failed[0]}\n`);
+    expect((await webhooks('list', '--failed', '--since', '2026-11-02')).printed).not.toContain(failed[2]);
+    receiver.answer = () => ({ status: 204 });
+    receiver.requests.length = 0;
+    expect(await webhooks('resend', '--failed', '--since', '2026-11-02T00:00Z')).toEqual({
+      code: 0,
+      printed: 'The server will send 2 events again\n',
+    });
+    await receiver.events(2);
+    expect((await webhooks('resend', '--failed')).printed).toBe('The server will send 1 event again\n');
+    await until(deliveries, (all) => all.every(({ wait }) => wait === null));
+    for (const id of uploads)
+      expect(receiver.received.filter(({ data }) => data.upload_id === id).map(({ type }) => type)).toEqual([
+        'upload.created',
+        'upload.cancelled',
+      ]);
+    expect((await webhooks('list', '--failed')).printed).toBe('There are no failed events\n');
+    expect((await webhooks('resend', '--failed')).printed).toBe('There are no failed events\n');
+  });
+
+  it('are failed events by the thousands, sent again while the receiver is still down', async () => {
+    await start();
+    receiver.answer = () => ({ status: 503 });
+    await app.sql(
+      `WITH failed AS (INSERT INTO event (type, upload_id, owner_id, subject)
+         SELECT 'webhook.test', md5(i::text), '7', '{}' FROM generate_series(1, 1500) i RETURNING position, upload_id)
+       INSERT INTO delivery (event, webhook, upload_id, due, failed_at, attempts, error)
+         SELECT position, id, upload_id, NULL, now(), 11, '503' FROM failed, webhook`,
+    );
+    await app.sql(
+      `INSERT INTO delivery (event, webhook, upload_id, due, failed_at, attempts, error)
+         SELECT position, '0123456789abcdef', upload_id, NULL, now(), 11, 'of a URL that is gone' FROM event`,
+    );
+    expect((await webhooks('resend', '--failed')).printed).toBe('The server will send 1500 events again\n');
+    expect(await app.sql(`SELECT count(*)::integer FROM delivery WHERE failed_at IS NOT NULL`)).toEqual([
+      { count: 1500 },
+    ]);
+  });
+
   it('is whether a receiver takes a test event', async () => {
     await start();
     expect(await webhooks('test')).toEqual({ code: 0, printed: `${receiver.url}: delivered\n` });
@@ -413,6 +480,8 @@ describe('what an operator sees', () => {
       ['list', 'x'],
       ['resend', 'a', 'b'],
       ['list', '--limit', '0'],
+      ['list', '--since', '2026-11-28'],
+      ['resend', '--failed', '--since', '2026-13-01'],
     ])
       expect(await webhooks(...args)).toEqual({
         code: 1,

@@ -11,36 +11,73 @@ import { withApp } from './with-app.js';
 
 const USAGE = `Usage: npm run webhooks -- COMMAND
 
-  list [--limit N]   show the latest events and their deliveries
-  show ID            show an event with its body and all attempts
-  resend ID          deliver an event again
-  test               send a test event to each URL in WEBHOOK_URL now`;
+  list [--limit N]                 show the latest events and their deliveries
+  list --failed [--since DATE]     only those whose last attempt failed
+  show ID                          show an event with its body and all attempts
+  resend ID                        deliver an event again
+  resend --failed [--since DATE]   deliver everything again whose last attempt failed, in order
+  test                             send a test event to each URL in WEBHOOK_URL now
 
-type Command = (app: INestApplicationContext, id: string) => Promise<boolean>;
+  DATE is one of ISO 8601: 2026-11-28 or 2026-11-28T22:00Z`;
+
+interface Arguments {
+  readonly id: string;
+  readonly limit: number;
+  readonly since: Date;
+}
+
+type Command = (app: INestApplicationContext, given: Arguments) => Promise<boolean>;
+
+const OPTIONS = {
+  limit: { type: 'string', default: '50' },
+  failed: { type: 'boolean', default: false },
+  since: { type: 'string' },
+} as const;
+
+const ISO_DATE = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/;
+
+const NONE_FAILED = 'There are no failed events';
 
 /** Lists and resends webhooks. Exits with code 1 if the command failed. */
 export async function webhooks(args: string[]): Promise<void> {
-  const options = { limit: { type: 'string', default: '50' } } as const;
-  const { values, positionals } = commandLine({ args, options, allowPositionals: true }, USAGE);
+  const { values, positionals } = commandLine({ args, options: OPTIONS, allowPositionals: true }, USAGE);
+  const { failed, limit } = values;
   const [name = '', id = '', ...more] = positionals;
-  const limit = Math.min(Number(values.limit), 10_000);
-  const commands: Readonly<Record<string, Command>> = { list: (app) => list(app, limit), test };
-  const withId: Readonly<Record<string, Command>> = { show, resend };
-  const known = id ? withId : commands;
+  const since = dateOf(values.since);
+  const known = commands(id !== '', failed);
   const command = Object.hasOwn(known, name) ? known[name] : undefined;
-  if (!command || more.length > 0 || !/^[1-9]\d*$/.test(values.limit)) return fail(new StartError(USAGE));
-  const works = await withApp((app) => command(app, id)).catch(fail);
+  const isWrong = more.length > 0 || !/^[1-9]\d*$/.test(limit) || (values.since !== undefined && !failed);
+  if (!command || !since || isWrong) return fail(new StartError(USAGE));
+  const given = { id, limit: Math.min(Number(limit), 10_000), since };
+  const works = await withApp((app) => command(app, given)).catch(fail);
   process.exitCode = works ? 0 : 1;
 }
 
-async function list(app: INestApplicationContext, limit: number): Promise<boolean> {
-  const deliveries = await app.get(Outbox).list(limit);
+function dateOf(text = '1970-01-01'): Date | undefined {
+  const date = new Date(text);
+  return ISO_DATE.test(text) && !Number.isNaN(date.getTime()) ? date : undefined;
+}
+
+function commands(ofEvent: boolean, failed: boolean): Readonly<Record<string, Command>> {
+  if (failed) return ofEvent ? {} : { list: listFailed, resend: resendFailed };
+  return ofEvent ? { show, resend } : { list, test };
+}
+
+async function list(app: INestApplicationContext, { limit }: Arguments): Promise<boolean> {
+  return print(app, await app.get(Outbox).list(limit), 'There are no events');
+}
+
+async function listFailed(app: INestApplicationContext, { limit, since }: Arguments): Promise<boolean> {
+  return print(app, await app.get(Outbox).listFailed(limit, since), NONE_FAILED);
+}
+
+function print(app: INestApplicationContext, deliveries: readonly Delivery[], none: string): boolean {
   for (const delivery of deliveries) console.log(line(app, delivery));
-  if (deliveries.length === 0) console.log('There are no events');
+  if (deliveries.length === 0) console.log(none);
   return true;
 }
 
-async function show(app: INestApplicationContext, id: string): Promise<boolean> {
+async function show(app: INestApplicationContext, { id }: Arguments): Promise<boolean> {
   const deliveries = await app.get(Outbox).show(id);
   const [event] = deliveries;
   if (!event) return unknown(id);
@@ -49,10 +86,17 @@ async function show(app: INestApplicationContext, id: string): Promise<boolean> 
   return true;
 }
 
-async function resend(app: INestApplicationContext, id: string): Promise<boolean> {
+async function resend(app: INestApplicationContext, { id }: Arguments): Promise<boolean> {
   const receivers = await app.get(Outbox).resend(id);
   if (receivers === 0) return unknown(id);
   console.log(`The server will send ${id} again`);
+  return true;
+}
+
+async function resendFailed(app: INestApplicationContext, { since }: Arguments): Promise<boolean> {
+  const count = await app.get(Outbox).resendFailed(since);
+  const events = count === 1 ? '1 event' : `${count} events`;
+  console.log(count === 0 ? NONE_FAILED : `The server will send ${events} again`);
   return true;
 }
 

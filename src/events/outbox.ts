@@ -3,9 +3,13 @@ import { Database, type Queryable } from '../database/database.js';
 import { Jobs } from '../jobs/jobs.js';
 import type { RecordedEvent } from './event-body.js';
 
-/** Delays before the retries of a failed delivery, in seconds. */
-const RETRY_SECONDS = [5, 25, 125, 625, 3125];
-/** How long delivered events are kept. */
+const HOUR = 3600;
+/**
+ * Delays before the retries of a failed delivery, in seconds: three days in all. None is longer than the time before it, so
+ * a receiver that is back waits no longer than it was away.
+ */
+const RETRY_SECONDS = [5, 25, 125, 625, 3125, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR, 24 * HOUR];
+/** How long delivered events are kept. All others are kept until they are delivered. */
 const KEPT = '7 days';
 const BATCH = 1000;
 
@@ -28,6 +32,15 @@ export interface DeliveryJob {
   readonly partition: string;
 }
 
+/** Deliveries of a partition that will be made again. */
+interface Again {
+  readonly webhook: string;
+  readonly partition: string;
+  readonly count: number;
+  /** Position of the last event of the batch, as text. */
+  readonly last: string;
+}
+
 const DELIVERIES = `
   SELECT position, id, type, event.upload_id, owner_id, created_at, subject, webhook, attempts, due, delivered_at,
     failed_at, error
@@ -39,6 +52,25 @@ const DUE = `${DELIVERIES}
     SELECT FROM delivery earlier WHERE earlier.webhook = $1 AND earlier.upload_id = delivery.upload_id
       AND earlier.due IS NOT NULL AND earlier.event < delivery.event)
   ORDER BY event LIMIT 50`;
+
+/** Deliveries whose last attempt failed, whether or not they will be retried. */
+const FAILED = `delivered_at IS NULL AND error IS NOT NULL`;
+
+const AGAIN = `UPDATE delivery SET due = now(), attempts = 0, delivered_at = NULL, failed_at = NULL, error = NULL`;
+
+/** Deliveries that failed, of the next events that have such. Statements have a time limit, so not of all at once. */
+const FAILED_AGAIN = `
+  WITH batch AS (
+    SELECT DISTINCT position FROM delivery JOIN event ON position = event
+    WHERE ${FAILED} AND webhook IN (SELECT id FROM webhook) AND created_at >= $1 AND position > $2
+    ORDER BY position LIMIT ${BATCH}
+  ), again AS (
+    ${AGAIN} FROM batch
+    WHERE event = position AND ${FAILED} AND webhook IN (SELECT id FROM webhook)
+    RETURNING webhook, left(upload_id, 1) AS partition
+  )
+  SELECT (SELECT max(position) FROM batch) AS last, webhook, partition, count(*)::integer AS count
+  FROM again GROUP BY webhook, partition`;
 
 /** A name for the jobs of a receiver. */
 export const jobOf = (webhook: string): string => `webhook ${webhook}`;
@@ -110,6 +142,12 @@ export class Outbox {
     return await this.rows(`${DELIVERIES} ORDER BY event DESC, webhook LIMIT $1`, [limit]);
   }
 
+  /** Deliveries whose last attempt failed, of events since a time, newest first. */
+  async listFailed(limit: number, since: Date): Promise<Delivery[]> {
+    const failed = `${DELIVERIES} WHERE ${FAILED} AND created_at >= $2 ORDER BY event DESC, webhook LIMIT $1`;
+    return await this.rows(failed, [limit, since]);
+  }
+
   /** The deliveries of an event. */
   async show(id: string): Promise<Delivery[]> {
     return await this.rows(`${DELIVERIES} WHERE id = $1 ORDER BY webhook`, [id]);
@@ -119,12 +157,33 @@ export class Outbox {
   async resend(id: string): Promise<number> {
     return await this.db.withTransaction(async (db) => {
       const { rows } = await db.query<{ webhook: string; upload_id: string }>(
-        `UPDATE delivery SET due = now(), attempts = 0, delivered_at = NULL, failed_at = NULL, error = NULL
-         FROM event WHERE event.id = $1 AND position = delivery.event RETURNING webhook, event.upload_id`,
+        `${AGAIN} FROM event WHERE event.id = $1 AND position = delivery.event RETURNING webhook, event.upload_id`,
         [id],
       );
       for (const { webhook, upload_id } of rows) await this.addJob(db, webhook, upload_id.slice(0, 1));
       return rows.length;
+    });
+  }
+
+  /**
+   * Delivers everything again whose last attempt failed, oldest events first, to the receivers of WEBHOOK_URL. Returns the
+   * number of deliveries.
+   */
+  async resendFailed(since: Date): Promise<number> {
+    let count = 0;
+    for (let last: string | undefined = '0'; last !== undefined;) {
+      const again = await this.resendBatch(since, last);
+      for (const one of again) count += one.count;
+      last = again[0]?.last;
+    }
+    return count;
+  }
+
+  private async resendBatch(since: Date, after: string): Promise<Again[]> {
+    return await this.db.withTransaction(async (db) => {
+      const { rows } = await db.query<Again>(FAILED_AGAIN, [since, after]);
+      for (const { webhook, partition } of rows) await this.addJob(db, webhook, partition);
+      return rows;
     });
   }
 
