@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -193,6 +193,42 @@ describe('a Postgres that is coming up', () => {
     expect((await fetch(`${await server.url()}/health/ready`)).status).toBe(200);
     await server.stop();
     await close();
+  });
+});
+
+describe('a Postgres whose certificate no public CA has signed', () => {
+  let close: () => Promise<void>;
+  let ca: string;
+  const urlFor = (host: string, parameters: string) =>
+    `postgres://${testServer().connection.user}@${host}/${database}?${parameters}`;
+  let host: string;
+
+  beforeEach(async () => {
+    ca = join(dataDir, 'ca.pem');
+    const key = join(dataDir, 'key.pem');
+    const request = 'req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext';
+    const files = ['subjectAltName=DNS:localhost', '-keyout', key, '-out', ca];
+    execFileSync('openssl', [...request.split(' '), ...files], { stdio: 'ignore' });
+    const port = await freePort();
+    host = `localhost:${port}`;
+    close = await listenForPostgres(port, { key: readFileSync(key), cert: readFileSync(ca) });
+  });
+  afterEach(() => close());
+
+  it('is refused in one line, which says how to name its CA', async () => {
+    const parameters = 'sslmode=verify-full&sslrootcert=/path/to/ca.pem';
+    expect(await refusal({ DATABASE_URL: urlFor(host, 'sslmode=require') })).toBe(
+      `DATABASE_URL: self-signed certificate. Name the CA of its certificate: ?${parameters}.`,
+    );
+  });
+
+  it('is taken with its CA, in silence, by a name of its certificate', async () => {
+    const parameters = `sslmode=require&sslrootcert=${ca}`;
+    const server = start({ DATABASE_URL: urlFor(host, parameters) });
+    expect((await fetch(`${await server.url()}/health/ready`)).status).toBe(200);
+    expect(await server.says(/api\/docs/)).not.toContain('SECURITY WARNING');
+    const byAddress = await prepare(urlFor(host.replace('localhost', '127.0.0.1'), parameters));
+    expect(byAddress.refusal).toMatch(/ does not match .*\. Use a host name that its certificate has\.$/);
   });
 });
 

@@ -86,7 +86,7 @@ async function appliedMigrations(source: DataSource, runner?: QueryRunner): Prom
 export function clientOptions(connection: Connection) {
   const { Client } = pg;
   if ('url' in connection) {
-    const urls = urlsOf(withoutSessionSettings(connection.url));
+    const urls = urlsOf(verifying(withoutSessionSettings(connection.url)));
     const [connectionString] = urls;
     return { connectionString, Client: urls.length > 1 ? new Primary(urls).Client : Client };
   }
@@ -100,6 +100,12 @@ function withoutSessionSettings(url: string): string {
     /(?<=[?&])(?:query_timeout|(?:statement|lock|idle_in_transaction_session)_timeout|client_encoding|replication|binary)=[^&#]*/g,
     '',
   );
+}
+
+/** Names what these modes mean to node-postgres, which prints nine lines about them otherwise. */
+function verifying(url: string): string {
+  if (/[?&]uselibpqcompat=true(?=[&#]|$)/.test(url)) return url;
+  return url.replace(/(?<=[?&]sslmode=)(?:prefer|require|verify-ca)(?=[&#]|$)/g, 'verify-full');
 }
 
 function options(

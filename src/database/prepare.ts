@@ -19,6 +19,12 @@ const ADVICE: readonly (readonly [code: RegExp, advice: string])[] = [
   [/^28/, 'Check the user, the password and pg_hba.conf'],
   [/^3D000$/, 'Create it: createdb --encoding=UTF8'],
   [/^42501$/, 'Let its user connect and create tables: GRANT CREATE ON SCHEMA, and ON DATABASE for the jobs'],
+  [/^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/, 'Renew its certificate, or correct the clock of this machine'],
+  [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'Use a host name that its certificate has'],
+  [
+    /^(SELF_SIGNED_CERT_|DEPTH_ZERO_SELF_SIGNED_|UNABLE_TO_|CERT_)/,
+    'Name the CA of its certificate: ?sslmode=verify-full&sslrootcert=/path/to/ca.pem',
+  ],
   [
     /^ERR_INVALID_URL$/,
     'It must be postgres://user:password@host:5432/database, with special characters as %XX',

@@ -1,10 +1,22 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { TLSSocket } from 'node:tls';
 import { testServer } from './test-server.js';
 
-/** Has the Postgres of the test run, which listens on a socket alone, listen on a port of this machine too, until it is closed. */
-export async function listenForPostgres(port: number): Promise<() => Promise<void>> {
+interface Certificate {
+  readonly key: Buffer;
+  readonly cert: Buffer;
+}
+
+/**
+ * Has the Postgres of the test run, which listens on a socket alone, listen on a port of this machine too, until it is closed.
+ * @param certificate for a Postgres that speaks TLS
+ */
+export async function listenForPostgres(
+  port: number,
+  certificate?: Certificate,
+): Promise<() => Promise<void>> {
   const { host, port: number } = testServer().connection;
   const open = new Set<Socket>();
   const server = createServer((client) => {
@@ -17,6 +29,7 @@ export async function listenForPostgres(port: number): Promise<() => Promise<voi
         for (const other of pair) other.end();
       });
     }
+    if (certificate) return void client.once('data', () => encrypt(client, certificate, pair[1]));
     client.pipe(pair[1]).pipe(client);
   });
   server.listen(port, '127.0.0.1');
@@ -26,4 +39,12 @@ export async function listenForPostgres(port: number): Promise<() => Promise<voi
     for (const socket of open) socket.destroy();
     await once(server, 'close');
   };
+}
+
+/** The answer to an SSLRequest, which is the first message of a client. */
+function encrypt(client: Socket, certificate: Certificate, postgres: Socket): void {
+  client.write('S');
+  const plain = new TLSSocket(client, { ...certificate, isServer: true });
+  plain.on('error', () => client.destroy());
+  plain.pipe(postgres).pipe(plain);
 }
