@@ -75,6 +75,33 @@ describe('parseMultipart', () => {
     expect(names).toEqual(['a.pdf', 'a"b.pdf', 'grüße.pdf']);
   });
 
+  const PART = '--b\r\nContent-Disposition: form-data; name="f"\r\n\r\nx\r\n--b--';
+
+  it.each(['\r\n', '\r\n\r\n'])('takes blank lines before the first boundary: %j', (lines) => {
+    expect(parseMultipart(Buffer.from(`${lines}${PART}\r\n`), 'b')[0]?.data.toString()).toBe('x');
+  });
+
+  it.each(['', '\n', '\r\n', '\r\n\r\n', '\n\n'])('takes line ends behind the last boundary: %j', (ends) => {
+    expect(parseMultipart(Buffer.from(`${PART}${ends}`), 'b')[0]?.data.toString()).toBe('x');
+  });
+
+  it.each([
+    ['\r', ''],
+    ['\n', ''],
+    [' ', ''],
+    ['\r\n ', ''],
+    ['a\r\n', ''],
+    ['\r\n'.repeat(5), ''],
+    ['', '-'],
+    ['', '\r\n '],
+    ['', '\r\n--b--'],
+    ['', '\n'.repeat(9)],
+  ])('takes nothing else around them: %j, %j', (before, behind) => {
+    expect(() => parseMultipart(Buffer.from(`${before}${PART}${behind}`), 'b')).toThrow(
+      /start with its boundary|bytes after the last/,
+    );
+  });
+
   it('leaves a boundary that is no line of its own in the data', () => {
     const body = Buffer.from('--b\r\nContent-Disposition: form-data; name="f"\r\n\r\nx--b y\n--b\r\n--b--');
     expect(parseMultipart(body, 'b')[0]?.data.toString()).toBe('x--b y\n--b');

@@ -12,6 +12,8 @@ export interface Part {
 const MAX_PARTS = 32;
 const MAX_HEADER_BYTES = 4096;
 const MAX_NAME_CHARS = 100;
+/** Line ends before the first and behind the last boundary, which some clients send. */
+const MAX_BLANK_BYTES = 8;
 const CRLF = '\r\n';
 
 /** The boundary of a `multipart/form-data` media type; undefined for any other media type. @throws MultipartError */
@@ -32,18 +34,18 @@ export function boundaryOf(mediaType: string | undefined): string | undefined {
 }
 
 /**
- * Splits a complete body into its parts. Stricter than the RFC on purpose: no preamble, no epilogue, no nested or
- * transfer-encoded parts, each name once, so that two readers cannot see different files in the same bytes.
+ * Splits a complete body into its parts. Stricter than the RFC on purpose: no preamble and no epilogue but blank lines,
+ * no nested or transfer-encoded parts, each name once, so that two readers cannot see different files in the same bytes.
  * @throws MultipartError
  */
 export function parseMultipart(body: Buffer, boundary: string): Part[] {
   const opening = Buffer.from(`--${boundary}`);
   const delimiter = Buffer.from(`${CRLF}--${boundary}`);
-  if (!body.subarray(0, opening.length).equals(opening)) {
+  let at = firstLine(body) + opening.length;
+  if (!body.subarray(at - opening.length, at).equals(opening)) {
     throw new MultipartError('bad-boundary', 'The body does not start with its boundary');
   }
   const parts = new Map<string, Part>();
-  let at = opening.length;
   while (!isClosed(body, at)) {
     const { part, end } = readPart(body, at + CRLF.length, delimiter);
     if (parts.has(part.name))
@@ -55,6 +57,13 @@ export function parseMultipart(body: Buffer, boundary: string): Part[] {
   return [...parts.values()];
 }
 
+/** Where the blank lines end. Not those of a bare LF, behind which others would see no boundary. */
+function firstLine(body: Buffer): number {
+  let at = 0;
+  while (at < MAX_BLANK_BYTES && body[at] === 0x0d && body[at + 1] === 0x0a) at += CRLF.length;
+  return at;
+}
+
 /** What follows a boundary: a line end before another part, or `--` at the end of the body. */
 function isClosed(body: Buffer, at: number): boolean {
   const rest = body.toString('latin1', at, at + 2);
@@ -64,8 +73,8 @@ function isClosed(body: Buffer, at: number): boolean {
       'bad-boundary',
       'A multipart boundary is truncated or followed by other characters',
     );
-  const trailing = body.toString('latin1', at + 2, at + 5);
-  if (trailing !== '' && trailing !== CRLF)
+  const trailing = body.toString('latin1', at + 2, at + 2 + MAX_BLANK_BYTES + 1);
+  if (trailing.length > MAX_BLANK_BYTES || !/^[\r\n]*$/.test(trailing))
     throw new MultipartError('trailing-bytes', 'There are bytes after the last boundary');
   return true;
 }
