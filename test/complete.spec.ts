@@ -85,7 +85,7 @@ describe('completion', () => {
     },
   );
 
-  it.each(['json', 'urlencoded', 'multipart'])(
+  it.each(['json', 'json behind a byte order mark', 'urlencoded', 'multipart'])(
     'takes its fields as %s, the md5 in any case',
     async (encoding) => {
       const file = text(1000);
@@ -96,8 +96,10 @@ describe('completion', () => {
       };
       const form = new FormData();
       Object.entries(fields).forEach(([name, value]) => form.append(name, value));
+      const headers = { 'content-type': 'application/json' };
       const init = {
-        json: { body: JSON.stringify(fields), headers: { 'content-type': 'application/json' } },
+        json: { body: JSON.stringify(fields), headers },
+        'json behind a byte order mark': { body: `\ufeff${JSON.stringify(fields)}`, headers },
         urlencoded: { body: new URLSearchParams(fields) },
         multipart: { body: form },
       }[encoding]!;

@@ -40,7 +40,8 @@ function toFields(body: Buffer, mediaType: string | undefined): Record<string, u
 function parseJson(body: Buffer): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(body.toString('utf8'));
+    // Drops a byte order mark, as RFC 8259, 8.1 allows.
+    value = JSON.parse(new TextDecoder().decode(body));
   } catch (cause) {
     throw new MalformedBody('The body is not valid JSON', cause);
   }
