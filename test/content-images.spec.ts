@@ -144,6 +144,42 @@ describe('a JPEG without its end marker', () => {
   });
 });
 
+describe('a GIF without its last byte', () => {
+  const stillGif = async () =>
+    await sharp(await smallPng())
+      .gif()
+      .toBuffer();
+  const SAMPLES: [string, () => Promise<Buffer>][] = [
+    ['still', stillGif],
+    ['animated', animatedGif],
+  ];
+
+  it.each(SAMPLES)('gets it: %s', async (_, sample) => {
+    const file = await sample();
+    expect(file.at(-1)).toBe(0x3b);
+    expect((await published(file.subarray(0, -1))).equals(file)).toBe(true);
+  });
+
+  it.each(SAMPLES)('is left as it is where metadata stays: %s', async (_, sample) => {
+    const file = (await sample()).subarray(0, -1);
+    expect((await published(file, keeping)).equals(file)).toBe(true);
+  });
+
+  it.each([2, 3, 50])('is refused if %i bytes are missing', async (missing) => {
+    for (const client of [stripping, keeping]) {
+      const { status, body } = await send((await stillGif()).subarray(0, -missing), client);
+      expect([status, body.code]).toEqual([415, 'unreadable-image']);
+    }
+  });
+
+  it('is refused if it has no picture', async () => {
+    const file = await stillGif();
+    const head = file.subarray(0, 13 + 3 * 2 ** ((file.readUInt8(10) & 7) + 1));
+    const { status, body } = await send(head);
+    expect([status, body.code]).toEqual([415, 'unreadable-image']);
+  });
+});
+
 /** The end record of an archive that says nothing of its entries. */
 function disguised(archive: Buffer, change: (record: Buffer) => void): Buffer {
   const copy = Buffer.from(archive);

@@ -117,7 +117,7 @@ export class ImageCodec {
   }
 
   /**
-   * Checks that a JPEG without end marker decodes to its last row. A few bytes may be missing along with the marker,
+   * Checks that an image without end marker decodes to its last row. A JPEG may lack a few bytes along with the marker,
    * and no decoder says how many.
    * @throws UnreadableImage if more is missing
    */

@@ -8,7 +8,7 @@ export interface Anatomy {
   readonly picture: Buffer;
   /** The first EXIF block, with the header of its format. */
   readonly exif: Buffer | undefined;
-  /** False for a JPEG without end marker, which `picture` then has. Its pixels may be truncated as well. */
+  /** False for a JPEG or GIF without end marker, which `picture` then has. Pixels of a JPEG may be missing as well. */
   readonly hasEnd: boolean;
   /** The end of the image. */
   readonly end: number;
@@ -23,6 +23,8 @@ export interface Part {
 }
 
 const JPEG_END = Buffer.from('ffd9', 'hex');
+const GIF_END = Buffer.from('3b', 'hex');
+const NEVER_MISSING = Buffer.alloc(0);
 
 /**
  * A megabyte can have a million empty parts, which would block the event loop. Real images have at most thousands: two
@@ -50,7 +52,7 @@ export function dissect(image: Buffer): Anatomy {
 }
 
 function takeApart(image: Buffer): Anatomy {
-  const { parts, mend } = formatOf(image);
+  const { parts, endMarker, mend } = formatOf(image);
   const picture = Buffer.allocUnsafe(image.length + JPEG_END.length);
   let exif: Buffer | undefined;
   let hasEnd = true;
@@ -62,7 +64,7 @@ function takeApart(image: Buffer): Anatomy {
     if (++count > MOST_PARTS) throw new RangeError(`More than ${MOST_PARTS} parts`);
     if (end > image.length) throw new RangeError('The image is cut short');
     if (role === 'missing') {
-      length += JPEG_END.copy(picture, length);
+      length += endMarker.copy(picture, length);
       hasEnd = false;
     }
     if (role === 'picture') length += image.copy(picture, length, start, end);
@@ -77,15 +79,17 @@ interface Format {
   readonly signature: string;
   /** In the order of the file. The last part of a truncated image may end past it. */
   readonly parts: (image: Buffer) => Generator<Part, void>;
+  /** Added to a picture where it is missing. */
+  readonly endMarker: Buffer;
   /** Corrects, in place, what the format says about removed parts. */
   readonly mend?: (picture: Buffer) => Buffer;
 }
 
 const FORMATS: readonly Format[] = [
-  { signature: '\xff\xd8', parts: jpegParts },
-  { signature: '\x89PNG\r\n\x1a\n', parts: pngParts },
-  { signature: 'GIF8', parts: gifParts },
-  { signature: 'RIFF', parts: webpParts, mend: mendWebp },
+  { signature: '\xff\xd8', parts: jpegParts, endMarker: JPEG_END },
+  { signature: '\x89PNG\r\n\x1a\n', parts: pngParts, endMarker: NEVER_MISSING },
+  { signature: 'GIF8', parts: gifParts, endMarker: GIF_END },
+  { signature: 'RIFF', parts: webpParts, endMarker: NEVER_MISSING, mend: mendWebp },
 ];
 
 function formatOf(image: Buffer): Format {
@@ -212,13 +216,17 @@ const GIF_APPLICATIONS = ['NETSCAPE2.0', 'ANIMEXTS1.0', 'ICCRGBG1012'];
 function* gifParts(image: Buffer): Generator<Part, void> {
   let at = 13 + colourTableLength(image.readUInt8(10));
   yield { start: 0, end: at, role: 'picture' };
-  for (let start = at; image.readUInt8(start) !== GIF.end; start = at) {
+  let hasImage = false;
+  for (let start = at; ; start = at) {
+    // Browsers show it, since all its blocks are whole.
+    if (hasImage && start === image.length) return yield { start, end: start, role: 'missing' };
+    if (image.readUInt8(start) === GIF.end) return yield { start, end: start + 1, role: 'picture' };
     const isImage = image.readUInt8(start) === GIF.image;
     if (!isImage && image.readUInt8(start) !== GIF.extension) throw new RangeError('Not a block of a GIF');
     at = endOfBlocks(image, isImage ? start + 11 + colourTableLength(image.readUInt8(start + 9)) : start + 2);
     yield { start, end: at, role: isImage || showsGif(image, start) ? 'picture' : 'other' };
+    hasImage ||= isImage;
   }
-  yield { start: at, end: at + 1, role: 'picture' };
 }
 
 function showsGif(image: Buffer, extension: number): boolean {
