@@ -188,7 +188,7 @@ export default async () => {
                 required: false,
                 type: () => String,
                 description:
-                  'Only for text, detected from the bytes: a name from the WHATWG Encoding Standard.',
+                  'Only for text, detected from the bytes: a name from the WHATWG Encoding Standard. Left out if it cannot be told.',
                 example: 'windows-1252',
               },
             },

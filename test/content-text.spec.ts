@@ -46,13 +46,6 @@ describe('a text', () => {
     ],
     ['in Russian', Buffer.from(RUSSIAN.repeat(50), 'hex'), 'a.csv', 'text/csv', 'windows-1251'],
     ['in Japanese', Buffer.from(JAPANESE.repeat(50), 'hex'), 'a.csv', 'text/csv', 'shift_jis'],
-    [
-      'of DOS, in Russian',
-      Buffer.from('8fe0a8a2a5e22c20aaa0aa20a4a5aba03f0d0a'.repeat(50), 'hex'),
-      'a.txt',
-      'text/plain',
-      'windows-1252',
-    ],
     ['of Excel in Unicode', Buffer.from('\ufeffa\tb\n1\tʤ', 'utf16le'), 'a.csv', 'text/csv', 'utf-16le'],
     [
       'in UTF-16 of many chunks',
@@ -96,6 +89,50 @@ describe('a text', () => {
     expect(headers.get('x-content-type-options')).toBe('nosniff');
     expect(headers.get('content-disposition')).toMatch(/^attachment;/);
     expect(bytes.equals(file)).toBe(true);
+  });
+
+  it.each([
+    ['Portuguese, in capitals', 'DESCRI\xc7\xc3O;SITUA\xc7\xc3O\n'],
+    ['German, with ß behind ö', 'Gr\xf6\xdfe\n'],
+    ['Italian', 'Forl\xec;pi\xf9;cos\xec\n'],
+    ['Icelandic', '\xde\xf3r\xf0ur;\xcdsafj\xf6r\xf0ur\n'],
+    ['Danish', 'S\xf8ren;\xc6gir;R\xf8dovre\n'],
+    ['English', 'It\x92s what you don\x92t know \x96 \x93really\x94\n'],
+    ['Finnish', 'P\xe4iv\xe4\xe4\n'],
+    ['French', 'Soci\xe9t\xe9\xa0: d\xe9j\xe0 cr\xe9\xe9e\n'],
+  ])('of Western Europe is told even if it is short: %s', async (_, text) => {
+    for (const count of [1, 20]) {
+      const { body } = await publish(latin1(text.repeat(count)), 'a.csv');
+      expect(body.charset).toBe('windows-1252');
+    }
+  });
+
+  it.each([
+    ['the heads of columns in Japanese', '8f88979d8be695aa2c8c8f90940a', 1],
+    ['rows in Japanese', '8e8196bc2c8be08a7a2c94f58d6c0a936392862c313030302c8dcf0a', 1],
+    ['names in Japanese', '8db293a10a97e996d80a8d828bb40a88c993a10a936e95d30a', 10],
+    ['a word in Japanese', '82b182f182c982bf82cd0a', 1],
+    ['a few rows in Chinese', 'd0d5c3fb2cb5e7bbb00ad5c5c8fd2c3132330ac0eecbc42c3435360a', 1],
+    ['a word in Chinese, traditional', 'a4a4a4e52c310a', 5],
+    ['a word in Korean', 'c0ccb8a70a', 1],
+    [
+      'names in Polish',
+      '496d69ea3b4e617a7769736b6f3b4d69656a73636f776f9ce60aa3756b61737a3b57699c6e696577736b693ba3f3649f0a',
+      20,
+    ],
+    [
+      'Polish',
+      '57737a79736379206c75647a696520726f647ab1207369ea20776f6c6e6920692072f3776e6920706f6420777a676cea64656d207377656a20676f646e6fb663690a',
+      20,
+    ],
+    ['Turkish', '41643b536f7961643bde656869720a49fefd6b3b59fd6c64fd7a3bdd7374616e62756c0a', 20],
+    ['Russian of DOS', '8fe0a8a2a5e22c20aaa0aa20a4a5aba03f0d0a', 50],
+  ])('has no charset rather than a wrong one: %s', async (_, bytes, count) => {
+    const file = Buffer.from(bytes.repeat(count), 'hex');
+    const published = await publish(file, 'a.csv');
+    expect([published.body.mimetype, published.body.charset]).toEqual(['text/csv', undefined]);
+    expect(published.headers.get('content-type')).toBe('text/csv');
+    expect(published.bytes.equals(file)).toBe(true);
   });
 
   it.each<[string, Buffer]>([

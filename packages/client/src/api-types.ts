@@ -100,7 +100,7 @@ documents, and for images from which no thumbnail can be made. */
   readonly size: number;
   /** Detected from the bytes, whatever the client declared. */
   readonly mimetype: string;
-  /** Only for text, detected from the bytes: a name from the WHATWG Encoding Standard. */
+  /** Only for text, detected from the bytes: a name from the WHATWG Encoding Standard. Left out if it cannot be told. */
   readonly charset?: string;
 }
 

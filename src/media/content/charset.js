@@ -7,9 +7,27 @@ const CONTROLS = /[\0-\x06\x0e-\x19\x1c-\x1f\x7f]/g;
 const MOST_CONTROLS = 0.1;
 /** What the guesser says of bytes that merely could be of a charset, in percent. */
 const UNSURE = 10;
+/** What it says at least of the right charset, when the bytes could be of an East Asian one. */
+const SURE = 50;
 /** Letters of a script that the guesser does not know, among spaces, digits and line ends. */
 const MOST_UNKNOWN = 0.9;
 const SAMPLE_BYTES = 16 * 1024;
+/** The guesser takes a millisecond for 1.6 kB. */
+const SMALL_SAMPLE = 4 * 1024;
+
+/** The charset of a text in an 8-bit charset that cannot be told (RFC 1428). */
+export const UNKNOWN = 'unknown-8bit';
+
+const WESTERN = 'windows-1252';
+/** What the guesser takes a text of Western Europe for, and the other way round. */
+const LATIN = [WESTERN, 'iso-8859-2', 'windows-1250', 'windows-1254', 'windows-1257'];
+/** Undefined in Windows-1252. */
+const NOT_WESTERN = /[\x81\x8d\x8f\x90\x9d]/;
+/** In Latin-1. Central European letters have these bytes. */
+const SELDOM_WESTERN = /[\x9c\x9f¡£¥¦¬¯±³¶¹º¼¾¿õûøùìòæØÆ]/;
+/** Small letters, as in Größe, ação and één, and some capital ones. East Asian characters with these bytes are rare. */
+const WESTERN_RUN = /^(?:[\xdf-\xff]+|Ç[ÃÕ]|ÄÄ|ÖÖ)$/;
+const EAST_ASIAN = ['shift_jis', 'gb18030', 'big5', 'euc-jp', 'euc-kr'];
 
 /**
  * Tells whether bytes are text, and in which charset: that of a byte order mark, else UTF-8 if they are valid, else an
@@ -38,7 +56,7 @@ export class CharsetDetector {
     return this.unicode?.isText === true || this.eightBit.isText;
   }
 
-  /** A name of the WHATWG Encoding Standard; null for what is no text. @returns {string | null} */
+  /** A name of the WHATWG Encoding Standard, or `UNKNOWN`; null for what is no text. @returns {string | null} */
   get charset() {
     if (this.unicode?.isText) return this.unicode.charset;
     return this.eightBit.isText ? this.eightBit.charset : null;
@@ -102,22 +120,92 @@ class EightBit {
   }
 
   /**
-   * Windows-1252 where letters that are not ASCII stand alone, as in Western Europe: the guesser errs there. Where they form
-   * words it knows the script: of one byte a letter by the words, of more by all. What it does not know has some ASCII.
-   * @returns {string | null}
+   * Letters that are not ASCII form words, whose script the guesser knows: of one byte a letter by the words, of more by all.
+   * Or they stand alone, as in Western Europe. What nobody knows has some ASCII. @returns {string | null}
    */
   get charset() {
     const text = this.sample.toString('latin1');
+    const letters = charactersIn(text, /[\x80-\xff]/g);
     const words = text.match(/[\x80-\xff]{3,}/g) ?? [];
-    const letters = text.match(/[\x80-\xff]/g) ?? [];
+    const formWords = words.join('').length * 2 > letters;
     // No language has þ behind ÿ; with a byte order mark in the middle, another file begins.
-    if (words.join('').length * 2 <= letters.length) return text.includes('ÿþ') ? null : 'windows-1252';
-    const [guess] = [text, words.join(' ')]
-      .flatMap((sample) => chardet.analyse(Buffer.from(sample, 'latin1')))
-      .filter(({ confidence }) => confidence > UNSURE)
-      .sort((a, b) => b.confidence - a.confidence);
-    if (!guess && letters.length > text.length * MOST_UNKNOWN) return null;
-    return nameOf(guess?.name) ?? 'windows-1252';
+    if (!formWords && text.includes('ÿþ')) return null;
+    const guesses = formWords ? guessesOf(text, words.join(' ')) : guessesOf(text.slice(0, SMALL_SAMPLE));
+    if (formWords && guesses.length === 0 && letters > text.length * MOST_UNKNOWN) return null;
+    const name = bestOf(guesses, this.sample, formWords);
+    return name === WESTERN && NOT_WESTERN.test(text) ? UNKNOWN : name;
+  }
+}
+
+/** @typedef {{ readonly name: string, readonly confidence: number }} Guess */
+
+/** The best first. @param {string[]} samples in Latin-1 @returns {Guess[]} */
+function guessesOf(...samples) {
+  return samples
+    .flatMap((sample) => chardet.analyse(Buffer.from(sample, 'latin1')))
+    .filter(({ confidence }) => confidence > UNSURE)
+    .map(({ name, confidence }) => ({ name: nameOf(name) ?? UNKNOWN, confidence }))
+    .sort((a, b) => b.confidence - a.confidence);
+}
+
+/** @param {Guess[]} guesses @param {Buffer} sample @param {boolean} formWords */
+function bestOf(guesses, sample, formWords) {
+  const text = sample.toString('latin1');
+  if (mayBeEastAsian(sample, text)) return eastAsianOf(text, guesses, formWords);
+  return formWords ? (guesses[0]?.name ?? WESTERN) : westernOf(sample, text, guesses);
+}
+
+/** @param {string} text @param {RegExp} pattern */
+function charactersIn(text, pattern) {
+  return (text.match(pattern) ?? []).join('').length;
+}
+
+/**
+ * Whether the bytes are valid in a charset with two bytes a character, and at least half of them come in pairs. The second
+ * byte may be an ASCII letter, as it is behind an accented one: in Shift_JIS, where that is common, the first ones are
+ * different marks of Windows-1252. @param {Buffer} sample @param {string} text
+ */
+function mayBeEastAsian(sample, text) {
+  const letters = charactersIn(text, /[\x80-\xff]/g);
+  const pairs = (text.match(/[\x80-\xff]{2,}/g) ?? []).filter((run) => !WESTERN_RUN.test(run));
+  if (pairs.join('').length * 2 >= letters)
+    return EAST_ASIAN.some((name) => decoded(sample, name) !== undefined);
+  const marks = text.match(/[\x80-\x9f](?=[\x40-\x7e\x80-\xfc])/g) ?? [];
+  const areMany = marks.length * 2 >= letters && new Set(marks).size >= 3;
+  return areMany && decoded(sample, 'shift_jis') !== undefined;
+}
+
+/**
+ * Short texts, and those of names, could as well be of a script with one byte a letter, or of Western Europe.
+ * @param {string} text @param {Guess[]} guesses @param {boolean} formWords
+ */
+function eastAsianOf(text, guesses, formWords) {
+  const isScript = formWords && !/[\x80-\x9f]/.test(text);
+  const [guess] = guesses.filter(
+    ({ name }) => EAST_ASIAN.includes(name) || (isScript && !LATIN.includes(name)),
+  );
+  return guess && guess.confidence >= SURE ? guess.name : UNKNOWN;
+}
+
+/**
+ * The guesser errs with letters that stand alone. Another guess counts if there are letters that Western Europe seldom has
+ * and the other charset reads differently. @param {Buffer} sample @param {string} text @param {Guess[]} guesses
+ */
+function westernOf(sample, text, guesses) {
+  // Icelandic has other accents, too. Without them, these are Turkish.
+  if (/[ÐÝÞðýþ]/.test(text) && !/[ÁÉÍÓÚÆáéíóúæ]/.test(text)) return UNKNOWN;
+  const guess = guesses.find(({ name }) => LATIN.includes(name));
+  const isOther =
+    guess && SELDOM_WESTERN.test(text) && decoded(sample, guess.name) !== decoded(sample, WESTERN);
+  return isOther ? UNKNOWN : WESTERN;
+}
+
+/** Undefined if it has other bytes. The last character may be cut. @param {Buffer} sample @param {string} charset */
+function decoded(sample, charset) {
+  try {
+    return new TextDecoder(charset, { fatal: true }).decode(sample, { stream: true });
+  } catch {
+    return undefined;
   }
 }
 

@@ -4,6 +4,7 @@ import { Config } from '../../config/config.js';
 import { readAt } from '../../storage/local/files.js';
 import { ImageCodec, type ImageFacts } from '../images/image-codec.js';
 import { dissect } from '../images/image-parts.js';
+import { UNKNOWN } from './charset.js';
 import { isCompoundFile } from './office/compound-file.js';
 import { UnsupportedContent, UploadTooLarge } from './content.errors.js';
 import type { ContentType } from './content-type.js';
@@ -17,7 +18,7 @@ import { isZip } from './office/zip-head.js';
 /** Facts about a complete file. */
 export interface Content {
   readonly type: ContentType;
-  /** Of a text. */
+  /** Of a text, if it can be told. */
   readonly charset: string | null;
   /** Undefined for documents. */
   readonly image: ImageFacts | undefined;
@@ -38,7 +39,7 @@ export interface Head {
 export interface WholeFile {
   readonly total: number;
   readonly fileName: string | null;
-  /** If all of it is text. */
+  /** If all of it is text; `UNKNOWN` if it cannot be told. */
   readonly charset: string | null;
 }
 
@@ -87,7 +88,8 @@ export class ContentInspector {
       : await stowaway(file, { mime: type.mime, total, imageEnd, isTrimmed });
     if (other) throw this.unsupported(other, fileName);
     const isText = type.mime.startsWith('text/');
-    return { type, charset: isText ? charset : null, image: facts, bytes: image };
+    const told = isText && charset !== UNKNOWN ? charset : null;
+    return { type, charset: told, image: facts, bytes: image };
   }
 
   /** The type of an accepted file, by its bytes, the settings and its size. */

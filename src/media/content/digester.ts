@@ -11,7 +11,7 @@ export interface Digest {
   readonly md5: string;
   /** 64 hex digits, lower case. */
   readonly sha256: string;
-  /** If all of it is text; a name of the WHATWG Encoding Standard. */
+  /** If all of it is text; a name of the WHATWG Encoding Standard, or `UNKNOWN`. */
   readonly charset: string | null;
 }
 

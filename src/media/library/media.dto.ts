@@ -59,7 +59,7 @@ export class MediaDto {
   /** Detected from the bytes, whatever the client declared. */
   mimetype!: string;
   /**
-   * Only for text, detected from the bytes: a name from the WHATWG Encoding Standard.
+   * Only for text, detected from the bytes: a name from the WHATWG Encoding Standard. Left out if it cannot be told.
    * @example "windows-1252"
    */
   charset?: string;

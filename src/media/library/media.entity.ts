@@ -34,7 +34,7 @@ export class Media {
   @Column({ type: 'text' })
   readonly mime!: string;
 
-  /** Charset of a text, for browsers to decode it; null for other files. */
+  /** Charset of a text, for browsers to decode it; null for other files, or if it cannot be told. */
   @Column({ type: 'text', nullable: true })
   readonly charset!: string | null;
 
