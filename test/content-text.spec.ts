@@ -25,6 +25,7 @@ const utf16be = (text: string) => Buffer.from(text, 'utf16le').swap16();
 
 /** By hand: what writes it in Node has no other charsets. */
 const RUSSIAN = 'cff0e8e2e5f22c20eae0ea20e4e5ebe03f0d0a';
+const HEBREW = 'f9ece5ed20f2e5eced2c20f7e1f6e9ed20e5e4f2ece0e5fa0a';
 const JAPANESE = '82b182ea82cd93fa967b8cea82c582b781420a';
 
 describe('a text', () => {
@@ -46,6 +47,7 @@ describe('a text', () => {
     ],
     ['in Russian', Buffer.from(RUSSIAN.repeat(50), 'hex'), 'a.csv', 'text/csv', 'windows-1251'],
     ['in Japanese', Buffer.from(JAPANESE.repeat(50), 'hex'), 'a.csv', 'text/csv', 'shift_jis'],
+    ['in Hebrew', Buffer.from(HEBREW.repeat(50), 'hex'), 'a.txt', 'text/plain', 'windows-1255'],
     ['of Excel in Unicode', Buffer.from('\ufeffa\tb\n1\tʤ', 'utf16le'), 'a.csv', 'text/csv', 'utf-16le'],
     [
       'in UTF-16 of many chunks',

@@ -209,8 +209,12 @@ function decoded(sample, charset) {
   }
 }
 
+/** The Windows charset has the same letters. By the other name, browsers show them from left to right. */
+const HEBREW = { from: 'ISO-8859-8', to: 'windows-1255' };
+
 /** @param {string | undefined} label */
 function nameOf(label) {
+  if (label === HEBREW.from) return HEBREW.to;
   try {
     return label === undefined ? undefined : new TextDecoder(label).encoding;
   } catch {
