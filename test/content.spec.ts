@@ -201,6 +201,23 @@ describe('a first chunk that cannot become a file that is taken', () => {
     ],
     ['an HEIC', joined('\0\0\0\x18ftypheic\0\0\0\0mif1heic', noise(3000)), 'a.jpg', 'image/heic'],
     ['a BMP', joined('BM', noise(3000)), 'a.png', 'image/bmp'],
+    ['a TIFF', joined('II*\0\x08\0\0\0\0\0', noise(9000)), 'a.tif', 'image/tiff'],
+    ['a TIFF whose directory comes last', joined('II*\0\0\x80\0\0', noise(9000)), 'a.tif', 'image/tiff'],
+    ['the same of a Mac', joined('MM\0*\0\0\x80\0', noise(9000)), 'a.tif', 'image/tiff'],
+    ['a BigTIFF', joined('II+\0\x08\0\0\0', noise(9000)), 'a.tif', 'image/tiff'],
+    ['a BigTIFF of a Mac', joined('MM\0+\0\x08\0\0', noise(9000)), 'a.tif', 'image/tiff'],
+    [
+      'a photo of a Canon, with its directory',
+      joined('II*\0\x10\0\0\0CR\x02\0', noise(9000)),
+      'a.cr2',
+      'image/x-canon-cr2',
+    ],
+    [
+      'a photo of an Olympus',
+      joined('IIRO\x08\0\0\0\x18\0\0\0', noise(9000)),
+      'a.orf',
+      'image/x-olympus-orf',
+    ],
   ])('%s: 415, and there is no session', async (_, bytes, fileName, detected) => {
     const before = await app.state();
     const range = `0-${bytes.length - 1}/${bytes.length + 50_000}`;

@@ -93,7 +93,12 @@ function startsWith(head: Buffer, signature: string): boolean {
 /** The media type of a refused file, for the response. */
 async function named(head: Buffer): Promise<string | null> {
   const found = await fileTypeFromBuffer(head.subarray(0, DECISIVE_BYTES)).catch(() => undefined);
-  return found?.mime ?? null;
+  return found?.mime ?? (isTiff(head) ? 'image/tiff' : null);
+}
+
+/** `file-type` follows a TIFF to its directory, which tells camera raws apart but is often at the end of the file. */
+function isTiff(head: Buffer): boolean {
+  return ['II*\0', 'II+\0', 'MM\0*', 'MM\0+'].some((signature) => startsWith(head, signature));
 }
 
 /**
