@@ -1,7 +1,7 @@
 import { Client, md5 } from './setup/client.js';
 import { compoundFile, type CompoundEntry } from './setup/compound.js';
 import { cpuTime } from './setup/cpu-time.js';
-import { docx, openDocument, openXml, xlsx } from './setup/office.js';
+import { docx, media, openDocument, openXml, xlsx } from './setup/office.js';
 import { noise } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';
 import { zip, type ZipEntry } from './setup/zip.js';
@@ -213,7 +213,9 @@ function patch(file: Buffer, change: (fat: Buffer, directory: number) => void): 
 const DOCX = 'application/vnd.openxmlformats-officedocument.wordprocessingml.document';
 const XLSX = 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet';
 const PPTX = 'application/vnd.openxmlformats-officedocument.presentationml.presentation';
+const ODT = 'application/vnd.oasis.opendocument.text';
 const ODS = 'application/vnd.oasis.opendocument.spreadsheet';
+const ODP = 'application/vnd.oasis.opendocument.presentation';
 
 const renamed = (entries: readonly ZipEntry[], name: (old: string) => string) =>
   entries.map((entry) => ({ ...entry, name: name(entry.name) }));
@@ -313,6 +315,22 @@ describe('a package of an Office program', () => {
       'a.docx',
       DOCX,
     ],
+    ['that is a template of Writer', zip(openDocument('text-template')), 'a.ott', ODT],
+    ['that is a template of Calc', zip(openDocument('spreadsheet-template')), 'a.ots', ODS],
+    ['that is a template of Impress', zip(openDocument('presentation-template')), 'a.otp', ODP],
+    ['that is a template, but not by its name', zip(openDocument('text-template')), 'a.odt', ODT],
+    [
+      'that is a template, of many chunks, whose type comes last',
+      zip([media('Pictures', 250_000), ...openDocument('spreadsheet-template').toReversed()]),
+      'a.ots',
+      ODS,
+    ],
+    [
+      'that is a template by its manifest',
+      zip(openDocument('text', [], rootOf(`${ODT}-template`)).slice(1)),
+      'a.ott',
+      ODT,
+    ],
     ['without a type', zip(withoutType), 'a.ods', ODS],
     [
       'without a type, of many chunks',
@@ -409,24 +427,20 @@ describe('a package of an Office program', () => {
       ODS,
       MACROS,
     ],
+    ['with a script', zip(openDocument('text', [{ name: 'Scripts/python/a.py', data: 'x' }])), ODT, MACROS],
     [
-      'with a script',
-      zip(openDocument('text', [{ name: 'Scripts/python/a.py', data: 'x' }])),
-      'application/vnd.oasis.opendocument.text',
+      'that is a template with a module of Basic',
+      zip(openDocument('text-template', [{ name: 'Basic/Standard/Module1.xml', data: '<x/>' }])),
+      ODT,
       MACROS,
     ],
     [
       'with a script in an object',
       zip(openDocument('text', [{ name: 'Object 1/Scripts/python/a.py', data: 'x' }])),
-      'application/vnd.oasis.opendocument.text',
+      ODT,
       MACROS,
     ],
-    [
-      'of OpenDocument behind a password',
-      zip(openDocument('text', [], encrypted)),
-      'application/vnd.oasis.opendocument.text',
-      PASSWORD,
-    ],
+    ['of OpenDocument behind a password', zip(openDocument('text', [], encrypted)), ODT, PASSWORD],
     [
       'that is a workbook in binary form',
       zip(

@@ -458,10 +458,10 @@ describe('a whole file that is not what its head promised', () => {
       unknown('ZIP'),
     ],
     [
-      'an OpenDocument template',
-      () => zip([media('Pictures', 250_000), ...openDocument('text-template')]),
-      `${OPEN_DOCUMENT}.text-template`,
-      unknown('OTT'),
+      'an OpenDocument drawing',
+      () => zip([media('Pictures', 250_000), ...openDocument('graphics-template')]),
+      `${OPEN_DOCUMENT}.graphics-template`,
+      unknown('OTG'),
     ],
     [
       'a DOCX cut short',

@@ -27,9 +27,9 @@ const EXTENSIONS: Readonly<Record<KnownMediaType, readonly [string, ...string[]]
   'application/vnd.openxmlformats-officedocument.wordprocessingml.document': ['docx', 'dotx'],
   'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet': ['xlsx', 'xltx'],
   'application/vnd.openxmlformats-officedocument.presentationml.presentation': ['pptx', 'ppsx', 'potx'],
-  'application/vnd.oasis.opendocument.text': ['odt'],
-  'application/vnd.oasis.opendocument.spreadsheet': ['ods'],
-  'application/vnd.oasis.opendocument.presentation': ['odp'],
+  'application/vnd.oasis.opendocument.text': ['odt', 'ott'],
+  'application/vnd.oasis.opendocument.spreadsheet': ['ods', 'ots'],
+  'application/vnd.oasis.opendocument.presentation': ['odp', 'otp'],
   'text/plain': ['txt', ...TEXTS],
   'text/csv': ['csv'],
 };

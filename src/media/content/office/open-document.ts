@@ -3,7 +3,8 @@ import { accepted, refused, WITH_MACROS, WITH_PASSWORD, type Accepted, type Refu
 import { elementsOf, type Element } from './xml.js';
 import { readEntry, type ZipEntry } from './zip-directory.js';
 
-const TYPE = /^application\/vnd\.oasis\.opendocument\.(text|spreadsheet|presentation)$/;
+/** Documents and templates. */
+const TYPE = /^(application\/vnd\.oasis\.opendocument\.(?:text|spreadsheet|presentation))(?:-template)?$/;
 
 export const MANIFEST = 'meta-inf/manifest.xml';
 const MOST_MIMETYPE_BYTES = 255;
@@ -29,7 +30,8 @@ export async function openDocument(
 /** By the content of the entry `mimetype`. */
 export function openDocumentType(mimetype: string): Accepted | Refused {
   const mime = mimetype.trim();
-  if (TYPE.test(mime)) return accepted(mime);
+  const plain = TYPE.exec(mime)?.[1];
+  if (plain !== undefined) return accepted(plain);
   // The response contains this text.
   return refused(/^[a-z]+\/[\w.+-]{1,100}$/i.test(mime) ? mime : 'application/zip');
 }
