@@ -28,6 +28,10 @@ const RUSSIAN = 'cff0e8e2e5f22c20eae0ea20e4e5ebe03f0d0a';
 const HEBREW = 'f9ece5ed20f2e5eced2c20f7e1f6e9ed20e5e4f2ece0e5fa0a';
 const JAPANESE = '82b182ea82cd93fa967b8cea82c582b781420a';
 
+/** It begins as those of many packages do. */
+const README =
+  '<p align="center">\n  <img src="logo.png">\n</p>\n\n# Title\n\n[![build](badge.svg)](https://example.org)\n';
+
 describe('a text', () => {
   it.each<[string, Buffer, string, string, string]>([
     [
@@ -80,6 +84,23 @@ describe('a text', () => {
       'in Markdown',
       Buffer.from('<img src="logo.png" width="9">\n\n# Title\n'),
       'a.md',
+      'text/plain',
+      'utf-8',
+    ],
+    ['in Markdown, with a logo', Buffer.from(README), 'README.md', 'text/plain', 'utf-8'],
+    [
+      'in Markdown, with a comment for a program',
+      Buffer.from(
+        '<!-- lint off -->\n\n# Title\n\n```html\n<script src="a.js"></script>\n```\nSee `<head>`.\n',
+      ),
+      'a.md',
+      'text/plain',
+      'utf-8',
+    ],
+    [
+      'in Markdown, of much more',
+      Buffer.from(README + 'Words and words.\n'.repeat(20_000)),
+      'README.md',
       'text/plain',
       'utf-8',
     ],
@@ -142,6 +163,15 @@ describe('a text', () => {
     ['HTML in Latin-1', latin1('<title>Gr\xf6\xdfe</title>')],
     ['XML in UTF-16', utf16be('\ufeff<?xml version="1.0"?><a/>')],
     ['SVG behind a mark', Buffer.from('\ufeff<svg onload="alert(1)"/>')],
+    ['HTML that has a heading', Buffer.from('<div>\n# Title\n<script>alert(1)</script>')],
+    ['HTML that has a list', Buffer.from('<p>\n- one\n<img src=x onerror=alert(1)>')],
+    ['HTML that has a link', Buffer.from('<table>[a](b)<a href="javascript:alert(1)">')],
+    ['HTML that has a fence', Buffer.from('<!-- a -->\n```\nx\n```\n<iframe src="https://example.org">')],
+    ['HTML that comments on Markdown', Buffer.from('<!--\n# Title\n- one\n--><p>two')],
+    ['HTML without Markdown', Buffer.from(`<p>${'Words and words. '.repeat(500)}`)],
+    ['a page that is whole, with a heading', Buffer.from('<!-- a -->\n<html>\n# Title')],
+    ['PHP behind a comment', Buffer.from('<!-- a -->\n# Title\n<?php phpinfo();')],
+    ['SVG behind a comment', Buffer.from('<!-- a -->\n# Title\n<svg>')],
     ['UTF-16 without a mark', Buffer.from('a,b\n1,2', 'utf16le')],
     ['UTF-16 that ends in the middle', Buffer.from('\ufeffabc', 'utf16le').subarray(0, -1)],
     ['UTF-16 with half a character', Buffer.from('\ufeffa\ud800b', 'utf16le')],
@@ -156,6 +186,16 @@ describe('a text', () => {
   ])('is not %s', async (_, file) => {
     const { status, body } = await client.slice(file, 0, file.length, undefined, { fileName: 'a.csv' });
     expect([status, body.code]).toEqual([415, 'unsupported-content']);
+  });
+
+  it('in Markdown is told by later chunks, if the first one has nothing but tags', async () => {
+    const file = Buffer.from(README);
+    const { status, body } = await client.slice(file, 0, 20);
+    expect([status, (await client.slice(file, 20, file.length, body.upload_id)).status]).toEqual([201, 201]);
+    expect((await client.complete(body.upload_id, md5(file))).body.mimetype).toBe('text/plain');
+    const page = Buffer.from('<p align="center">Hello</p><script>alert(1)</script>');
+    const { body: begun } = await client.slice(page, 0, 20);
+    expect((await client.slice(page, 20, page.length, begun.upload_id)).body.detected).toBe('text/html');
   });
 
   it('is told by its last byte, too', async () => {

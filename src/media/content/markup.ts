@@ -19,3 +19,35 @@ export function markupOf(text: string): string | undefined {
   const [tags] = /^(?:<[^<>]*>\s*)*(?:<[^<>]*)?/.exec(start) ?? [''];
   return SCRIPT.test(tags) ? 'text/html' : undefined;
 }
+
+/** Tags with which Markdown may begin: those of a centered logo, an anchor, a comment for a linter. */
+const SOFT = /^<(?:!--|(?:h1|div|font|table|a|b|br|p)[\s>])/i;
+/** What Markdown has in its code at most. */
+const HARD_TAG =
+  /<(?:[?%]|(?:!doctype|html|head|body|script|i?frame|frameset|style|title|meta|link|object|embed|form|base|svg|math)[\s/>])/i;
+const HANDLER = /[\s/"']on[a-z]+\s*=|["'(=]\s*javascript:/i;
+const PDF = /%PDF-\d/;
+/** A heading, an item of a list, a fence or a link. */
+const MARKDOWN = /^(?:#{1,6} \S|[-*+] \S|```)|\[[^[\]\n]+\]\([^()[\]\s]+\)/m;
+
+/** Whether a text that begins like HTML may be Markdown, as many READMEs are: it has nothing that only pages have. */
+export function mayBeMarkdown(text: string): boolean {
+  if (!SOFT.test(text.trimStart())) return false;
+  const rest = withoutCode(text);
+  return ![HARD_TAG, HANDLER, PDF].some((hard) => hard.test(rest));
+}
+
+export function hasMarkdown(text: string): boolean {
+  return MARKDOWN.test(withoutComments(text));
+}
+
+/** A fence that is not closed reaches to the end. */
+function withoutCode(text: string): string {
+  const outside = text.split('```').filter((_, i) => i % 2 === 0);
+  return outside.join('\n').replace(/`[^`\n]*`/g, '');
+}
+
+function withoutComments(text: string): string {
+  const [before = '', ...comments] = text.split('<!--');
+  return before + comments.map((comment) => comment.split('-->').slice(1).join('')).join('');
+}

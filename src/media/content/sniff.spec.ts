@@ -26,6 +26,14 @@ describe('sniff', () => {
     ['</p><script>x', null, 'refused'],
     ['</p>', null, 'text/plain'],
     ['<img src="logo.png">\n# Title', null, 'text/plain'],
+    ['<h1 align="center">Title</h1>\n\n- one', null, 'text/plain'],
+    ['<!-- a -->\n[x](https://example.org)', null, 'text/plain'],
+    ['<a name="top"></a>\n```js\nelement.onclick = "<script>"\n```\n', null, 'text/plain'],
+    ['<p>\n\n# JavaScript: a list', null, 'text/plain'],
+    ['<p>[x](javascript:alert)', null, 'refused'],
+    ['<p>\n#hashtag, -1 or a[0](x y)', null, 'refused'],
+    ['<p>\n%PDF-1.4\n# Title', null, 'refused'],
+    ['<p>\n# Title\n%PDF-1.4', null, 'refused'],
     ['<alice> hi, is on=1 ok? <script>', null, 'text/plain'],
     ['<x:svg xmlns:x="http://www.w3.org/2000/svg"/>', null, 'refused'],
     ['<!DOCTYPE svg PUBLIC "">', null, 'refused'],
@@ -49,6 +57,8 @@ describe('sniff', () => {
   it('waits while too few bytes are there to tell', async () => {
     expect(await mime('PK\x03\x04', null, false)).toBe('undecided');
     expect(await mime('M', null, false)).toBe('undecided');
+    expect(await mime('<p align="center">', null, false)).toBe('undecided');
+    expect(await mime('<p onclick=x>', null, false)).toBe('refused');
   });
 
   it('does not stumble over a character that a chunk cuts in two', async () => {
@@ -70,6 +80,9 @@ describe('sniff', () => {
         'BZh',
       ],
       ...['PK\x03\x04', '\xef\xbb\xbf'.repeat(1000), 'ID3\x04\0\0\0\0\0\0'.repeat(400), '<'.repeat(9000)],
+      ...['<!--', '`', '[', '[a](', ' on', '- ', '1', '=', '```'].map(
+        (part) => `<p>\n# a\n${part.repeat(60_000)}`,
+      ),
       Buffer.from('3026b2758e66cf11a6d900aa0062ce6c', 'hex'),
     ].map((start) => Buffer.from(start as string, 'latin1'));
     const fills = [

@@ -6,11 +6,13 @@ import { CharsetDetector, markOf } from './charset.js';
 import { isCompoundFile } from './office/compound-file.js';
 import { OLD_OFFICE, oldOfficeType } from './office/old-office.js';
 import { accepted, refused, undecided, type Accepted, type Refused, type Undecided } from './verdict.js';
-import { markupOf } from './markup.js';
+import { hasMarkdown, markupOf, mayBeMarkdown } from './markup.js';
 import { sniffPackage } from './office/office-package.js';
 import { isZip } from './office/zip-head.js';
 
 export type Sniffed = Accepted | Refused | Undecided;
+
+const TEXTS = MEDIA_TYPES.filter((mime) => mime.startsWith('text/'));
 
 /** With fewer bytes, more of them may help to detect the type. */
 export const DECISIVE_BYTES = 4100;
@@ -49,9 +51,12 @@ async function sniffCompoundFile(head: Buffer, whole: boolean): Promise<Sniffed>
 }
 
 async function sniffText(head: Buffer, whole: boolean, extension: string): Promise<Sniffed> {
-  const markup = markupOf(textOf(head));
-  if (markup !== undefined) return refused(markup);
-  if (!whole && head.length < DECISIVE_BYTES) return undecided(MEDIA_TYPES);
+  const text = textOf(head);
+  const mayGrow = !whole && head.length < DECISIVE_BYTES;
+  const markup = markupOf(text);
+  if (markup !== undefined && !(mayBeMarkdown(text) && (mayGrow || hasMarkdown(text))))
+    return refused(markup);
+  if (mayGrow) return undecided(markup === undefined ? MEDIA_TYPES : TEXTS, markup);
   const textual = await named(head);
   if (textual !== null && TEXTUAL.has(textual)) return refused(textual);
   return accepted(extension === '.csv' ? 'text/csv' : 'text/plain');
