@@ -4,6 +4,7 @@ import { cpuTime } from './setup/cpu-time.js';
 import { docx, media, openDocument, openXml, xlsx } from './setup/office.js';
 import { noise } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';
+import { NO_PCODE, registered, SHEET, toProject, vbaProject, type Project } from './setup/vba.js';
 import { zip, type ZipEntry } from './setup/zip.js';
 
 let app: TestApp;
@@ -200,6 +201,96 @@ describe('a file of an old Office program', () => {
 
   it('in many chunks is told at the end, however it is called', async () => {
     await expectTaken(compoundFile([stream('Data', 900_000), workbook([0])]), 'a.xls', EXCEL, 'a.xls');
+  });
+});
+
+describe('a VBA project', () => {
+  const withProject = (project?: Project) =>
+    compoundFile([workbook([0]), vbaProject('_VBA_PROJECT_CUR', project)]);
+  const sub = 'Sub Workbook_Open()\r\nEnd Sub\r\n';
+  const oneLine = 'feca0100010080080000020000000000000000ffffffff010108000000cd10ffff78000000ffffffff0000';
+
+  it.each<[string, Project]>([
+    ['of a sheet', {}],
+    ['of many sheets', { modules: Array.from({ length: 128 }, (_, i) => ({ name: `Sheet${i}` })) }],
+    [
+      'with control elements',
+      { modules: [{ ...SHEET, source: 'Attribute VB_Control = "A, 1, 0, B"\r\n\r\n' }] },
+    ],
+    ['in Russian', { modules: [{ name: 'Лист1', mbcsName: '\xcb\xe8\xf1\xf21' }], codePage: 1251 }],
+    ['with the template of Word', { references: [toProject('Normal')] }],
+    ['with a library that is not there', { references: [registered('')] }],
+  ])('without code, %s, is accepted', async (_, project) => {
+    await expectTaken(withProject(project), 'a.xls', EXCEL, 'a.xls');
+  });
+
+  it('without code is accepted in a Word file, and in what is embedded', async () => {
+    const word = [stream('WordDocument'), vbaProject('Macros')];
+    await expectTaken(compoundFile(word), 'a.doc', WORD, 'a.doc');
+    await expectTaken(
+      compoundFile([workbook([0]), { name: 'MBD00', entries: word }]),
+      'a.xls',
+      EXCEL,
+      'a.xls',
+    );
+  });
+
+  it.each<[string, Project]>([
+    ['with code', { modules: [{ ...SHEET, source: sub }] }],
+    ['with code in the second module', { modules: [SHEET, { name: 'ThisWorkbook', source: sub }] }],
+    ['with code behind an attribute', { modules: [{ ...SHEET, source: 'Attribute VB_A = "b": Beep\r\n' }] }],
+    ['with a line of another kind', { modules: [{ ...SHEET, source: 'Attribute VB_A = "b"\rBeep\r\n' }] }],
+    ['with p-code that its source does not have', { modules: [{ ...SHEET, pcode: oneLine }] }],
+    ['whose p-code is not where it should be', { modules: [{ ...SHEET, pcode: `00${NO_PCODE}` }] }],
+    ['with a module that is not of a document', { modules: [SHEET, { name: 'Module1', isDocument: false }] }],
+    ['with compiled code', { more: [stream('__SRP_0', 300)] }],
+    ['with a module that is not listed', { more: [stream('Module1', 300)] }],
+    ['with two modules of one name', { modules: [SHEET, SHEET] }],
+    ['with a module of two names', { modules: [{ ...SHEET, mbcsName: 'Sheet2' }] }],
+    ['with a charset that nobody knows', { codePage: 9999 }],
+    ['with no modules', { modules: [] }],
+    ['with more modules than usual', { modules: Array.from({ length: 129 }, (_, i) => ({ name: `S${i}` })) }],
+    ['with a long stream', { modules: [{ ...SHEET, pcode: '00'.repeat(200_000) }] }],
+    ['of an old version', { version: 0x5e }],
+    ['with a library on a server', { references: [registered('\\\\example.org\\a.tlb')] }],
+    ['with a library that is a script', { references: [registered('script:https://example.org/a')] }],
+    ['with a library on a server, as Office remembers it', { cachedLibrary: '\\\\example.org\\a.tlb' }],
+    ['with another project', { references: [toProject('C:\\a.xls')] }],
+  ])('%s is refused', async (_, project) => {
+    const { status, body } = await send(withProject(project), 'a.xls');
+    expect([status, body.detected, body.detail]).toEqual([415, EXCEL, MACROS]);
+  });
+
+  it.each<[string, (project: CompoundEntry) => CompoundEntry[]]>([
+    ['beside another one', (project) => [project, { ...project, name: 'B' }]],
+    ['outside of its storage', (project) => [{ ...project, entries: project.entries![0]!.entries! }]],
+    [
+      'without its list',
+      ({ name, entries: [vba] = [] }) => [
+        { name, entries: [{ name: 'VBA', entries: vba!.entries!.slice(1) }] },
+      ],
+    ],
+  ])('%s is refused', async (_, change) => {
+    const file = compoundFile([workbook([0]), ...change(vbaProject('_VBA_PROJECT_CUR'))]);
+    expect((await send(file, 'a.xls')).body.detail).toBe(MACROS);
+  });
+
+  it('without code does not hide a sheet of Excel 4 macros', async () => {
+    const file = compoundFile([workbook([0, 1]), vbaProject('_VBA_PROJECT_CUR')]);
+    expect((await send(file, 'a.xls')).body.detail).toBe(MACROS);
+  });
+
+  it('that is damaged is an answer and never a failure', async () => {
+    const whole = withProject();
+    const statuses = new Set<number>();
+    const start = whole.indexOf(Buffer.from(NO_PCODE, 'hex'));
+    for (let i = 0; i < 60; i++) {
+      const file = Buffer.from(whole);
+      const random = noise(8, `vba ${i}`);
+      file[Math.max(512, start - 1500 + (random.readUInt16LE(0) % 2000))] = random[3]!;
+      statuses.add((await send(file, 'a.xls')).status);
+    }
+    expect([...statuses].sort()).toEqual([201, 415]);
   });
 });
 

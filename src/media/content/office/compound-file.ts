@@ -7,6 +7,8 @@ export interface Entry {
   readonly name: string;
   readonly size: number;
   readonly start: number;
+  /** The number of one of its entries. */
+  readonly child: number;
 }
 
 /** A compound file that is truncated or inconsistent. */
@@ -37,7 +39,7 @@ export class CompoundFile {
     /** The entries of the root storage. */
     readonly root: ReadonlyMap<string, Entry>,
     /** Those of all storages. */
-    readonly entries: readonly Entry[],
+    readonly entries: readonly Node[],
     private readonly sectors: Sectors,
     private readonly mini: Sectors,
     private readonly miniCutoff: number,
@@ -65,6 +67,10 @@ export class CompoundFile {
       return await read(at(holder) + ((sector * MINI) % bytes), length);
     });
     return new CompoundFile(siblings, entries, sectors, mini, header.readUInt32LE(56));
+  }
+
+  entriesOf(storage: Entry): readonly Entry[] {
+    return siblingsOf(this.entries, storage.child);
   }
 
   /** The bytes of a stream, block by block. @throws BadCompoundFile */
@@ -145,7 +151,6 @@ function toTable(bytes: Buffer): Uint32Array {
 interface Node extends Entry {
   readonly left: number;
   readonly right: number;
-  readonly child: number;
 }
 
 function toEntries(directory: Buffer): Node[] {

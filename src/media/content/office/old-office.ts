@@ -1,5 +1,6 @@
 import { BadCompoundFile, CompoundFile, type Entry, type Read } from './compound-file.js';
 import { accepted, refused, WITH_MACROS, WITH_PASSWORD, type Accepted, type Refused } from '../verdict.js';
+import { isEmptyProject } from './vba-project.js';
 
 const WORD = 'application/msword';
 const EXCEL = 'application/vnd.ms-excel';
@@ -37,9 +38,9 @@ async function typeOf(file: CompoundFile): Promise<Accepted | Refused> {
   const found = DOCUMENTS.find(({ name }) => file.root.has(name));
   const stream = found && file.root.get(found.name);
   if (!stream) return refused('application/x-cfb', 'The file is not a Word, Excel or PowerPoint document');
+  const hasProject = file.entries.some(({ name }) => name === '_vba_project');
   const hasMacros =
-    file.entries.some(({ name }) => name === '_vba_project') ||
-    (await found.hasMacros?.(new Cursor(file, stream)));
+    (hasProject && !(await isEmptyProject(file))) || (await found.hasMacros?.(new Cursor(file, stream)));
   return hasMacros ? refused(found.mime, WITH_MACROS) : accepted(found.mime);
 }
 
