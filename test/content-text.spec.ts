@@ -111,6 +111,7 @@ describe('a text', () => {
     expect(headers.get('content-type')).toBe(`${mime}; charset=${charset}`);
     expect(headers.get('x-content-type-options')).toBe('nosniff');
     expect(headers.get('content-disposition')).toMatch(/^attachment;/);
+    expect(headers.get('content-security-policy')).toMatch(/^sandbox;/);
     expect(bytes.equals(file)).toBe(true);
   });
 
