@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import { Publisher } from '../src/media/uploads/publisher.js';
 import { UploadStore } from '../src/media/uploads/sessions/upload-store.js';
-import { Digester } from '../src/media/content/digester.js';
+import { Digester } from '../src/media/content/digest/digester.js';
 import { Client, md5, type Answer } from './setup/client.js';
 import { Hold } from './setup/hold.js';
 import { pdf, text } from './setup/samples.js';

@@ -4,7 +4,7 @@ import { Config } from '../../config/config.js';
 import { readAt } from '../../storage/local/files.js';
 import { ImageCodec, type ImageFacts } from '../images/image-codec.js';
 import { dissect } from '../images/image-parts.js';
-import { UNKNOWN } from './charset.js';
+import { UNKNOWN } from './digest/charset.js';
 import { isCompoundFile } from './office/compound-file.js';
 import { UnsupportedContent, UploadTooLarge } from './content.errors.js';
 import type { ContentType } from './content-type.js';

@@ -3,7 +3,7 @@ import { ImageCodec } from '../images/image-codec.js';
 import { PublicImages } from '../images/public-images.js';
 import { Thumbnails } from '../images/thumbnails.js';
 import { ContentInspector } from './content-inspector.js';
-import { Digester } from './digester.js';
+import { Digester } from './digest/digester.js';
 
 @Module({
   providers: [ContentInspector, Digester, ImageCodec, PublicImages, Thumbnails],

@@ -2,7 +2,7 @@ import { isAscii } from 'node:buffer';
 import { extname } from 'node:path';
 import { fileTypeFromBuffer } from 'file-type';
 import { MEDIA_TYPES } from '../../config/media-types.js';
-import { CharsetDetector, markOf } from './charset.js';
+import { CharsetDetector, markOf } from './digest/charset.js';
 import { isCompoundFile } from './office/compound-file.js';
 import { OLD_OFFICE, oldOfficeType } from './office/old-office.js';
 import { accepted, refused, undecided, type Accepted, type Refused, type Undecided } from './verdict.js';

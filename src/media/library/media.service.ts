@@ -5,7 +5,7 @@ import { Audit, type Caller } from '../../audit/audit.js';
 import { Database, type Queryable, type Statement } from '../../database/database.js';
 import { Turns } from '../../database/turns.js';
 import { hasCode } from '../../errors/has-code.js';
-import type { Digest } from '../content/digester.js';
+import type { Digest } from '../content/digest/digester.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import type { Content } from '../content/content-inspector.js';
 import { Media, type MediaType, type NamedMedia } from './media.entity.js';

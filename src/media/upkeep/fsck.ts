@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
-import { Digester } from '../content/digester.js';
+import { Digester } from '../content/digest/digester.js';
 import { Thumbnails } from '../images/thumbnails.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import { batches } from './batches.js';

@@ -5,7 +5,7 @@ import { FairSemaphore, type Bounds } from '../../concurrency/fair-semaphore.js'
 import { Config } from '../../config/config.js';
 import { BlobStorage, type ScratchFile } from '../../storage/blob-storage.js';
 import { Admission, type Candidate } from '../admission/admission.js';
-import { Digester, type Digest } from '../content/digester.js';
+import { Digester, type Digest } from '../content/digest/digester.js';
 import { ContentInspector, type Content } from '../content/content-inspector.js';
 import { NotAnImage } from '../content/content.errors.js';
 import { PublicImages } from '../images/public-images.js';

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { SaxesParser } from 'saxes';
-import { markOf } from '../charset.js';
+import { markOf } from '../digest/charset.js';
 import { BadZip } from './zip-directory.js';
 
 export interface Element {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { bigintColumn } from '../../../database/bigint-column.js';
 import type { AppError } from '../../../errors/app-error.js';
-import type { Digest } from '../../content/digester.js';
+import type { Digest } from '../../content/digest/digester.js';
 
 export type UploadState = 'open' | 'complete' | 'cancelled' | 'expired' | 'rejected';
 

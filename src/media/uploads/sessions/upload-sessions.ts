@@ -5,7 +5,7 @@ import { Config } from '../../../config/config.js';
 import { Database, type Queryable } from '../../../database/database.js';
 import { ServiceUnavailable } from '../../../errors/app-error.js';
 import { BlobStorage } from '../../../storage/blob-storage.js';
-import type { Digest } from '../../content/digester.js';
+import type { Digest } from '../../content/digest/digester.js';
 import type { Chunk } from '../chunks/chunk-request.js';
 import { lockUser, quotaError, quotaParameters, type QuotaRefusal } from '../limits/user-quota.js';
 import { uploadCancelled, uploadExpired, uploadNotFound, uploadRejected } from '../upload.errors.js';

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Piscina } from 'piscina';
-import { ServiceUnavailable } from '../../errors/app-error.js';
+import { ServiceUnavailable } from '../../../errors/app-error.js';
 
 export interface Digest {
   /** Bytes that could be read, at most those asked for. */
