@@ -1,4 +1,5 @@
 import type { UploadDto } from './api-types.js';
+import type { ChunkSize } from './chunk-size.js';
 import { gistOf } from './title.js';
 import type { TransferParts } from './transfer.js';
 import { UploadError } from './upload-error.js';
@@ -9,7 +10,7 @@ import { UploadError } from './upload-error.js';
  */
 export async function findElsewhere(
   parts: TransferParts,
-  chunkBytes: number,
+  chunkSize: ChunkSize,
   signal: AbortSignal,
 ): Promise<UploadDto | undefined> {
   const { api, source, gist, cancellations } = parts;
@@ -21,7 +22,7 @@ export async function findElsewhere(
       if (
         alike &&
         !cancelled.includes(session.upload_id) &&
-        (await holdsSameBytes(parts, session, chunkBytes, signal))
+        (await holdsSameBytes(parts, session, chunkSize, signal))
       )
         return session;
     }
@@ -34,16 +35,17 @@ export async function findElsewhere(
 async function holdsSameBytes(
   { api, source, checksum }: TransferParts,
   session: UploadDto,
-  chunkBytes: number,
+  chunkSize: ChunkSize,
   signal: AbortSignal,
 ): Promise<boolean> {
   const end = Number(session.offset);
-  const start = Math.max(0, end - chunkBytes);
+  const start = Math.max(0, end - chunkSize.bytes);
   await checksum.reach(start);
   const bytes = await source.read(start, end);
   const chunk = { start, total: source.size, bytes, uploadId: session.upload_id, idempotencyKey: '' };
   try {
-    await api.chunk({ ...chunk, name: undefined, expires: undefined }, signal);
+    const probe = { ...chunk, name: undefined, expires: undefined };
+    await chunkSize.learnFrom(async () => await api.chunk(probe, signal));
     return true;
   } catch (error) {
     // It has other bytes, or has ended meanwhile.

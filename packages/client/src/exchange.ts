@@ -2,7 +2,7 @@ import { onOnline } from './network.js';
 import type { Answer } from './problem.js';
 import { AnswerLost, LocalError } from './upload-error.js';
 
-const DEFAULT_TIMEOUT_SECONDS = 60;
+export const DEFAULT_TIMEOUT_SECONDS = 60;
 
 export interface OutgoingRequest {
   readonly url: string;

@@ -4,6 +4,8 @@ import { Backoff, PATIENT, pause } from './backoff.js';
 import type { Bookmark } from './bookmark.js';
 import type { Cancellations } from './cancellations.js';
 import type { Checksum } from './checksum.js';
+import { ChunkSize } from './chunk-size.js';
+import { DEFAULT_TIMEOUT_SECONDS } from './exchange.js';
 import { isOffline } from './network.js';
 import type { Source } from './platform.js';
 import { RemoteUpload } from './remote-upload.js';
@@ -11,8 +13,6 @@ import { AnswerLost, fileChanged, LocalError, toUploadError, type UploadError } 
 import type { UploadOptions } from './upload-options.js';
 
 const DEFAULT_CHUNK_BYTES = 204_800;
-/** Smaller chunks would spend their time on round trips. */
-const LEAST_CHUNK_BYTES = 16_384;
 const MAX_RESTARTS = 3;
 /** Retries even while offline, because browsers are sometimes wrong about that. */
 const OFFLINE_MS = 30_000;
@@ -43,12 +43,16 @@ export class Transfer {
   opening: Promise<unknown> | undefined;
   private readonly remote: RemoteUpload;
   private restarts = 0;
-  private chunkBytes: number;
+  private readonly chunkSize: ChunkSize;
   private readonly backoff: Backoff;
 
   constructor(private readonly parts: TransferParts) {
-    const { chunkBytes = DEFAULT_CHUNK_BYTES, retry } = parts.options;
-    this.chunkBytes = chunkBytes;
+    const {
+      chunkBytes = DEFAULT_CHUNK_BYTES,
+      timeoutSeconds = DEFAULT_TIMEOUT_SECONDS,
+      retry,
+    } = parts.options;
+    this.chunkSize = new ChunkSize(chunkBytes, timeoutSeconds * 1000);
     this.backoff = new Backoff({ ...PATIENT, ...retry });
     this.remote = new RemoteUpload(parts);
   }
@@ -62,9 +66,10 @@ export class Transfer {
     if (size === 0) throw new LocalError('empty-file', 'The file is empty');
     this.remote.offset = undefined;
     this.backoff.reset();
+    this.chunkSize.reset();
     for (;;) {
       try {
-        let offset = await this.remote.locate(this.chunkBytes, signal);
+        let offset = await this.remote.locate(this.chunkSize, signal);
         while (offset < size) offset = await this.sendNext(offset, signal);
         return await this.finish(signal);
       } catch (error) {
@@ -84,7 +89,7 @@ export class Transfer {
   private async sendNext(start: number, signal: AbortSignal): Promise<number> {
     const { source, checksum, api, bookmark, options } = this.parts;
     const { id: uploadId, idempotencyKey } = this.remote;
-    const end = Math.min(start + this.chunkBytes, source.size);
+    const end = Math.min(start + this.chunkSize.bytes, source.size);
     await checksum.reach(start);
     const bytes = await source.read(start, end);
     if (bytes.length !== end - start) throw fileChanged();
@@ -92,7 +97,8 @@ export class Transfer {
     if (uploadId === undefined) await bookmark.save(idempotencyKey);
     const { name = source.name, expires } = options;
     const chunk = { uploadId, idempotencyKey, start, total: source.size, bytes, name, expires };
-    const stored = api.chunk(chunk, signal).then(async (receipt) => await this.accept(receipt, start));
+    const send = async () => await api.chunk(chunk, signal);
+    const stored = this.chunkSize.learnFrom(send).then(async (receipt) => await this.accept(receipt, start));
     if (uploadId === undefined) this.opening = stored;
     const [offset] = await Promise.all([stored, checksum.add(start, bytes)]);
     return offset;
@@ -116,7 +122,6 @@ export class Transfer {
 
   /** Prepares the next attempt and waits for it. Throws the error if there can be none. */
   private async recover(error: UploadError, signal: AbortSignal): Promise<void> {
-    if (error.code === 'timeout') this.shrinkChunks();
     const offline = isOffline() && lacksNetwork(error);
     // A token that could not be got offline changes nothing about the upload.
     if (!offline || error.code !== 'no-token') await this.obey(error);
@@ -149,15 +154,7 @@ export class Transfer {
 
   /** A server may be configured for smaller chunks, and then says so. */
   private fitChunks({ code, problem }: UploadError): boolean {
-    const maxBytes = Number(problem?.['max_bytes']);
-    if (code !== 'chunk-too-large' || !(maxBytes >= 1 && maxBytes < this.chunkBytes)) return false;
-    this.chunkBytes = maxBytes;
-    return true;
-  }
-
-  /** A network that is too slow for a chunk within the timeout may carry half of it. */
-  private shrinkChunks(): void {
-    this.chunkBytes = Math.min(this.chunkBytes, Math.max(LEAST_CHUNK_BYTES, Math.ceil(this.chunkBytes / 2)));
+    return code === 'chunk-too-large' && this.chunkSize.limit(Number(problem?.['max_bytes']));
   }
 
   /** Forgets an upload that the server has finally refused, because it would be refused again. */

@@ -239,6 +239,22 @@ describe('upload fits', () => {
     expect(stage.ranges()[0]).toMatch(/^0-102399\//);
     await stage.expectOnly(media, file);
   });
+
+  it('no smaller chunks when it is not a chunk that gets no answer in time', async () => {
+    let [cut, slow] = [1, 2];
+    const carry: typeof fetch = async (url, init = {}) => {
+      if (init.method === 'GET' && slow-- > 0) await once(init.signal ?? new EventTarget(), 'abort');
+      const response = await fetch(url, init);
+      if (stage.ranges().length === 2 && cut-- > 0) throw new TypeError('The answer is lost');
+      return response;
+    };
+    const running = upload(file, { ...stage.options, timeoutSeconds: 1, chunkBytes: 50_000, fetch: carry });
+    const codes: string[] = [];
+    running.on('retry', ({ error }) => codes.push(error.code));
+    await stage.expectOnly(await running.media, file);
+    expect(codes).toEqual(['network', 'timeout', 'timeout']);
+    expect(stage.ranges()).toHaveLength(SIZE / 50_000);
+  });
 });
 
 async function* inPieces(bytes: Uint8Array, length: number): AsyncGenerator<Uint8Array> {
