@@ -125,6 +125,8 @@ export class Upload {
   }
 
   private async work(signal: AbortSignal): Promise<void> {
+    // Paused just now, or done by an earlier run.
+    if (signal.aborted || this.currentState !== 'queued') return;
     try {
       this.become('running');
       this.transfer ??= await this.prepare();

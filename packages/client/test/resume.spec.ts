@@ -78,6 +78,32 @@ describe('pause', () => {
     await stage.expectOnly(await running.media, file);
   });
 
+  it('stops at every step of a start', async () => {
+    stage = await Stage.set(app);
+    for (let steps = 0; steps < 15; steps++) {
+      const running = upload(file.subarray(0, 1000 + steps), stage.options);
+      for (let n = 0; n < steps; n++) await undefined;
+      running.pause();
+      await new Promise((resolve) => setImmediate(resolve));
+      expect([steps, running.state]).toEqual([steps, 'paused']);
+      running.resume();
+      await running.media;
+    }
+  });
+
+  it('and resume again and again uploads once', async () => {
+    stage = await Stage.set(app);
+    const running = upload(file, stage.options);
+    for (let n = 0; n < 3; n++) {
+      running.pause();
+      running.resume();
+    }
+    await stage.expectOnly(await running.media, file);
+    await upload(pdf(SIZE + 1), stage.options).media;
+    // Only another run would ask for the offset.
+    expect(stage.exchanges('GET', '/api/v2/media/upload/')).toEqual([]);
+  });
+
   it('stops a completion, and resume gets the Media', async () => {
     const { reached, release } = await holding(0, COMPLETE_PATH);
     const running = upload(file, stage.options);
