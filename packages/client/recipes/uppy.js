@@ -40,6 +40,8 @@ export class Mediadock extends BasePlugin {
   };
 
   async uploadOne(file) {
+    // It may have been removed while it waited for its turn.
+    if (!this.uppy.getFile(file.id)) return;
     const { url, token } = this.opts;
     const running = upload(file.data, { url, token, name: file.name });
     this.uploads.set(file.id, running);

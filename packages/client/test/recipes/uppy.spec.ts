@@ -29,8 +29,8 @@ afterAll(() => app.stop());
 afterEach(() => stage.strike());
 
 /** Uppy itself, without a page. */
-function uppy(): Uppy<Meta, Answer> {
-  return new Uppy<Meta, Answer>().use(Mediadock, { url: stage.proxy.url, token: stage.token });
+function uppy(limit = 3): Uppy<Meta, Answer> {
+  return new Uppy<Meta, Answer>().use(Mediadock, { url: stage.proxy.url, token: stage.token, limit });
 }
 
 function add(core: Uppy<Meta, Answer>, name: string, content = bytes): string {
@@ -117,6 +117,22 @@ describe('the recipe for Uppy', () => {
       ({ length }) => length === 0,
     );
     expect(errors).toEqual([]);
+  });
+
+  it.each<[string, number, (core: Uppy<Meta, Answer>, id: string) => void]>([
+    ['is removed', 6, (core, id) => core.removeFile(id)],
+    ['is cancelled', 3, (core) => core.cancelAll()],
+  ])('sends nothing of what %s while it waits for others', async (_, chunks, remove) => {
+    const { reached, release } = await holding();
+    const core = uppy(1);
+    add(core, 'a.pdf');
+    const id = add(core, 'b.pdf');
+    const done = core.upload();
+    await reached;
+    remove(core, id);
+    release();
+    await done;
+    expect(stage.ranges()).toHaveLength(chunks);
   });
 
   it('uploads nothing once it is taken out', async () => {
