@@ -55,9 +55,8 @@ export class Upload {
     this.media = new Promise((resolve, reject) => Object.assign(this, { resolve, reject }));
     // Later, so that the caller can add listeners first.
     this.going = Promise.resolve().then(async () => await this.go());
-    const { signal } = options;
-    if (signal?.aborted) void this.abort();
-    signal?.addEventListener('abort', () => void this.abort(), { once: true });
+    const forget = onAbort(options.signal, () => void this.abort());
+    this.on('state', () => void (this.hasEnded() && forget()));
   }
 
   get state(): UploadState {
@@ -182,4 +181,11 @@ export class Upload {
   private hasEnded(): boolean {
     return ['done', 'failed', 'aborted'].includes(this.currentState);
   }
+}
+
+/** Calls back when a signal aborts, or at once if it has. @returns a function that unsubscribes */
+function onAbort(signal: AbortSignal | undefined, listener: () => void): () => void {
+  if (signal?.aborted) listener();
+  else signal?.addEventListener('abort', listener, { once: true });
+  return () => signal?.removeEventListener('abort', listener);
 }

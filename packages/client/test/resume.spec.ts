@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { mkdtemp, readFile, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -310,6 +311,16 @@ describe('abort', () => {
     expect(await outcome(running)).toMatchObject({ code: 'aborted' });
     expect(await stage.openUploads()).toHaveLength(1);
     release();
+  });
+
+  it('by a signal is not waited for after the end', async () => {
+    stage = await Stage.set(app);
+    const { signal } = new AbortController();
+    const [empty, tiny] = [Buffer.alloc(0), pdf(1000)];
+    await Promise.all(
+      [empty, tiny].map(async (bytes) => await outcome(upload(bytes, { ...stage.options, signal }))),
+    );
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it('by a signal that was given before sends nothing', async () => {
