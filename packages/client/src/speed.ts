@@ -21,7 +21,9 @@ export class Speed {
   measure(bytes: number, now: number): Progress {
     const last = this.samples.at(-1);
     if (last && bytes < last.bytes) this.samples = [];
-    this.samples = [...this.samples.filter(({ at }) => at > now - WINDOW_MS), { at: now, bytes }];
+    const recent = this.samples.filter(({ at }) => at > now - WINDOW_MS);
+    // At least one, because a chunk may take longer than the window.
+    this.samples = [...(recent.length > 0 ? recent : this.samples.slice(-1)), { at: now, bytes }];
     const first = this.samples[0] as { at: number; bytes: number };
     const bytesPerSecond = now > first.at ? ((bytes - first.bytes) / (now - first.at)) * 1000 : 0;
     const secondsLeft = bytesPerSecond > 0 ? (this.total - bytes) / bytesPerSecond : null;

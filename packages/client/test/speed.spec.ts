@@ -18,6 +18,13 @@ describe('Speed', () => {
     expect(speed.measure(9_200, 9_000)).toMatchObject({ bytesPerSecond: 100, secondsLeft: 8 });
   });
 
+  it('is known of chunks that take longer than that', () => {
+    const speed = new Speed(1_000);
+    const measured = [0, 6, 12, 18].map((second) => speed.measure(second * 10, second * 1000));
+    expect(measured.map(({ bytesPerSecond }) => bytesPerSecond)).toEqual([0, 10, 10, 10]);
+    expect(measured.at(-1)!.secondsLeft).toBe(82);
+  });
+
   it('counts neither a pause nor bytes that are gone', () => {
     const speed = new Speed(1000);
     speed.measure(0, 0);
