@@ -5,6 +5,7 @@ export class Claim {
   /** The name as given for the first upload, with a number for further ones. */
   readonly name: string;
   readonly isFirst: boolean;
+  private isHeld = true;
 
   constructor(name: string) {
     let number = 1;
@@ -15,7 +16,9 @@ export class Claim {
     taken.add(this.name);
   }
 
+  /** Once: afterwards the name may be somebody else's. */
   release(): void {
-    taken.delete(this.name);
+    if (this.isHeld) taken.delete(this.name);
+    this.isHeld = false;
   }
 }
