@@ -8,6 +8,7 @@ export class StreamSource implements Source {
   private held = new Uint8Array();
   /** Position in the stream at which `held` starts. */
   private start = 0;
+  private hasEnded = false;
 
   constructor(
     stream: ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>,
@@ -36,14 +37,17 @@ export class StreamSource implements Source {
   private async fill(end: number): Promise<void> {
     const pieces = [this.held];
     let reached = this.start + this.held.length;
-    while (reached < end) {
-      const { done, value } = await this.next();
-      if (done) throw wrongLength(this.size, reached);
-      pieces.push(value as Uint8Array<ArrayBuffer>);
-      reached += value.length;
+    // The last chunk waits for the end of the stream, to notice one that is too long.
+    while (reached < end || (end === this.size && !this.hasEnded)) {
+      const { done = false, value } = await this.next();
+      this.hasEnded = done;
+      if (!done) {
+        pieces.push(value as Uint8Array<ArrayBuffer>);
+        reached += value.length;
+      }
+      if (done ? reached < end : reached > this.size) throw wrongLength(this.size, reached);
     }
     this.held = join(pieces);
-    if (reached > this.size) throw wrongLength(this.size, reached);
   }
 
   private async next(): Promise<IteratorResult<Uint8Array>> {

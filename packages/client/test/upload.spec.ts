@@ -149,6 +149,12 @@ describe('upload fails', () => {
     ['a stream of unknown size', 'source-unreadable', () => inPieces(file, 100), {}],
     ['a stream that ends early', 'source-changed', () => inPieces(file, 10_000), { size: SIZE + 1 }],
     ['a stream that is longer', 'source-changed', () => inPieces(file, 10_000), { size: SIZE - 1 }],
+    [
+      'a stream of which a piece ends at the size',
+      'source-changed',
+      () => inPieces(file, 10_000),
+      { size: 490_000 },
+    ],
     ['a stream that breaks', 'source-unreadable', () => broken(), { size: SIZE }],
   ])('with %s', async (_, code, input, more) => {
     const error = await failing(await input(), more);
