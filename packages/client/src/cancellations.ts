@@ -14,6 +14,8 @@ const FOREVER = '9999-12-31T23:59:59.999Z';
 const NEVER = new AbortController().signal;
 /** The list is read, changed and written by one at a time. */
 const turns = new Slots(1);
+/** What need not be cancelled any more, even if a store that cannot be written still says so. */
+const settled = new Set<string>();
 
 /**
  * Uploads that were cancelled while the server may have been unreachable. They are stored, so that this process or a
@@ -51,7 +53,8 @@ export class Cancellations {
   }
 
   async pending(): Promise<string[]> {
-    return [...new Set([...this.own, ...idsOf(await this.store.get(this.key))])];
+    const ids = new Set([...this.own, ...idsOf(await this.store.get(this.key))]);
+    return [...ids].filter((id) => !settled.has(id));
   }
 
   private async keepTrying(): Promise<void> {
@@ -73,6 +76,7 @@ export class Cancellations {
       const error = toUploadError(cause);
       if (lacksToken(error) || ['wait', 'resume-from-offset'].includes(error.action)) return error;
     }
+    settled.add(uploadId);
     this.own.delete(uploadId);
     await this.change((ids) => ids.filter((id) => id !== uploadId));
     return undefined;

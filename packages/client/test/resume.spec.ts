@@ -270,6 +270,21 @@ describe('abort', () => {
     expect(second.uploadId).not.toBe(old!.upload_id);
   });
 
+  it('with cancel of an earlier process is done once, also when the store cannot be written', async () => {
+    stage = await Stage.set(app);
+    const cancelled = [1, 2].map((n) => `${n}`.repeat(32));
+    const pending = { idempotencyKey: 'none', expires: '9999-12-31T23:59:59.999Z', cancelled };
+    const store: SessionStore = { get: () => pending, set: fail, delete: fail };
+    const sent = () => stage.exchanges('DELETE', '/').map(({ path }) => path.split('/').at(-2));
+    await upload(pdf(1000), { ...stage.options, store }).media;
+    await until(
+      async () => sent(),
+      ({ length }) => length >= 2,
+    );
+    await upload(pdf(1001), { ...stage.options, store }).media;
+    expect(sent()).toEqual(cancelled);
+  });
+
   it('with cancel of many at once forgets none of them', async () => {
     let lost = true;
     stage = await Stage.set(app, ({ method }) => (method === 'DELETE' && lost ? busy : undefined));
