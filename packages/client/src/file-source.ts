@@ -26,7 +26,7 @@ export class FileSource implements Source {
       const fingerprint = `path ${real} ${stats.size} ${stats.mtimeNs}`;
       return new FileSource(file, Number(stats.size), name ?? basename(real), fingerprint, stats.mtimeNs);
     } catch (error) {
-      throw new LocalError('source-unreadable', (error as Error).message, error);
+      throw unreadable(error);
     }
   }
 
@@ -34,11 +34,11 @@ export class FileSource implements Source {
   async read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = new Uint8Array(end - start);
     for (let at = 0; at < bytes.length;) {
-      const { bytesRead } = await this.file.read(bytes, at, bytes.length - at, start + at);
+      const { bytesRead } = await readable(this.file.read(bytes, at, bytes.length - at, start + at));
       if (bytesRead === 0) throw fileChanged();
       at += bytesRead;
     }
-    const { size, mtimeNs } = await this.file.stat({ bigint: true });
+    const { size, mtimeNs } = await readable(this.file.stat({ bigint: true }));
     if (Number(size) !== this.size || mtimeNs !== this.modified) throw fileChanged();
     return bytes;
   }
@@ -46,4 +46,14 @@ export class FileSource implements Source {
   async close(): Promise<void> {
     await this.file.close();
   }
+}
+
+async function readable<T>(result: Promise<T>): Promise<T> {
+  return await result.catch((error: unknown) => {
+    throw unreadable(error);
+  });
+}
+
+function unreadable(error: unknown): LocalError {
+  return new LocalError('source-unreadable', (error as Error).message, error);
 }

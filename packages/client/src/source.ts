@@ -1,5 +1,5 @@
 import type { Source } from './platform.js';
-import { fileChanged, LocalError } from './upload-error.js';
+import { LocalError } from './upload-error.js';
 import { StreamSource } from './stream-source.js';
 
 /** Inputs that every platform accepts. A stream needs the option `size`. */
@@ -36,10 +36,10 @@ class BlobSource implements Source {
 
   async read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     try {
-      // Browsers check by themselves whether the file has changed.
       return new Uint8Array(await this.blob.slice(start, end).arrayBuffer());
     } catch (error) {
-      throw fileChanged(error);
+      // Browsers do not tell a file that has changed from one that cannot be read just now.
+      throw new LocalError('source-unreadable', 'The file cannot be read, or has changed', error);
     }
   }
 

@@ -75,8 +75,8 @@ export function toUploadError(error: unknown): UploadError {
   return new LocalError('unexpected', error instanceof Error ? error.message : String(error), error);
 }
 
-export function fileChanged(cause?: unknown): LocalError {
-  return new LocalError('file-changed', 'The file changed while it was uploaded', cause);
+export function fileChanged(): LocalError {
+  return new LocalError('file-changed', 'The file changed while it was uploaded');
 }
 
 export function badAnswer(): AnswerLost {

@@ -1,12 +1,13 @@
+import { jest } from '@jest/globals';
 import { once } from 'node:events';
 import { createReadStream, openAsBlob } from 'node:fs';
-import { appendFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, open, rename, truncate, writeFile } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 import { md5 as digestOf } from '../../../test/setup/client.js';
 import { jpeg, pdf } from '../../../test/setup/samples.js';
 import { TestApp } from '../../../test/setup/test-app.js';
 import { until } from '../../../test/setup/until.js';
-import { md5, upload, type Progress } from '../src/node.js';
+import { MemoryStore, md5, upload, type Progress } from '../src/node.js';
 import type { NodeUploadInput } from '../src/node.js';
 import { CHUNK_PATH, Stage } from './setup/stage.js';
 
@@ -189,7 +190,36 @@ describe('upload fails', () => {
     const path = await stage.file(file);
     const blob = await openAsBlob(path);
     await writeFile(path, pdf(SIZE + 1));
-    await expect(upload(blob, stage.options).media).rejects.toMatchObject({ code: 'file-changed' });
+    await expect(upload(blob, stage.options).media).rejects.toMatchObject({ code: 'source-unreadable' });
+  });
+
+  it('with a Blob that cannot be read for a while, and the upload can go on', async () => {
+    const blob = new File([new Uint8Array(file)], 'a b.pdf', { lastModified: 1 });
+    const slice = blob.slice.bind(blob);
+    let isAway = true;
+    blob.slice = (start = 0, end) => {
+      if (isAway && start > 300_000) throw new DOMException('Away', 'NotReadableError');
+      return slice(start, end);
+    };
+    const options = { ...stage.options, store: new MemoryStore() };
+    const first = upload(blob, options);
+    await expect(first.media).rejects.toMatchObject({ code: 'source-unreadable' });
+    isAway = false;
+    const second = upload(blob, options);
+    await stage.expectOnly(await second.media, file);
+    expect([second.uploadId, stage.exchanges('DELETE', '/')]).toEqual([first.uploadId, []]);
+  });
+
+  it('with a file that the disk cannot read for a while, and the upload can go on', async () => {
+    const path = await stage.file(file);
+    const probe = await open(path);
+    const read = jest.spyOn(Object.getPrototypeOf(probe) as typeof probe, 'read');
+    await probe.close();
+    read.mockRejectedValueOnce(Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' }));
+    const error = await failing(path);
+    read.mockRestore();
+    expect(error).toMatchObject({ code: 'source-unreadable', message: 'EIO: i/o error, read' });
+    await stage.expectOnly(await upload(path, stage.options).media, file);
   });
 
   it('never with a file that is replaced by another while it goes up: the one that was opened arrives', async () => {
