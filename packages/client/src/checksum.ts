@@ -19,10 +19,12 @@ export class Checksum {
   ) {}
 
   /** Hashes the bytes before `end` that have not been hashed yet. */
-  async reach(end: number): Promise<void> {
+  async reach(end: number, signal?: AbortSignal): Promise<void> {
     await this.inTurn(async () => {
       while (this.position < end) {
-        const bytes = await this.source.read(this.position, Math.min(this.position + READ_BYTES, end));
+        signal?.throwIfAborted();
+        const last = Math.min(this.position + READ_BYTES, end);
+        const bytes = await this.source.read(this.position, last, signal);
         await this.update(bytes);
       }
     });
@@ -35,8 +37,8 @@ export class Checksum {
     });
   }
 
-  async digest(): Promise<string> {
-    await this.reach(this.source.size);
+  async digest(signal?: AbortSignal): Promise<string> {
+    await this.reach(this.source.size, signal);
     this.digested ??= await (await this.open()).digest();
     return this.digested;
   }

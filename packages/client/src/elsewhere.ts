@@ -40,8 +40,8 @@ async function holdsSameBytes(
 ): Promise<boolean> {
   const end = Number(session.offset);
   const start = Math.max(0, end - chunkSize.bytes);
-  await checksum.reach(start);
-  const bytes = await source.read(start, end);
+  await checksum.reach(start, signal);
+  const bytes = await source.read(start, end, signal);
   const chunk = { start, total: source.size, bytes, uploadId: session.upload_id, idempotencyKey: '' };
   try {
     const probe = { ...chunk, name: undefined, expires: undefined };

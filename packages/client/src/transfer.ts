@@ -90,8 +90,8 @@ export class Transfer {
     const { source, checksum, api, bookmark, options } = this.parts;
     const { id: uploadId, idempotencyKey } = this.remote;
     const end = Math.min(start + this.chunkSize.bytes, source.size);
-    await checksum.reach(start);
-    const bytes = await source.read(start, end);
+    await checksum.reach(start, signal);
+    const bytes = await source.read(start, end, signal);
     if (bytes.length !== end - start) throw fileChanged();
     signal.throwIfAborted();
     if (uploadId === undefined) await bookmark.save(idempotencyKey);
@@ -114,7 +114,7 @@ export class Transfer {
   /** Safe to retry: the server returns the same media item. */
   private async finish(signal: AbortSignal): Promise<MediaDto> {
     const { checksum, api, bookmark, options } = this.parts;
-    const completion = { upload_id: this.remote.id ?? '', md5: await checksum.digest() };
+    const completion = { upload_id: this.remote.id ?? '', md5: await checksum.digest(signal) };
     const media = await api.complete({ ...completion, ...(options.type && { type: options.type }) }, signal);
     await bookmark.remove();
     return media;

@@ -32,6 +32,19 @@ describe('Checksum', () => {
     expect([await sum.digest(), await sum.digest()]).toEqual([digest, digest]);
   });
 
+  it('stops between two pieces, and goes on from there', async () => {
+    const stop = new AbortController();
+    let pieces = 0;
+    const sum = checksum(async () => {
+      pieces += 1;
+      stop.abort();
+    });
+    await expect(sum.digest(stop.signal)).rejects.toThrow('aborted');
+    expect(pieces).toBe(1);
+    expect(await sum.digest()).toBe(digest);
+    expect(pieces).toBe(3);
+  });
+
   it('begins anew after what is just being hashed, not in the middle of it', async () => {
     const door = gate();
     const sum = checksum(async () => await door.opened);
