@@ -24,8 +24,7 @@ export class Checksum {
       while (this.position < end) {
         signal?.throwIfAborted();
         const last = Math.min(this.position + READ_BYTES, end);
-        const bytes = await this.source.read(this.position, last, signal);
-        await this.update(bytes);
+        await this.update(await this.source.read(this.position, last));
       }
     });
   }

@@ -1,5 +1,4 @@
 import type { UploadDto } from './api-types.js';
-import type { ChunkSize } from './chunk-size.js';
 import { gistOf } from './title.js';
 import type { TransferParts } from './transfer.js';
 import { UploadError } from './upload-error.js';
@@ -10,7 +9,7 @@ import { UploadError } from './upload-error.js';
  */
 export async function findElsewhere(
   parts: TransferParts,
-  chunkSize: ChunkSize,
+  chunkBytes: number,
   signal: AbortSignal,
 ): Promise<UploadDto | undefined> {
   const { api, source, gist, cancellations } = parts;
@@ -22,7 +21,7 @@ export async function findElsewhere(
       if (
         alike &&
         !cancelled.includes(session.upload_id) &&
-        (await holdsSameBytes(parts, session, chunkSize, signal))
+        (await holdsSameBytes(parts, session, chunkBytes, signal))
       )
         return session;
     }
@@ -35,17 +34,16 @@ export async function findElsewhere(
 async function holdsSameBytes(
   { api, source, checksum }: TransferParts,
   session: UploadDto,
-  chunkSize: ChunkSize,
+  chunkBytes: number,
   signal: AbortSignal,
 ): Promise<boolean> {
   const end = Number(session.offset);
-  const start = Math.max(0, end - chunkSize.bytes);
+  const start = Math.max(0, end - chunkBytes);
   await checksum.reach(start, signal);
-  const bytes = await source.read(start, end, signal);
+  const bytes = await source.read(start, end);
   const chunk = { start, total: source.size, bytes, uploadId: session.upload_id, idempotencyKey: '' };
   try {
-    const probe = { ...chunk, name: undefined, expires: undefined };
-    await chunkSize.learnFrom(async () => await api.chunk(probe, signal));
+    await api.chunk({ ...chunk, name: undefined, expires: undefined }, signal);
     return true;
   } catch (error) {
     // It has other bytes, or has ended meanwhile.

@@ -2,7 +2,7 @@ import { onOnline } from './network.js';
 import type { Answer } from './problem.js';
 import { AnswerLost, LocalError } from './upload-error.js';
 
-export const DEFAULT_TIMEOUT_SECONDS = 60;
+const DEFAULT_TIMEOUT_SECONDS = 60;
 
 export interface OutgoingRequest {
   readonly url: string;
@@ -28,10 +28,8 @@ export async function exchange(
   const limit = new Limit(timeoutSeconds, signal);
   try {
     const response = await fetch(url, { ...init, signal: limit.signal, cache: 'no-store' });
-    if (response.redirected) refuseUpgrade(url, response.url);
     return { status: response.status, headers: response.headers, text: await response.text() };
   } catch (error) {
-    if (error instanceof LocalError) throw error;
     if (signal.aborted) throw new LocalError('aborted', 'The upload was stopped', error);
     if (limit.isTimeout) throw new AnswerLost('timeout', `No answer within ${timeoutSeconds} s`, error);
     const why = (error as { cause?: { code?: string } }).cause?.code;
@@ -40,12 +38,6 @@ export async function exchange(
   } finally {
     limit.clear();
   }
-}
-
-/** On the way from http to https, a redirect loses the token and, with most statuses, the method and the body. */
-function refuseUpgrade(from: string, to: string): void {
-  if (!from.startsWith('http://') || to.replace(/^https:/, 'http:') !== from) return;
-  throw new LocalError('bad-url', 'The server redirects to https: its url has to start with https://');
 }
 
 function headersOf(fields: OutgoingRequest['headers']): Headers {

@@ -6,8 +6,8 @@ export interface Source {
   readonly name: string | undefined;
   /** Identifies the file in other processes too. Undefined if nothing does. */
   readonly fingerprint: string | undefined;
-  /** Returns all bytes from `start` to before `end`. Need not heed the signal where bytes never take long. */
-  read(start: number, end: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
+  /** Returns all bytes from `start` to before `end`. */
+  read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
   close(): Promise<void> | void;
 }
 

@@ -1,5 +1,4 @@
 import type { ChunkMediaDto } from './api-types.js';
-import type { ChunkSize } from './chunk-size.js';
 import { findElsewhere } from './elsewhere.js';
 import type { TransferParts } from './transfer.js';
 import { badAnswer, UploadError } from './upload-error.js';
@@ -17,8 +16,8 @@ export class RemoteUpload {
   constructor(private readonly parts: TransferParts) {}
 
   /** The offset from which to continue after an earlier run, process or device, or else 0. */
-  async locate(chunkSize: ChunkSize, signal: AbortSignal): Promise<number> {
-    if (!this.sought) await this.seek(chunkSize, signal);
+  async locate(chunkBytes: number, signal: AbortSignal): Promise<number> {
+    if (!this.sought) await this.seek(chunkBytes, signal);
     this.offset ??= this.id === undefined ? 0 : await this.ask(this.id, signal);
     this.parts.moved(this.offset);
     return this.offset;
@@ -40,14 +39,14 @@ export class RemoteUpload {
     await this.parts.bookmark.remove();
   }
 
-  private async seek(chunkSize: ChunkSize, signal: AbortSignal): Promise<void> {
+  private async seek(chunkBytes: number, signal: AbortSignal): Promise<void> {
     const { bookmark, options, isAlone } = this.parts;
     const { resume = 'here' } = options;
     const stored = resume === 'never' ? undefined : await bookmark.find();
     this.idempotencyKey = stored?.idempotencyKey ?? this.idempotencyKey;
     this.id = stored?.uploadId;
     if (this.id === undefined && resume === 'anywhere' && isAlone) {
-      const found = await findElsewhere(this.parts, chunkSize, signal);
+      const found = await findElsewhere(this.parts, chunkBytes, signal);
       if (found) await this.note(found);
     }
     this.sought = true;

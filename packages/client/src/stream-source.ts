@@ -1,76 +1,54 @@
-import { unlessAborted } from './abortable.js';
 import type { Source } from './platform.js';
 import { LocalError } from './upload-error.js';
-
-type Stream = ReadableStream<Uint8Array> | (AsyncIterable<Uint8Array> & { destroy?: () => void });
-
-interface Pieces {
-  next(): Promise<IteratorResult<Uint8Array, unknown>>;
-  /** Ends the stream, even while a piece is awaited. */
-  cancel(): Promise<void>;
-}
 
 /** A stream of known length. It keeps only what was read last, so that a chunk can be sent again. */
 export class StreamSource implements Source {
   readonly fingerprint = undefined;
-  private readonly pieces: Pieces;
-  /** The piece that is awaited, also by a later read if this one is stopped. */
-  private coming: Promise<IteratorResult<Uint8Array, unknown>> | undefined;
+  private readonly pieces: AsyncIterator<Uint8Array>;
   private held = new Uint8Array();
   /** Position in the stream at which `held` starts. */
   private start = 0;
-  private hasEnded = false;
 
   constructor(
-    stream: Stream,
+    stream: ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>,
     readonly size: number,
     readonly name: string | undefined,
   ) {
-    this.pieces = 'getReader' in stream ? read(stream) : iterate(stream);
+    this.pieces = Symbol.asyncIterator in stream ? stream[Symbol.asyncIterator]() : read(stream);
   }
 
-  async read(start: number, end: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  async read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     if (start < this.start)
       throw new LocalError(
         'source-unreadable',
         'The upload has to start over, but a stream cannot be read twice',
       );
-    await this.fill(end, signal);
+    await this.fill(end);
     this.held = this.held.slice(start - this.start);
     this.start = start;
     return this.held.slice(0, end - start);
   }
 
   async close(): Promise<void> {
-    await this.pieces.cancel();
+    await this.pieces.return?.();
   }
 
-  private async fill(end: number, signal: AbortSignal | undefined): Promise<void> {
+  private async fill(end: number): Promise<void> {
     const pieces = [this.held];
     let reached = this.start + this.held.length;
-    try {
-      // The last chunk waits for the end of the stream, to notice one that is too long.
-      while (reached < end || (end === this.size && !this.hasEnded)) {
-        const piece = await this.next(signal);
-        if (piece) pieces.push(piece);
-        reached += piece?.length ?? 0;
-        if (piece ? reached > this.size : reached < end) throw wrongLength(this.size, reached);
-      }
-    } finally {
-      this.held = join(pieces);
+    while (reached < end) {
+      const { done, value } = await this.next();
+      if (done) throw wrongLength(this.size, reached);
+      pieces.push(value as Uint8Array<ArrayBuffer>);
+      reached += value.length;
     }
+    // A stream that is too long may have a piece that ends at its size.
+    for (let more; end === this.size && !(more = await this.next()).done;) reached += more.value.length;
+    this.held = join(pieces);
+    if (reached > this.size) throw wrongLength(this.size, reached);
   }
 
-  /** @returns undefined at the end */
-  private async next(signal: AbortSignal | undefined): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    this.coming ??= this.pull();
-    const { done = false, value } = await unlessAborted(this.coming, signal);
-    this.coming = undefined;
-    this.hasEnded = done;
-    return done ? undefined : (value as Uint8Array<ArrayBuffer>);
-  }
-
-  private async pull(): Promise<IteratorResult<Uint8Array, unknown>> {
+  private async next(): Promise<IteratorResult<Uint8Array>> {
     try {
       return await this.pieces.next();
     } catch (error) {
@@ -93,23 +71,12 @@ function join(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return all;
 }
 
-/** With a reader, because some browsers cannot iterate over a stream. */
-function read(stream: ReadableStream<Uint8Array>): Pieces {
+/** Some browsers cannot iterate over a stream. */
+async function* read(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
   const reader = stream.getReader();
-  return {
-    next: async () => await reader.read(),
-    cancel: async () => await reader.cancel(),
-  };
-}
-
-function iterate(stream: AsyncIterable<Uint8Array> & { destroy?: () => void }): Pieces {
-  const pieces = stream[Symbol.asyncIterator]();
-  return {
-    next: async () => await pieces.next(),
-    cancel: async () => {
-      stream.destroy?.();
-      // Not awaited, because a generator returns only once it has its next piece.
-      pieces.return?.().catch(() => undefined);
-    },
-  };
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+  } finally {
+    await reader.cancel();
+  }
 }

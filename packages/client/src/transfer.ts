@@ -4,8 +4,6 @@ import { Backoff, PATIENT, pause } from './backoff.js';
 import type { Bookmark } from './bookmark.js';
 import type { Cancellations } from './cancellations.js';
 import type { Checksum } from './checksum.js';
-import { ChunkSize } from './chunk-size.js';
-import { DEFAULT_TIMEOUT_SECONDS } from './exchange.js';
 import { isOffline } from './network.js';
 import type { Source } from './platform.js';
 import { RemoteUpload } from './remote-upload.js';
@@ -43,16 +41,12 @@ export class Transfer {
   opening: Promise<unknown> | undefined;
   private readonly remote: RemoteUpload;
   private restarts = 0;
-  private readonly chunkSize: ChunkSize;
+  private chunkBytes: number;
   private readonly backoff: Backoff;
 
   constructor(private readonly parts: TransferParts) {
-    const {
-      chunkBytes = DEFAULT_CHUNK_BYTES,
-      timeoutSeconds = DEFAULT_TIMEOUT_SECONDS,
-      retry,
-    } = parts.options;
-    this.chunkSize = new ChunkSize(chunkBytes, timeoutSeconds * 1000);
+    const { chunkBytes = DEFAULT_CHUNK_BYTES, retry } = parts.options;
+    this.chunkBytes = chunkBytes;
     this.backoff = new Backoff({ ...PATIENT, ...retry });
     this.remote = new RemoteUpload(parts);
   }
@@ -66,10 +60,9 @@ export class Transfer {
     if (size === 0) throw new LocalError('empty-file', 'The file is empty');
     this.remote.offset = undefined;
     this.backoff.reset();
-    this.chunkSize.reset();
     for (;;) {
       try {
-        let offset = await this.remote.locate(this.chunkSize, signal);
+        let offset = await this.remote.locate(this.chunkBytes, signal);
         while (offset < size) offset = await this.sendNext(offset, signal);
         return await this.finish(signal);
       } catch (error) {
@@ -89,16 +82,15 @@ export class Transfer {
   private async sendNext(start: number, signal: AbortSignal): Promise<number> {
     const { source, checksum, api, bookmark, options } = this.parts;
     const { id: uploadId, idempotencyKey } = this.remote;
-    const end = Math.min(start + this.chunkSize.bytes, source.size);
+    const end = Math.min(start + this.chunkBytes, source.size);
     await checksum.reach(start, signal);
-    const bytes = await source.read(start, end, signal);
+    const bytes = await source.read(start, end);
     if (bytes.length !== end - start) throw fileChanged();
     signal.throwIfAborted();
     if (uploadId === undefined) await bookmark.save(idempotencyKey);
     const { name = source.name, expires } = options;
     const chunk = { uploadId, idempotencyKey, start, total: source.size, bytes, name, expires };
-    const send = async () => await api.chunk(chunk, signal);
-    const stored = this.chunkSize.learnFrom(send).then(async (receipt) => await this.accept(receipt, start));
+    const stored = api.chunk(chunk, signal).then(async (receipt) => await this.accept(receipt, start));
     if (uploadId === undefined) this.opening = stored;
     const [offset] = await Promise.all([stored, checksum.add(start, bytes)]);
     return offset;
@@ -154,7 +146,10 @@ export class Transfer {
 
   /** A server may be configured for smaller chunks, and then says so. */
   private fitChunks({ code, problem }: UploadError): boolean {
-    return code === 'chunk-too-large' && this.chunkSize.limit(Number(problem?.['max_bytes']));
+    const maxBytes = Number(problem?.['max_bytes']);
+    if (code !== 'chunk-too-large' || !(maxBytes >= 1 && maxBytes < this.chunkBytes)) return false;
+    this.chunkBytes = maxBytes;
+    return true;
   }
 
   /** Forgets an upload that the server has finally refused, because it would be refused again. */

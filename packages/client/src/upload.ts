@@ -1,3 +1,4 @@
+import { onAbort } from './on-abort.js';
 import type { MediaDto } from './api-types.js';
 import { Bookmark } from './bookmark.js';
 import { Checksum } from './checksum.js';
@@ -181,11 +182,4 @@ export class Upload {
   private hasEnded(): boolean {
     return ['done', 'failed', 'aborted'].includes(this.currentState);
   }
-}
-
-/** Calls back when a signal aborts, or at once if it has. @returns a function that unsubscribes */
-function onAbort(signal: AbortSignal | undefined, listener: () => void): () => void {
-  if (signal?.aborted) listener();
-  else signal?.addEventListener('abort', listener, { once: true });
-  return () => signal?.removeEventListener('abort', listener);
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { minify } from '@swc/core';
 
-const MAX_BYTES = 11_000;
+const MAX_BYTES = 10_000;
 
 /** All modules that a browser loads, the worker too, from the entry on. */
 async function modules(url: URL, seen = new Map<string, string>()): Promise<Map<string, string>> {

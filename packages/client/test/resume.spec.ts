@@ -2,19 +2,11 @@ import { getEventListeners } from 'node:events';
 import { mkdtemp, readFile, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { Readable } from 'node:stream';
 import type { Fate, FaultPlan } from '../../../test/setup/faulty-proxy.js';
 import { pdf } from '../../../test/setup/samples.js';
 import { TestApp } from '../../../test/setup/test-app.js';
 import { until } from '../../../test/setup/until.js';
-import {
-  JsonFileStore,
-  MemoryStore,
-  upload,
-  type NodeUploadInput,
-  type SessionStore,
-  type Upload,
-} from '../src/node.js';
+import { JsonFileStore, MemoryStore, upload, type SessionStore, type Upload } from '../src/node.js';
 import type { UploadOptions } from '../src/upload-options.js';
 import { CHUNK_PATH, COMPLETE_PATH, gate, Stage } from './setup/stage.js';
 
@@ -52,10 +44,6 @@ function fail(): never {
 
 function storeThat(does: () => never | Promise<never>): SessionStore {
   return { get: does, set: does, delete: does };
-}
-
-async function moved(running: Upload, least: number): Promise<void> {
-  await new Promise<void>((resolve) => running.on('progress', ({ bytes }) => bytes >= least && resolve()));
 }
 
 async function outcome(running: Upload): Promise<unknown> {
@@ -145,25 +133,6 @@ describe('pause', () => {
     running.resume();
     await stage.expectOnly(await running.media, file);
     release();
-  });
-
-  it('of a stream that has stalled is not waited for, and loses nothing', async () => {
-    stage = await Stage.set(app);
-    const arrived = gate();
-    async function* slow() {
-      yield file.subarray(0, 250_000);
-      await arrived.opened;
-      yield file.subarray(250_000);
-    }
-    const running = upload(slow(), { ...stage.options, size: SIZE });
-    await moved(running, 204_800);
-    for (let n = 0; n < 2; n++) {
-      running.pause();
-      running.resume();
-      await new Promise<void>((resolve) => running.on('progress', () => resolve()));
-    }
-    arrived.open();
-    await stage.expectOnly(await running.media, file);
   });
 
   it('after the end is nothing', async () => {
@@ -346,41 +315,6 @@ describe('abort', () => {
     await running.abort({ cancel: true });
     release();
     expect(await stage.openUploads()).toEqual([]);
-  });
-
-  describe('of a stream that has stalled', () => {
-    const begun = file.subarray(0, 250_000);
-    const ended: string[] = [];
-    const kinds: Record<string, () => NodeUploadInput> = {
-      'a generator': async function* () {
-        yield begun;
-        await new Promise(() => undefined);
-      },
-      'a web stream': () =>
-        new ReadableStream<Uint8Array>({
-          start: (controller) => controller.enqueue(begun),
-          cancel: () => void ended.push('a web stream'),
-        }),
-      'a Node stream': () => {
-        const stream = new Readable({ read: () => undefined });
-        stream.push(begun);
-        return stream.on('close', () => ended.push('a Node stream'));
-      },
-    };
-
-    it.each(Object.keys(kinds))('does not wait for it: %s', async (kind) => {
-      stage = await Stage.set(app);
-      const running = upload(kinds[kind]!(), { ...stage.options, size: SIZE });
-      await moved(running, 204_800);
-      await running.abort();
-      expect(await outcome(running)).toMatchObject({ code: 'aborted' });
-      // A generator can be ended by its caller only.
-      if (kind === 'a generator') return;
-      await until(
-        async () => ended,
-        (all) => all.includes(kind),
-      );
-    });
   });
 
   it('while much is read again does not wait for it', async () => {

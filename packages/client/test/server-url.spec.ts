@@ -53,17 +53,6 @@ describe('the address of the server', () => {
     expect(() => serverUrl('/media-api')).toThrow('must start with http:// or https://');
   });
 
-  it('that redirects to https fails at once: the redirect has lost the token', async () => {
-    const fetch = async (url: unknown) => {
-      const there = { redirected: true, url: String(url).replace('http:', 'https:') };
-      return new Proxy(new Response('{}', { status: 401 }), {
-        get: (answer, key) => there[key as keyof typeof there] ?? (answer[key as keyof Response] as unknown),
-      });
-    };
-    const running = upload(Buffer.from('a'), { url: 'http://media.example.org', token: 't', fetch });
-    await expect(running.media).rejects.toMatchObject({ code: 'bad-url', message: /https:\/\// });
-  });
-
   it.each(BAD)('%s: %s fails at once', async (message, url) => {
     const sent: unknown[] = [];
     const fetch = async (...request: unknown[]) => sent.push(request) as never;

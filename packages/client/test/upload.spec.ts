@@ -1,5 +1,4 @@
 import { jest } from '@jest/globals';
-import { once } from 'node:events';
 import { createReadStream, openAsBlob } from 'node:fs';
 import { appendFile, open, rename, truncate, writeFile } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
@@ -259,37 +258,6 @@ describe('upload fits', () => {
     const media = await upload(file, { url: strict.url, token: await strict.token() }).media;
     expect(media.size).toBe(SIZE);
     await strict.stop();
-  });
-
-  it('its chunks into a network that is too slow for them', async () => {
-    const fits = ({ headers }: RequestInit) => {
-      const [, start = 0, end = 0] =
-        /(\d+)-(\d+)/.exec(new Headers(headers).get('content-range') ?? '') ?? [];
-      return Number(end) - Number(start) < 150_000;
-    };
-    const carry: typeof fetch = async (url, init = {}) => {
-      if (!fits(init)) await once(init.signal ?? new EventTarget(), 'abort');
-      return await fetch(url, init);
-    };
-    const media = await upload(file, { ...stage.options, timeoutSeconds: 1, fetch: carry }).media;
-    expect(stage.ranges()[0]).toMatch(/^0-102399\//);
-    await stage.expectOnly(media, file);
-  });
-
-  it('no smaller chunks when it is not a chunk that gets no answer in time', async () => {
-    let [cut, slow] = [1, 2];
-    const carry: typeof fetch = async (url, init = {}) => {
-      if (init.method === 'GET' && slow-- > 0) await once(init.signal ?? new EventTarget(), 'abort');
-      const response = await fetch(url, init);
-      if (stage.ranges().length === 2 && cut-- > 0) throw new TypeError('The answer is lost');
-      return response;
-    };
-    const running = upload(file, { ...stage.options, timeoutSeconds: 1, chunkBytes: 50_000, fetch: carry });
-    const codes: string[] = [];
-    running.on('retry', ({ error }) => codes.push(error.code));
-    await stage.expectOnly(await running.media, file);
-    expect(codes).toEqual(['network', 'timeout', 'timeout']);
-    expect(stage.ranges()).toHaveLength(SIZE / 50_000);
   });
 });
 
