@@ -6,7 +6,7 @@ import type { Config } from './config/config.js';
 import type { Connection } from './database/data-source.js';
 import { prepareDatabase } from './database/prepare.js';
 import { Webhooks } from './events/webhooks.js';
-import { drainable } from './http/drain.js';
+import { drainable } from './http/connections/drain.js';
 import { createLogger } from './http/logging.js';
 import { listening } from './listening.js';
 import { collectProcessMetrics } from './metrics/metrics-server.js';

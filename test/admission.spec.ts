@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
-import { drainable } from '../src/http/drain.js';
+import { drainable } from '../src/http/connections/drain.js';
 import { Clamd, INFECTED } from './setup/clamd.js';
 import { Client, md5 } from './setup/client.js';
 import { Receiver } from './setup/receiver.js';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { jest } from '@jest/globals';
-import { drainable } from '../src/http/drain.js';
+import { drainable } from '../src/http/connections/drain.js';
 import { Clicks } from '../src/media/library/clicks.js';
 import { Hold } from './setup/hold.js';
 import { TestApp } from './setup/test-app.js';

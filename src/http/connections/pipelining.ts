@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Middleware } from './front.js';
+import type { Middleware } from '../front.js';
 
 /**
  * Concurrent requests per connection: one may wait for the database while the next is read. Browsers and proxies send

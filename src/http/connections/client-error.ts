@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { AppError } from '../errors/app-error.js';
-import { toProblem } from '../errors/problem.js';
+import { AppError } from '../../errors/app-error.js';
+import { toProblem } from '../../errors/problem.js';
 import { afterAnswers } from './pipelining.js';
 
 type Refusal = readonly [status: number, code: string, detail: string];
