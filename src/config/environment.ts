@@ -113,7 +113,7 @@ export class Environment {
   @WholeNumber(1, 1_000_000)
   MAX_CONNECTIONS = 10_000;
 
-  /** Above the 5 s rounds of http/limits.ts, which tells idle connections by their timeout. */
+  /** Above the 5 s rounds of http/connections/limits.ts, which tells idle connections by their timeout. */
   @WholeNumber(10, 3600)
   KEEP_ALIVE_SECONDS = 75;
 

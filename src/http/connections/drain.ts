@@ -14,8 +14,9 @@ export function drainable(server: Server): () => void {
   let draining = false;
   const lastOf = new Map<Socket, ServerResponse>();
   server.prependListener('request', ({ socket }, response) => {
+    // Not with the response: one of a pipeline may end without an event.
+    if (!lastOf.has(socket)) socket.once('close', () => lastOf.delete(socket));
     lastOf.set(socket, response);
-    response.once('close', () => lastOf.get(socket) === response && lastOf.delete(socket));
     if (draining) closeAfter(response);
   });
   return () => {
