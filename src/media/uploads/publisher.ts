@@ -13,7 +13,7 @@ import type { MediaType } from '../library/media.entity.js';
 import type { CompletionRequest } from './completion.service.js';
 import type { UploadSession } from './sessions/upload-session.entity.js';
 import { alive, UploadSessions } from './sessions/upload-sessions.js';
-import { deadlineAfter, UploadStore } from './sessions/upload-store.js';
+import { deadlineAfter, MAX_WAIT_MS, UploadStore } from './sessions/upload-store.js';
 import { checksumMismatch } from './upload.errors.js';
 
 /** A finished file that no row names yet. */
@@ -34,6 +34,8 @@ export interface Publication {
 @Injectable()
 export class Publisher {
   private readonly turns: FairSemaphore;
+  /** How long a file may wait for its row, which begins before it is sent to a store. */
+  private readonly namingMs: number;
 
   constructor(
     config: Config,
@@ -46,6 +48,7 @@ export class Publisher {
     private readonly admission: Admission,
   ) {
     this.turns = new FairSemaphore(atWork(config));
+    this.namingMs = Math.max(MAX_WAIT_MS, (config.sweep.orphanAgeSeconds * 1000) / 2);
   }
 
   /**
@@ -70,7 +73,7 @@ export class Publisher {
       await this.admission.admit(candidateOf(session, type, digest, content), scratch.file);
       // That took its time: the upload may have ended, and the time for naming the file begins now.
       const { now } = alive(await this.store.find(session.ownerId, session.id));
-      const [key, deadline] = [randomBytes(16).toString('hex'), deadlineAfter(now)];
+      const [key, deadline] = [randomBytes(16).toString('hex'), deadlineAfter(now, this.namingMs)];
       const { image, bytes } = content;
       const visible = image && bytes ? await this.images.of(bytes, image, session.ownerId) : undefined;
       if (!visible || visible.bytes === bytes) {

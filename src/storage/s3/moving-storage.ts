@@ -111,7 +111,11 @@ export class MovingStorage extends S3Storage {
     const size = await this.local.size(area, name);
     if (size === undefined) return undefined;
     const reading = async () => sha256Of(await this.local.stream(area, name, 0, size - 1));
-    const sha256 = await storing(() => unlessAbsent(reading()));
+    const sha256 = await storing(reading).catch(async (error: unknown) => {
+      // It may have been deleted while it was read.
+      if ((await this.local.size(area, name)) === undefined) return undefined;
+      throw error;
+    });
     return sha256 === undefined ? undefined : { size, sha256 };
   }
 

@@ -2,9 +2,9 @@
 export const PATIENCE_MS = 15_000;
 /** Time limit of one attempt, up to the head of the answer. Afterwards a pause may last as long. */
 export const ATTEMPT_MS = 8000;
-/** An attempt includes sending its body. More than a chunk gets more time: uplinks of a few Mbit/s are common. */
+/** An attempt includes sending its body. More than a chunk gets more time: several may share an uplink of 1 Mbit/s. */
 const QUICK_BYTES = 1024 * 1024;
-const LEAST_BYTES_PER_MS = 128;
+const LEAST_BYTES_PER_MS = 32;
 
 /** Options of a call. */
 export function patience(ms = PATIENCE_MS): { abortSignal: AbortSignal } {
