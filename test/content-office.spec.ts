@@ -239,6 +239,10 @@ describe('a VBA project', () => {
     ['with code', { modules: [{ ...SHEET, source: sub }] }],
     ['with code in the second module', { modules: [SHEET, { name: 'ThisWorkbook', source: sub }] }],
     ['with code behind an attribute', { modules: [{ ...SHEET, source: 'Attribute VB_A = "b": Beep\r\n' }] }],
+    [
+      'with lines in a string',
+      { modules: [{ ...SHEET, source: 'Attribute VB_A = "b\nSub AutoOpen()\n\'"\r\n' }] },
+    ],
     ['with a line of another kind', { modules: [{ ...SHEET, source: 'Attribute VB_A = "b"\rBeep\r\n' }] }],
     ['with p-code that its source does not have', { modules: [{ ...SHEET, pcode: oneLine }] }],
     ['whose p-code is not where it should be', { modules: [{ ...SHEET, pcode: `00${NO_PCODE}` }] }],

@@ -120,7 +120,7 @@ function isText(head: Buffer, whole: boolean): boolean {
   detector.update(head);
   if (!whole) return detector.isText;
   detector.end();
-  return detector.charset !== null;
+  return detector.mayBeText;
 }
 
 /** The ASCII characters of an 8-bit text. */

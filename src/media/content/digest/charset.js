@@ -56,6 +56,11 @@ export class CharsetDetector {
     return this.unicode?.isText === true || this.eightBit.isText;
   }
 
+  /** Whether `charset` has a name, which takes longer to find. */
+  get mayBeText() {
+    return this.unicode?.isText === true || (this.eightBit.isText && this.eightBit.mayBeText);
+  }
+
   /** A name of the WHATWG Encoding Standard, or `UNKNOWN`; null for what is no text. @returns {string | null} */
   get charset() {
     if (this.unicode?.isText) return this.unicode.charset;
@@ -124,16 +129,27 @@ class EightBit {
    * Or they stand alone, as in Western Europe. What nobody knows has some ASCII. @returns {string | null}
    */
   get charset() {
+    const { text, letters, words, formWords, isCut } = this.seen;
+    if (isCut) return null;
+    const guesses = formWords ? guessesOf(text, words.join(' ')) : guessesOf(text.slice(0, SMALL_SAMPLE));
+    if (formWords && guesses.length === 0 && letters > text.length * MOST_UNKNOWN) return null;
+    const name = bestOf(guesses, this.sample, formWords);
+    return name === WESTERN && NOT_WESTERN.test(text) ? UNKNOWN : name;
+  }
+
+  get mayBeText() {
+    const { formWords, isCut } = this.seen;
+    return formWords ? this.charset !== null : !isCut;
+  }
+
+  get seen() {
     const text = this.sample.toString('latin1');
     const letters = charactersIn(text, /[\x80-\xff]/g);
     const words = text.match(/[\x80-\xff]{3,}/g) ?? [];
     const formWords = words.join('').length * 2 > letters;
     // No language has þ behind ÿ; with a byte order mark in the middle, another file begins.
-    if (!formWords && text.includes('ÿþ')) return null;
-    const guesses = formWords ? guessesOf(text, words.join(' ')) : guessesOf(text.slice(0, SMALL_SAMPLE));
-    if (formWords && guesses.length === 0 && letters > text.length * MOST_UNKNOWN) return null;
-    const name = bestOf(guesses, this.sample, formWords);
-    return name === WESTERN && NOT_WESTERN.test(text) ? UNKNOWN : name;
+    const isCut = !formWords && text.includes('ÿþ');
+    return { text, letters, words, formWords, isCut };
   }
 }
 

@@ -63,7 +63,7 @@ function isHarmless(cache: Buffer): boolean {
 /** An offset in the module, and what is there if it has no code: a table of no lines. */
 const PCODE = { offsetAt: 0x19, offsetFrom: 0x3c };
 const NO_PCODE = Buffer.from('feca01000000ffffffff010108000000ffffffff78000000ffffffff0000', 'hex');
-const ATTRIBUTE = /^(?:Attribute VB_\w{1,50} = (?:"[^"]*"|True|False))?$/;
+const ATTRIBUTE = /^(?:Attribute VB_\w{1,50} = (?:"[^"\r\n\0]*"|True|False))?$/;
 
 function isEmptyModule(bytes: Buffer, sourceAt: number): boolean {
   const pcodeAt = bytes.readUInt32LE(PCODE.offsetAt) + PCODE.offsetFrom;
