@@ -36,14 +36,14 @@ export class StreamSource implements Source {
   private async fill(end: number): Promise<void> {
     const pieces = [this.held];
     let reached = this.start + this.held.length;
-    while (reached < end) {
+    // At the end, once more: a stream that is too long may have a piece that ends there.
+    while (reached < end || (reached === end && end === this.size)) {
       const { done, value } = await this.next();
-      if (done) throw wrongLength(this.size, reached);
+      if (done && reached < end) throw wrongLength(this.size, reached);
+      if (done) break;
       pieces.push(value as Uint8Array<ArrayBuffer>);
       reached += value.length;
     }
-    // A stream that is too long may have a piece that ends at its size.
-    for (let more; end === this.size && !(more = await this.next()).done;) reached += more.value.length;
     this.held = join(pieces);
     if (reached > this.size) throw wrongLength(this.size, reached);
   }
