@@ -4,10 +4,7 @@ import { Jobs } from '../jobs/jobs.js';
 import type { RecordedEvent } from './event-body.js';
 
 const HOUR = 3600;
-/**
- * Delays before the retries of a failed delivery, in seconds: three days in all. None is longer than the time before it, so
- * a receiver that is back waits no longer than it was away.
- */
+/** Delays before the retries of a failed delivery, in seconds: three days in all. */
 const RETRY_SECONDS = [5, 25, 125, 625, 3125, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR, 24 * HOUR];
 /** How long delivered events are kept. All others are kept until they are delivered. */
 const KEPT = '7 days';
@@ -54,7 +51,7 @@ const DUE = `${DELIVERIES}
   ORDER BY event LIMIT 50`;
 
 /** Deliveries whose last attempt failed, whether or not they will be retried. */
-const FAILED = `delivered_at IS NULL AND error IS NOT NULL`;
+const FAILED = `delivered_at IS NULL AND error IS NOT NULL AND webhook IN (SELECT id FROM webhook)`;
 
 const AGAIN = `UPDATE delivery SET due = now(), attempts = 0, delivered_at = NULL, failed_at = NULL, error = NULL`;
 
@@ -62,11 +59,11 @@ const AGAIN = `UPDATE delivery SET due = now(), attempts = 0, delivered_at = NUL
 const FAILED_AGAIN = `
   WITH batch AS (
     SELECT DISTINCT position FROM delivery JOIN event ON position = event
-    WHERE ${FAILED} AND webhook IN (SELECT id FROM webhook) AND created_at >= $1 AND position > $2
+    WHERE ${FAILED} AND created_at >= $1 AND position > $2
     ORDER BY position LIMIT ${BATCH}
   ), again AS (
     ${AGAIN} FROM batch
-    WHERE event = position AND ${FAILED} AND webhook IN (SELECT id FROM webhook)
+    WHERE event = position AND ${FAILED}
     RETURNING webhook, left(upload_id, 1) AS partition
   )
   SELECT (SELECT max(position) FROM batch) AS last, webhook, partition, count(*)::integer AS count
