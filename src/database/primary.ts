@@ -130,7 +130,10 @@ function standby(): Error {
 }
 
 function lost(): Error {
-  return Object.assign(new Error('it was the primary before another was promoted'), { code: '25006' });
+  return Object.assign(
+    new Error('it was the primary before another was promoted (if it is the right one, restart this server)'),
+    { code: '25006' },
+  );
 }
 
 /** A server that refuses us needs an operator. Others may recover, or be promoted. */
