@@ -19,9 +19,9 @@ const COMMIT_NEW = `const [committed] = patient
 const RENAMED = 'await rename(path, this.path(area, name));';
 const WRITE_BESIDE = 'const written = this.appendBytes(position, appendix);';
 const ANNOUNCE = 'const announced = this.move(changes, id, position, appendix, crc32(appendix.bytes));';
-const FENCE = 'await storing(() => unlessAbsent(chmod(this.path(tail.name), 0o600 | FENCE)));';
+const FENCE = 'await storing(() => unlessAbsent(fence(this.path(tail.name))));';
 const RETRACT = 'await announced.then(() => this.retract(id, position, appendix)).catch(() => undefined);';
-const COMPLETE = 'await this.sessions.complete(db, session, added, deadlineAfter(now));';
+const COMPLETE = 'await this.sessions.complete(db, session, added, publication.deadline);';
 const CLOSE_FAILED = `await file.close().catch(() => undefined);
       throw error;`;
 
@@ -320,7 +320,7 @@ export const MUTANTS = [
       {
         from: COMPLETE,
         to: `${COMPLETE}
-      for (const { name } of session.parts) await this.storage.remove('uploads', name);`,
+      for (const { name } of await this.store.extentsOf(session)) await this.storage.remove('uploads', name);`,
       },
     ],
     layers: ['order', 'syscalls'],
