@@ -1,4 +1,5 @@
 import { onOnline } from './network.js';
+import { onAbort } from './on-abort.js';
 import type { Answer } from './problem.js';
 import { AnswerLost, LocalError } from './upload-error.js';
 
@@ -63,17 +64,14 @@ class Limit {
   private readonly stop = () => this.controller.abort();
   private readonly timer: ReturnType<typeof setTimeout>;
   private readonly endOnline = onOnline(this.stop);
+  private readonly forget: () => void;
 
-  constructor(
-    seconds: number,
-    private readonly outer: AbortSignal,
-  ) {
+  constructor(seconds: number, outer: AbortSignal) {
     this.timer = setTimeout(() => {
       this.isTimeout = true;
       this.stop();
     }, seconds * 1000);
-    if (outer.aborted) this.stop();
-    outer.addEventListener('abort', this.stop);
+    this.forget = onAbort(outer, this.stop);
   }
 
   get signal(): AbortSignal {
@@ -83,6 +81,6 @@ class Limit {
   clear(): void {
     clearTimeout(this.timer);
     this.endOnline();
-    this.outer.removeEventListener('abort', this.stop);
+    this.forget();
   }
 }
