@@ -8,7 +8,6 @@ import { StartError } from '../../config/start-error.js';
 import type { Area } from '../blob-storage.js';
 import { unlessAbsent } from '../local/files.js';
 import { LocalStorage } from '../local/local-storage.js';
-import { storing } from '../storage.errors.js';
 import { resumed } from './resumed.js';
 import { S3Storage } from './s3-storage.js';
 
@@ -111,7 +110,7 @@ export class MovingStorage extends S3Storage {
     const size = await this.local.size(area, name);
     if (size === undefined) return undefined;
     const reading = async () => sha256Of(await this.local.stream(area, name, 0, size - 1));
-    const sha256 = await storing(reading).catch(async (error: unknown) => {
+    const sha256 = await reading().catch(async (error: unknown) => {
       // It may have been deleted while it was read.
       if ((await this.local.size(area, name)) === undefined) return undefined;
       throw error;

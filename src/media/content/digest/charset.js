@@ -129,11 +129,12 @@ class EightBit {
    * Or they stand alone, as in Western Europe. What nobody knows has some ASCII. @returns {string | null}
    */
   get charset() {
-    const { text, letters, words, formWords, isCut } = this.seen;
+    const { seen } = this;
+    const { text, letters, words, formWords, isCut } = seen;
     if (isCut) return null;
     const guesses = formWords ? guessesOf(text, words.join(' ')) : guessesOf(text.slice(0, SMALL_SAMPLE));
     if (formWords && guesses.length === 0 && letters > text.length * MOST_UNKNOWN) return null;
-    const name = bestOf(guesses, this.sample, formWords);
+    const name = bestOf(guesses, this.sample, seen);
     return name === WESTERN && NOT_WESTERN.test(text) ? UNKNOWN : name;
   }
 
@@ -164,9 +165,8 @@ function guessesOf(...samples) {
     .sort((a, b) => b.confidence - a.confidence);
 }
 
-/** @param {Guess[]} guesses @param {Buffer} sample @param {boolean} formWords */
-function bestOf(guesses, sample, formWords) {
-  const text = sample.toString('latin1');
+/** @param {Guess[]} guesses @param {Buffer} sample @param {{ text: string, formWords: boolean }} seen */
+function bestOf(guesses, sample, { text, formWords }) {
   if (mayBeEastAsian(sample, text)) return eastAsianOf(text, guesses, formWords);
   return formWords ? (guesses[0]?.name ?? WESTERN) : westernOf(sample, text, guesses);
 }
