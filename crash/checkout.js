@@ -39,7 +39,19 @@ export async function* inPatched(from, patches, work) {
 }
 
 /** @param {string} checkout @param {Patch} patch */
-async function apply(checkout, { file = '.ts', from, to }) {
+async function apply(checkout, patch) {
+  const [path, text] = await placeOf(checkout, patch);
+  await writeFile(
+    path,
+    text.replace(patch.from, () => patch.to),
+  );
+}
+
+/**
+ * The path and the content of the file that a patch changes. Fails unless its text occurs exactly once.
+ * @param {string} checkout @param {Pick<Patch, 'file' | 'from'>} patch @returns {Promise<readonly [string, string]>}
+ */
+export async function placeOf(checkout, { file = '.ts', from }) {
   const names = await readdir(join(checkout, 'src'), { recursive: true });
   const paths = names.filter((name) => name.endsWith(file)).map((name) => join(checkout, 'src', name));
   const texts = await Promise.all(
@@ -48,9 +60,5 @@ async function apply(checkout, { file = '.ts', from, to }) {
   const found = texts.flatMap(([path, text]) => Array(text.split(from).length - 1).fill([path, text]));
   if (found.length !== 1)
     throw new Error(`src has this ${found.length} times instead of once. Fix the patch: ${from}`);
-  const [[path, text]] = found;
-  await writeFile(
-    path,
-    text.replace(from, () => to),
-  );
+  return found[0];
 }

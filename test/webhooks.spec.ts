@@ -367,8 +367,8 @@ describe('what an operator sees', () => {
     return { code: ended.code, printed: printed.replace(/^Postgres has fsync=off.*\n/m, '') };
   }
 
-  it('are the events with what became of them, each to be shown and sent again', async () => {
-    await start();
+  /** Restarts the server, with a URL that must not be shown. */
+  async function addSecretToUrl(): Promise<void> {
     await app.close();
     app = await TestApp.on(app.database, app.config.dataDir, {
       WEBHOOK_URL: `${receiver.url}?token=hidden`,
@@ -377,6 +377,11 @@ describe('what an operator sees', () => {
     });
     client = await Client.of(app);
     await pair(app.app.get(DataSource), app.app.get(BlobStorage));
+  }
+
+  it('are the events with what became of them, each to be shown and sent again', async () => {
+    await start();
+    await addSecretToUrl();
     receiver.answer = () => ({ status: 418, body: 'a teapot' });
     const upload = await first();
     const [event] = await receiver.events(1);
@@ -400,14 +405,7 @@ describe('what an operator sees', () => {
 
   it('are the events that failed, which all can be sent again at once, in order', async () => {
     await start({ WEBHOOK_URL: '' });
-    await app.close();
-    app = await TestApp.on(app.database, app.config.dataDir, {
-      WEBHOOK_URL: `${receiver.url}?token=hidden`,
-      WEBHOOK_SECRET: SECRET,
-      WEBHOOK_ALLOW_PRIVATE: 'true',
-    });
-    client = await Client.of(app);
-    await pair(app.app.get(DataSource), app.app.get(BlobStorage));
+    await addSecretToUrl();
     await first();
     await receiver.events(1);
     receiver.answer = () => ({ status: 503 });
