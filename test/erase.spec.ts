@@ -1,7 +1,5 @@
-import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { DataSource } from 'typeorm';
 import { MediaService } from '../src/media/library/media.service.js';
 import { Erasure, isNothing } from '../src/media/upkeep/erasure.js';
@@ -10,9 +8,10 @@ import { pair } from '../src/media/upkeep/pairing.js';
 import { BlobStorage } from '../src/storage/blob-storage.js';
 import { Client, md5 } from './setup/client.js';
 import { Hold } from './setup/hold.js';
+import { runCommand, type Ended } from './setup/run-command.js';
 import { S3Server } from './setup/s3-server.js';
 import { jpeg, pdf } from './setup/samples.js';
-import { JWT_SECRET, TestApp } from './setup/test-app.js';
+import { TestApp } from './setup/test-app.js';
 import { urlOf } from './setup/test-server.js';
 import { until } from './setup/until.js';
 
@@ -54,30 +53,13 @@ async function fill(by: Client, clicked: number): Promise<void> {
   );
 }
 
-async function erase(...args: string[]): Promise<{ code: number; printed: string }> {
+async function erase(...args: string[]): Promise<Ended> {
   return await eraseIn({}, ...args);
 }
 
-async function eraseIn(
-  settings: Record<string, string>,
-  ...args: string[]
-): Promise<{ code: number; printed: string }> {
-  const env = {
-    PATH: process.env['PATH'],
-    DATA_DIR: app.config.dataDir,
-    DATABASE_URL: urlOf(app.database),
-    JWT_SECRET,
-    ...WEBHOOK,
-    ...settings,
-  };
-  const program = ['dist/src/command.js', 'erase', ...args];
-  return await promisify(execFile)(process.execPath, program, { env }).then(
-    ({ stdout }) => ({ code: 0, printed: stdout }),
-    ({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }) => ({
-      code,
-      printed: stdout + stderr,
-    }),
-  );
+async function eraseIn(settings: Record<string, string>, ...args: string[]): Promise<Ended> {
+  const place = { DATA_DIR: app.config.dataDir, DATABASE_URL: urlOf(app.database) };
+  return await runCommand({ ...place, ...WEBHOOK, ...settings }, 'erase', ...args);
 }
 
 /** Tables that mention a word in any column. */

@@ -1,12 +1,11 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { PostgresPair } from '../cluster/postgres-pair.js';
 import { signToken } from '../src/auth/token.js';
 import { loadConfig } from '../src/config/load-config.js';
 import { Client, md5 } from './setup/client.js';
+import { runCommand } from './setup/run-command.js';
 import { pdf } from './setup/samples.js';
 import { ServerProcess } from './setup/server-process.js';
 import { JWT_SECRET } from './setup/test-app.js';
@@ -74,11 +73,6 @@ describe('a primary and its synchronous standby', () => {
     expect((await client.complete(uploadId, md5(file))).status).toBe(201);
   }
 
-  async function fsck(): Promise<string> {
-    const env = { PATH: process.env['PATH'], JWT_SECRET, ...settings };
-    return (await promisify(execFile)(process.execPath, ['dist/src/command.js', 'fsck'], { env })).stdout;
-  }
-
   it('the primary is killed: 503 until the standby is promoted, then all goes on by itself', async () => {
     await pair.killPrimary();
     const { status, body } = await client.slice(file, 1000, 2000, uploadId);
@@ -92,7 +86,7 @@ describe('a primary and its synchronous standby', () => {
     await pair.promote();
     await goesOn(performance.now());
     await untilReadiness(200, await another.url());
-    expect(await fsck()).toMatch(/^clean/);
+    expect((await runCommand(settings, 'fsck')).printed).toMatch(/^clean/);
   });
 
   it('the primary freezes and holds its connections', async () => {

@@ -1,6 +1,4 @@
-import { execFile } from 'node:child_process';
 import { appendFile, mkdir, readdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { DataSource } from 'typeorm';
 import { Fsck } from '../src/media/upkeep/fsck.js';
 import { pair } from '../src/media/upkeep/pairing.js';
@@ -8,7 +6,8 @@ import { BlobStorage } from '../src/storage/blob-storage.js';
 import { pdf } from './setup/samples.js';
 import { Client, md5 } from './setup/client.js';
 import { Hold } from './setup/hold.js';
-import { JWT_SECRET, TestApp } from './setup/test-app.js';
+import { runCommand } from './setup/run-command.js';
+import { TestApp } from './setup/test-app.js';
 import { urlOf } from './setup/test-server.js';
 
 let app: TestApp;
@@ -205,15 +204,9 @@ describe('fsck, on a disk that begins to fail,', () => {
     await mkdir(`${stuck.path.replace('/files/', '/quarantine/')}.damaged`);
     await rm(missing.path);
     const { dataDir } = app.config;
-    const env = {
-      PATH: process.env['PATH'],
-      DATA_DIR: dataDir,
-      DATABASE_URL: urlOf(app.database),
-      JWT_SECRET,
-    };
-    const run = promisify(execFile)(process.execPath, ['dist/src/command.js', 'fsck', '--fix'], { env });
-    const { code, stdout } = (await run.catch((error: unknown) => error)) as { code: number; stdout: string };
-    expect([code, stdout.split('\n').slice(0, 4)]).toEqual([
+    const place = { DATA_DIR: dataDir, DATABASE_URL: urlOf(app.database) };
+    const { code, printed } = await runCommand(place, 'fsck', '--fix');
+    expect([code, printed.split('\n').slice(0, 4)]).toEqual([
       1,
       [
         expect.stringMatching(`^media-unreadable: media ${bad.id}: ELOOP: .*; --fix leaves it alone$`),

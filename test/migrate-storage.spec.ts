@@ -1,8 +1,5 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
-import { text as textOf } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { pair } from '../src/media/upkeep/pairing.js';
@@ -10,9 +7,10 @@ import { StorageMigration, type Migrated } from '../src/media/upkeep/storage-mig
 import { BlobStorage } from '../src/storage/blob-storage.js';
 import { Client, md5 } from './setup/client.js';
 import { Hold } from './setup/hold.js';
+import { runCommand, type Ended } from './setup/run-command.js';
 import { S3Server } from './setup/s3-server.js';
 import { jpeg, pdf } from './setup/samples.js';
-import { JWT_SECRET, TestApp } from './setup/test-app.js';
+import { TestApp } from './setup/test-app.js';
 import { urlOf } from './setup/test-server.js';
 import { until } from './setup/until.js';
 
@@ -187,15 +185,8 @@ describe('moving to a bucket', () => {
 });
 
 describe('npm run migrate-storage', () => {
-  async function run(
-    settings: Record<string, string>,
-    ...args: string[]
-  ): Promise<{ code: number | null; printed: string }> {
-    const env = { PATH: process.env['PATH'], JWT_SECRET, DATABASE_URL: urlOf(app.database), ...settings };
-    const child = spawn(process.execPath, ['dist/src/command.js', 'migrate-storage', ...args], { env });
-    const [out, err] = [textOf(child.stdout), textOf(child.stderr)];
-    const [code] = (await once(child, 'close')) as [number | null];
-    return { code, printed: (await out) || (await err) };
+  async function run(settings: Record<string, string>, ...args: string[]): Promise<Ended> {
+    return await runCommand({ DATABASE_URL: urlOf(app.database), ...settings }, 'migrate-storage', ...args);
   }
 
   it('moves, and says what comes next', async () => {

@@ -1,7 +1,5 @@
 import { jest } from '@jest/globals';
-import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { promisify } from 'node:util';
 import pg from 'pg';
 import { Webhook } from 'standardwebhooks';
 import { DataSource } from 'typeorm';
@@ -14,8 +12,9 @@ import { BlobStorage } from '../src/storage/blob-storage.js';
 import { Client, md5 } from './setup/client.js';
 import { seen } from './setup/hold.js';
 import { Receiver } from './setup/receiver.js';
+import { runCommand, type Ended } from './setup/run-command.js';
 import { jpeg, pdf } from './setup/samples.js';
-import { JWT_SECRET, TestApp } from './setup/test-app.js';
+import { TestApp } from './setup/test-app.js';
 import { testServer, urlOf } from './setup/test-server.js';
 import { until } from './setup/until.js';
 
@@ -346,25 +345,16 @@ describe('a receiver that says nothing', () => {
 });
 
 describe('what an operator sees', () => {
-  const run = promisify(execFile);
-
-  async function webhooks(...args: string[]): Promise<{ code: number; printed: string }> {
+  async function webhooks(...args: string[]): Promise<Ended> {
     await pair(app.app.get(DataSource), app.app.get(BlobStorage));
-    const env = {
-      PATH: process.env['PATH'],
+    const settings = {
       DATA_DIR: app.config.dataDir,
       DATABASE_URL: urlOf(app.database),
-      JWT_SECRET,
       WEBHOOK_URL: `${receiver.url}?token=hidden`,
       WEBHOOK_SECRET: SECRET,
       WEBHOOK_ALLOW_PRIVATE: 'true',
     };
-    const ended = await run(process.execPath, ['dist/src/command.js', 'webhooks', ...args], { env }).then(
-      ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
-      (error: { code: number; stdout: string; stderr: string }) => error,
-    );
-    const printed = `${ended.stdout}${ended.stderr}`;
-    return { code: ended.code, printed: printed.replace(/^Postgres has fsync=off.*\n/m, '') };
+    return await runCommand(settings, 'webhooks', ...args);
   }
 
   /** Restarts the server, with a URL that must not be shown. */
@@ -412,6 +402,8 @@ describe('what an operator sees', () => {
     const uploads = [await first(), await first()];
     for (const id of uploads) await client.send('DELETE', `/api/v2/media/upload/${id}/`);
     await until(deliveries, (all) => all.filter(({ error }) => error).length === 2);
+    // The server itself would retry after 5 s.
+    await app.sql(`UPDATE delivery SET due = now() + interval '1 hour' WHERE error IS NOT NULL`);
     await app.sql(
       `UPDATE delivery SET due = NULL, failed_at = now(), error = '503' WHERE event = (SELECT max(event) FROM delivery)`,
     );
