@@ -13,14 +13,14 @@ const CREATED = 'await allAfterSettled(writeDurably(file, bytes, 0), this.entrie
 const PUBLISHED = "this.disk.guard(() => this.rename(path, 'files', key));";
 const APPEND = 'return await this.storage.appendPart(part.name, range.start - part.start, bytes);';
 const COMMIT_NEXT = 'const committed = await this.commits.add(rowOf(';
-const COMMIT_NEW = `const [committed] = patient
+const COMMIT_NEW = `const [committed] = waitForLock
       ? await this.commit(this.waitingStatement, [row])
       : [await this.commits.add(row)];`;
 const RENAMED = 'await rename(path, this.path(area, name));';
-const WRITE_BESIDE = 'const written = this.appendBytes(position, appendix);';
-const ANNOUNCE = 'const announced = this.move(changes, id, position, appendix, crc32(appendix.bytes));';
+const WRITE_BESIDE = 'const written = this.appendBytes(position, addition);';
+const ANNOUNCE = 'const announced = this.move(changes, position, addition, crc32(addition.bytes));';
 const FENCE = 'await storing(() => unlessAbsent(fence(this.path(tail.name))));';
-const RETRACT = 'await announced.then(() => this.retract(id, position, appendix)).catch(() => undefined);';
+const RETRACT = 'await announced.then(() => this.retract(position, addition)).catch(() => undefined);';
 const COMPLETE = 'await this.sessions.complete(db, session, added, publication.deadline);';
 const CLOSE_FAILED = `await file.close().catch(() => undefined);
       throw error;`;
@@ -109,11 +109,13 @@ export const MUTANTS = [
     patches: [
       {
         from: `isMine(session, position)
-        ? this.store.append(uploadId, position, appendix)
-        : this.store.begin(session, appendix, patient),`,
-        to: `patient && !isMine(session, position)
-        ? this.store.begin(session, appendix, patient)
-        : this.store.append(uploadId, { ...session, part: session.parts.at(-1) }, appendix),`,
+        ? this.store.append(position, addition)
+        : this.store.begin(session, addition, waitForLock),`,
+        to: `waitForLock && !isMine(session, position)
+        ? this.store.begin(session, addition, waitForLock)
+        : this.store
+            .extentsOf(session)
+            .then((parts) => this.store.append({ ...session, part: parts.at(-1) }, addition)),`,
       },
     ],
     layers: ['order', RACE],
@@ -125,7 +127,7 @@ export const MUTANTS = [
       { from: 'before ? before.then(task, task) : task()', to: 'task()' },
       {
         from: WRITE_BESIDE,
-        to: `const written = new Promise((go) => setTimeout(go, 10)).then(() => this.appendBytes(position, appendix));`,
+        to: `const written = new Promise((go) => setTimeout(go, 10)).then(() => this.appendBytes(position, addition));`,
       },
     ],
     layers: [RACE],
@@ -161,7 +163,7 @@ export const MUTANTS = [
       await this.storage.remove('uploads', name);
       throw error;
     };
-    const sent = patient ? this.commit(this.waitingStatement, [row]) : this.commits.add(row).then((one) => [one]);
+    const sent = waitForLock ? this.commit(this.waitingStatement, [row]) : this.commits.add(row).then((one) => [one]);
     const [committed] = await sent.catch(thrown);`,
       },
     ],
@@ -193,9 +195,9 @@ export const MUTANTS = [
     patches: [
       { from: COMMIT_NEXT, to: 'const moving = this.commits.add(rowOf(' },
       {
-        from: 'return committed && moved(position, appendix, committed);\n  }\n\n  /**\n   * Begins',
+        from: 'return committed && positionAfter(position, addition, committed);\n  }\n\n  /**\n   * Begins',
         to: `moving.catch(() => undefined);
-    return moved(position, appendix, { ...position, expiresAt: new Date() });
+    return positionAfter(position, addition, { ...position, expiresAt: new Date() });
   }
 
   /**
@@ -229,7 +231,7 @@ export const MUTANTS = [
     patches: [
       {
         from: WRITE_BESIDE,
-        to: `const kept = { ...appendix, bytes: Buffer.from(appendix.bytes) };
+        to: `const kept = { ...addition, bytes: Buffer.from(addition.bytes) };
     const late = new Promise((go) => setTimeout(go, 20)).then(() => this.appendBytes(position, kept));
     late.catch(() => undefined);
     const written = Promise.resolve(true);`,

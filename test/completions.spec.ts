@@ -129,13 +129,13 @@ describe('completions of one upload', () => {
     const hold = Hold.on(app.app.get(Publisher), 'publish', 'before');
     const answers: Promise<Answer>[] = ids.map((id) => client.complete(id, md5(file)));
     const refused = await Promise.race(answers);
-    expect(refused).toMatchObject({ status: 503, body: { code: 'service-unavailable', action: 'wait' } });
+    expect(refused).toMatchObject({ status: 429, body: { code: 'too-many-requests', action: 'wait' } });
     expect(refused.headers.get('retry-after')).toBe('1');
     const theirAnswer = other.complete(theirs, md5(file));
     hold.release();
     expect((await theirAnswer).status).toBe(201);
     const statuses = (await Promise.all(answers)).map(({ status }) => status);
-    expect(new Set(statuses)).toEqual(new Set([201, 503]));
-    expect(statuses.filter((status) => status === 503).length).toBe(12);
+    expect(new Set(statuses)).toEqual(new Set([201, 429]));
+    expect(statuses.filter((status) => status === 429).length).toBe(12);
   });
 });

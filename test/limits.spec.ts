@@ -240,6 +240,18 @@ describe('the disk', () => {
     expect((await greedy.slice(file, 100, 5000, uploads[1])).status).toBe(201);
   });
 
+  it('ends no slow upload if all of them together would not make room enough', async () => {
+    const client = await start({ DISK_RESERVE_BYTES: '1000000' });
+    await client.slice(file, 0, 1);
+    await app.sql(`UPDATE upload_session SET created_at = created_at - interval '2 minutes'`);
+    await (await user()).slice(pdf(40_000), 0, 1);
+    const twin = await app.twin();
+    Object.assign(twin.app.get(BlobStorage), { space: async () => ({ free: 1_045_000, total: 2_000_000 }) });
+    const there = new Client(twin.url, (await user()).token);
+    expect((await there.slice(pdf(20_000), 0, 1000)).status).toBe(507);
+    expect(await app.sql(`SELECT state FROM upload_session`)).toEqual([{ state: 'open' }, { state: 'open' }]);
+  });
+
   it('counts what open uploads have yet to send', async () => {
     const client = await start({ DISK_RESERVE_BYTES: '1000000' });
     await first(client);

@@ -22,8 +22,9 @@ export interface JobBounds extends Bounds {
   /** Jobs that may be running or waiting. */
   readonly most: number;
   readonly mostPerOwner: number;
-  /** The error if there are more. */
+  /** The errors if there are more. */
   readonly refusal: () => Error;
+  readonly refusalOfOwner: () => Error;
 }
 
 /**
@@ -43,7 +44,7 @@ export class JoinedJobs<Result> {
    * Runs `work`, or joins the job that is already running it.
    * @param client aborted when whoever asks has gone
    * @param work gets a signal that is aborted when all of them have
-   * @throws `refusal()` if too many jobs are waiting
+   * @throws `refusal()` or `refusalOfOwner()` if too many jobs are waiting
    */
   async run(
     key: JobKey,
@@ -73,8 +74,10 @@ export class JoinedJobs<Result> {
     { owner, subject }: JobKey,
     work: (abandoned: AbortSignal) => Promise<Result>,
   ): Job<Result> {
+    const { most, mostPerOwner, refusal, refusalOfOwner } = this.bounds;
     const own = [...this.jobs.values()].filter((job) => job.owner === owner).length;
-    if (this.jobs.size >= this.bounds.most || own >= this.bounds.mostPerOwner) throw this.bounds.refusal();
+    if (own >= mostPerOwner) throw refusalOfOwner();
+    if (this.jobs.size >= most) throw refusal();
     const abandoned = new AbortController();
     const inTurn = async () => {
       abandoned.signal.throwIfAborted();

@@ -90,14 +90,16 @@ export class NotAnImage extends AppError {
   }
 }
 
-/** Errors that end an upload because of its content. */
+/** One of each error that ends an upload because of its content. */
+export const REFUSALS: readonly AppError[] = [
+  new UnsupportedContent('application/zip', { declared: 'report.pdf' }, 'An archive is hidden in the file'),
+  new UnreadableImage(),
+  new UploadTooLarge('image', 5_242_880),
+  new ImageTooCostly(),
+  new InfectedContent('Eicar-Signature'),
+  new NotAdmitted(),
+];
+
 export function isRefusal(error: unknown): error is AppError {
-  return [
-    UnsupportedContent,
-    UnreadableImage,
-    UploadTooLarge,
-    ImageTooCostly,
-    InfectedContent,
-    NotAdmitted,
-  ].some((refusal) => error instanceof refusal);
+  return REFUSALS.some((refusal) => error instanceof refusal.constructor);
 }

@@ -4,12 +4,13 @@ import { JoinedJobs } from '../../concurrency/joined-jobs.js';
 import { Config } from '../../config/config.js';
 import { Database, type Queryable } from '../../database/database.js';
 import { ServiceUnavailable } from '../../errors/app-error.js';
+import { TooManyRequests } from '../../errors/too-many-requests.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import { isRefusal } from '../content/content.errors.js';
 import { Thumbnails } from '../images/thumbnails.js';
 import type { Media, MediaType } from '../library/media.entity.js';
 import { MediaService } from '../library/media.service.js';
-import { atWork, Publisher, type Publication } from './publisher.js';
+import { cpuBounds, Publisher, type Publication } from './publisher.js';
 import type { UploadSession } from './sessions/upload-session.entity.js';
 import { alive, UploadSessions } from './sessions/upload-sessions.js';
 import { UploadStore, type FoundSession } from './sessions/upload-store.js';
@@ -29,13 +30,14 @@ export interface Completion {
   readonly created: boolean;
 }
 
-/** Completions under way where others have a say (CLAMD, WEBHOOK_BEFORE_COMPLETE): most of the time they wait for those. */
-const WITH_OTHERS = { slots: 32, slotsPerOwner: 8 };
+/** With CLAMD or WEBHOOK_BEFORE_COMPLETE: completions wait for those most of the time. */
+const WAITING_BOUNDS = { slots: 32, slotsPerOwner: 8 };
 /** Completions that may be under way or waiting. */
 const BOUNDS = {
   most: 512,
   mostPerOwner: 128,
   refusal: () => new ServiceUnavailable('Too many uploads are being completed; try again'),
+  refusalOfOwner: () => new TooManyRequests(),
 };
 
 /**
@@ -59,7 +61,7 @@ export class CompletionService {
     private readonly audit: Audit,
   ) {
     const { clamd, url } = config.admission;
-    this.jobs = new JoinedJobs({ ...(clamd || url ? WITH_OTHERS : atWork(config)), ...BOUNDS });
+    this.jobs = new JoinedJobs({ ...(clamd || url ? WAITING_BOUNDS : cpuBounds(config)), ...BOUNDS });
   }
 
   /** @param client aborted when the client has gone */

@@ -26,7 +26,7 @@ export interface Publication {
   readonly content: Content;
   /** Whether the public file differs from what was uploaded. */
   readonly altered: boolean;
-  /** When the file is so old that it may have been swept as an orphan. */
+  /** The row must be committed before this: later, the sweeper may have removed the file as an orphan. */
   readonly deadline: Date;
 }
 
@@ -47,7 +47,7 @@ export class Publisher {
     private readonly images: PublicImages,
     private readonly admission: Admission,
   ) {
-    this.turns = new FairSemaphore(atWork(config));
+    this.turns = new FairSemaphore(cpuBounds(config));
     this.namingMs = Math.max(MAX_WAIT_MS, (config.sweep.orphanAgeSeconds * 1000) / 2);
   }
 
@@ -71,7 +71,7 @@ export class Publisher {
       abandoned.throwIfAborted();
       const type = mediaType(request.claim, content);
       await this.admission.admit(candidateOf(session, type, digest, content), scratch.file);
-      // That took its time: the upload may have ended, and the time for naming the file begins now.
+      // Admission may have taken long: the upload may have ended, and the deadline counts from now.
       const { now } = alive(await this.store.find(session.ownerId, session.id));
       const [key, deadline] = [randomBytes(16).toString('hex'), deadlineAfter(now, this.namingMs)];
       const { image, bytes } = content;
@@ -106,7 +106,7 @@ export class Publisher {
 }
 
 /** Concurrent jobs: one user can keep all cores busy, and others need not wait for long jobs. */
-export function atWork({ workers }: Config): Bounds {
+export function cpuBounds({ workers }: Config): Bounds {
   const cores = Math.max(1, Math.floor(availableParallelism() / workers));
   return { slots: cores + 1, slotsPerOwner: cores };
 }

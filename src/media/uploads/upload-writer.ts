@@ -8,10 +8,10 @@ import { isRefusal } from '../content/content.errors.js';
 import type { Chunk, Receipt } from './chunks/chunk-request.js';
 import type { ByteRange } from './chunks/content-range.js';
 import { alive, UploadSessions } from './sessions/upload-sessions.js';
-import { UploadStore, type Appendix, type FoundSession, type Position } from './sessions/upload-store.js';
+import { UploadStore, type Addition, type FoundSession, type Position } from './sessions/upload-store.js';
 import { chunkConflict, inconsistentLength, offsetMismatch, uploadComplete } from './upload.errors.js';
 
-/** The row of an upload may change so often while a chunk is tried; then others are making progress. */
+/** Attempts before a 503. Each one that fails means that another request has changed the row. */
 const MAX_ROUNDS = 5;
 
 /**
@@ -37,7 +37,7 @@ export class UploadWriter {
         const position = this.positions.get(uploadId);
         const receipt = this.isNext(caller, range, position)
           ? await this.write(uploadId, () =>
-              this.store.append(uploadId, position, { range, bytes, mime: position.mime }),
+              this.store.append(position, { range, bytes, mime: position.mime }),
             )
           : await this.judge(caller, uploadId, chunk, position, round > 1);
         if (receipt) return receipt;
@@ -52,7 +52,7 @@ export class UploadWriter {
     uploadId: string,
     { range, bytes, declared }: Chunk,
     position: Position | undefined,
-    patient: boolean,
+    waitForLock: boolean,
   ): Promise<Receipt | undefined> {
     const session = alive(await this.store.find(caller.id, uploadId));
     const { offset, expiresAt } = session;
@@ -63,24 +63,24 @@ export class UploadWriter {
     const rest = { range: { ...range, start: offset }, bytes: bytes.subarray(overlap) };
     const mime = await this.identify(session, rest.bytes, declared);
     if (mime === undefined) return undefined;
-    const appendix = { ...rest, mime };
+    const addition = { ...rest, mime };
     return await this.write(uploadId, () =>
       isMine(session, position)
-        ? this.store.append(uploadId, position, appendix)
-        : this.store.begin(session, appendix, patient),
+        ? this.store.append(position, addition)
+        : this.store.begin(session, addition, waitForLock),
     );
   }
 
   /**
-   * Keeps where this process leaves the upload: the next chunk in series begins there, and need not read the row first. After
-   * a failure it begins a new part. Undefined if the row stands elsewhere, or is locked.
+   * Writes, and remembers the new position: the next chunk in series need not read the row first. After a failure that chunk
+   * begins a new part. Undefined if the row has moved on, or is locked.
    */
   async write(uploadId: string, work: () => Promise<Position | undefined>): Promise<Receipt | undefined> {
     let position: Position | undefined;
     try {
       position = await work();
     } finally {
-      // Not before: with a single upload, deleting from the cache takes longer than all the rest of this.
+      // Only now: to delete it first, and set it again, would take longer than all the rest of this.
       if (position) this.positions.set(uploadId, position);
       else this.positions.delete(uploadId);
     }
@@ -102,7 +102,7 @@ export class UploadWriter {
     session: FoundSession,
     bytes: Buffer,
     declared: string | null,
-  ): Promise<Appendix['mime'] | undefined> {
+  ): Promise<Addition['mime'] | undefined> {
     if (!this.content.mayTellMore(session)) return session.mime;
     const { total, offset, fileName } = session;
     const head = await this.store.read(session, 0, offset);
@@ -124,7 +124,7 @@ export class UploadWriter {
   }
 }
 
-/** Whether this process made the last part and left the upload as it is. */
+/** Whether this process made the last part, and nobody has appended since. */
 function isMine(session: FoundSession, position: Position | undefined): position is Position {
   return position !== undefined && position.part.name === session.part && position.offset === session.offset;
 }

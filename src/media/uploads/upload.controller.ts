@@ -24,13 +24,7 @@ import { TooManyRequests } from '../../errors/too-many-requests.js';
 import { ClientSignal } from '../../http/client-signal.js';
 import { validation } from '../../http/validation.js';
 import { StorageFull } from '../../storage/storage.errors.js';
-import {
-  InfectedContent,
-  NotAdmitted,
-  NotAnImage,
-  UnsupportedContent,
-  UploadTooLarge,
-} from '../content/content.errors.js';
+import { NotAnImage, REFUSALS, UnsupportedContent, UploadTooLarge } from '../content/content.errors.js';
 import { FileUrl } from '../library/file-url.pipe.js';
 import type { FileUrlOf } from '../library/file-urls.js';
 import { MediaDto, toMediaDto } from '../library/media.dto.js';
@@ -131,10 +125,9 @@ export class UploadController {
     refused.checksumMismatch(2_124_437),
     new NotAnImage('application/pdf'),
     ...ENDED,
-    new UploadTooLarge('image', 5_242_880),
-    new UnsupportedContent('application/zip', { declared: 'report.pdf' }, 'An archive is hidden in the file'),
-    new InfectedContent('Eicar-Signature'),
-    new NotAdmitted(),
+    ...REFUSALS,
+    new StorageFull(),
+    new TooManyRequests(),
   )
   async complete(
     @CurrentCaller() caller: Caller,

@@ -112,7 +112,7 @@ export const storedQuotaExceeded = (maxBytes: number) =>
     members: { quota: 'stored', max_bytes: maxBytes },
   });
 
-/** Whether a limit of a user or an address refuses: operators may want to know. */
+/** Whether a limit of a user or an address has refused the request, which is audited. */
 export const isLimit = (error: unknown): error is AppError =>
   error instanceof AppError && (error.status === 429 || error.code === 'quota-exceeded');
 

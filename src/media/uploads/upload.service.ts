@@ -24,13 +24,13 @@ import {
 } from './upload.errors.js';
 import { UploadWriter } from './upload-writer.js';
 
-/** Of two requests with the same Idempotency-Key one loses the first round. */
+/** Of two requests with the same Idempotency-Key, the later one finds the upload of the other in its second round. */
 const MAX_ROUNDS = 3;
 
 /** Takes chunks into uploads. A returned receipt is a promise: its bytes survive a crash and a power cut. */
 @Injectable()
 export class UploadService {
-  /** Nobody holds more than half of the memory for chunks, which wait for each other if they are of one upload. */
+  /** One user gets at most half of the memory for chunks: those of one upload wait for each other. */
   private readonly shares: Shares;
 
   constructor(

@@ -15,7 +15,7 @@ export class Disk {
     try {
       return await storing(work);
     } catch (error) {
-      // A file that is gone was removed, by a request that was faster.
+      // ENOENT is no failure of the disk: another request has removed the file.
       if (error instanceof ServiceUnavailable && !hasCode(error.cause, 'ENOENT'))
         this.failures = [...this.failures, Date.now()].slice(-TOLERATED_FAILURES);
       throw error;

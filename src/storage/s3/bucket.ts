@@ -90,7 +90,7 @@ export class Bucket {
   async size(key: string, withinMs = PATIENCE_MS): Promise<number | undefined> {
     const head = new HeadObjectCommand(this.at(key));
     const found = await reaching(() => unlessUnnamed(this.client.send(head, patience(withinMs))));
-    // That 404 may be of the bucket, or of a proxy: only the answer to GET has a body that tells.
+    // A 404 to HEAD has no body: it may also mean that there is no bucket, or come from a proxy. GET tells.
     if (!found) await this.read(key, 0, 1, withinMs);
     return found?.ContentLength;
   }

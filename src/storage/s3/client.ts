@@ -6,7 +6,7 @@ const AGENT = { keepAlive: true, maxSockets: Infinity };
 
 /**
  * Checksums in headers or trailers only where S3 demands them: not every store knows them, and some refuse bodies without a
- * length. Content-MD5, which all know, protects what is sent. Signals to a store that hangs: see `requestTimeout`.
+ * length. Content-MD5, which all know, protects what is sent.
  */
 export function createClient({ endpoint, credentials, region, forcePathStyle }: S3Settings): S3Client {
   return new S3Client({

@@ -41,7 +41,7 @@ export async function inPieces(
     const command = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } });
     await client.send(command, patience());
   } catch (error) {
-    // Nothing if it was completed after all: only the object can tell.
+    // Has no effect if the upload was completed after all: only the object can tell.
     await client.send(new AbortMultipartUploadCommand(upload), patience()).catch(() => undefined);
     throw error;
   }

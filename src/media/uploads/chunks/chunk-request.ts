@@ -129,7 +129,7 @@ function readForm(body: Buffer, mediaType: string | undefined, query: Query): Fo
   return { field: (name) => field(name) || undefined, file };
 }
 
-/** Types of which no file is ever accepted: people follow JSON examples, and would be told 201 for the text of theirs. */
+/** Types of which no file is ever accepted. A JSON body sent by mistake would be stored as a text file and answered 201. */
 const NEVER_ACCEPTED =
   /^(?:(?:audio|video|font|model|message)\/|(?:application|text)\/(?:x-)?(?:json|ndjson|xml|html|javascript|ecmascript|graphql|cbor|msgpack)$|[^+]*\+(?:json|xml)$)/i;
 

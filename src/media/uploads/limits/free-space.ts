@@ -18,8 +18,8 @@ const USER_SHARE = 1 / 10;
 const LEAST_BYTES_PER_SECOND = 1000;
 
 /**
- * Ends uploads until $1 bytes are no longer promised to them: those that have brought least for longest, of the user
- * with the most reserved before those of others.
+ * Expires slow uploads until $1 bytes are no longer promised: first those of the user with the most reserved, the slowest
+ * first. None if all of them together would not be enough.
  */
 const MAKE_ROOM = `
   WITH uploads AS (
@@ -30,7 +30,8 @@ const MAKE_ROOM = `
   slow AS (
     SELECT id, missing, sum(missing) OVER (ORDER BY reserved DESC, owner_id, rate, id) - missing AS room
     FROM uploads WHERE missing > 0 AND created_at < now() - interval '1 minute' AND rate < ${LEAST_BYTES_PER_SECOND})
-  UPDATE upload_session SET state = 'expired' WHERE id IN (SELECT id FROM slow WHERE room < $1) AND state = 'open'
+  UPDATE upload_session SET state = 'expired' 
+  WHERE id IN (SELECT id FROM slow WHERE room < $1 AND (SELECT sum(missing) FROM slow) >= $1) AND state = 'open'
   RETURNING id, owner_id, (total - "offset")::float8 AS missing`;
 
 /** Space that is set aside for an upload. */
@@ -73,7 +74,7 @@ export class FreeSpace {
     this.promised += total;
     const { freshUntil } = this;
     const giveBack = () => {
-      // What was measured since counts open uploads alone.
+      // A later measurement does not include this reservation.
       if (this.freshUntil === freshUntil) this.promised -= total;
     };
     return { share: this.free * USER_SHARE, giveBack };

@@ -8,8 +8,8 @@ import { ServiceUnavailable } from '../../../errors/app-error.js';
 import { unlessAbsent } from '../../../storage/local/files.js';
 import { LocalStorage } from '../../../storage/local/local-storage.js';
 import { storing } from '../../../storage/storage.errors.js';
-import { deadlineAfter, moved, UploadStore } from './upload-store.js';
-import type { Appendix, Committed, FoundSession, Position } from './upload-store.js';
+import { deadlineAfter, positionAfter, UploadStore } from './upload-store.js';
+import type { Addition, Committed, FoundSession, Position } from './upload-store.js';
 
 /** Types of local file systems: ext2 to ext4, XFS, Btrfs, ZFS, F2FS, tmpfs, overlayfs. Others may answer from a cache. */
 const LOCAL = new Set([0xef53, 0x58465342, 0x9123683e, 0x2fc12fc1, 0xf2f52010, 0x01021994, 0x794c7630]);
@@ -18,11 +18,11 @@ const FENCE = 0o100; // A mode bit that means nothing else: nobody runs these fi
 const NO_TAIL = 'tail_part = NULL, tail_end = NULL, tail_crc = NULL';
 
 /**
- * An optimisation: a chunk that is alone in its process is written and committed at the same time. The row can't say that its
- * bytes are durable, only that they are coming: the offset stays where they start, the tail tells part, end and CRC-32. The
- * bytes of an acknowledged tail are in its part. Those that a crash cut short count for nothing.
- * A row with a tail names no last part, so no other compare-and-set takes it. Whoever meets it *adopts* the tail: fences its
- * part, reads the bytes and, if they are whole, writes them to a new part, since after a failed sync they may only look well.
+ * An optimisation: a chunk that is alone in its process is written and committed at the same time. Its row keeps the offset
+ * and announces a *tail*: the part, end and CRC-32 of bytes that may not be durable yet. The writer acknowledges the chunk
+ * once they are; a tail whose bytes a crash cut short counts for nothing.
+ * A row with a tail names no last part, so no other compare-and-set matches it. Anyone else who meets it *adopts* the tail:
+ * fences its part, checks the bytes and copies them to a new part, since after a failed sync they may only be in memory.
  * The writer writes, then looks for the fence; the adopter sets the fence, then looks for the bytes: one sees the other.
  */
 @Injectable()
@@ -30,12 +30,12 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
   /** Where uploads stand whose last chunk, a tail in the row, this process has acknowledged. */
   private readonly tailed = new LRUCache<string, Position>({ max: 4096 });
   private underWay = 0;
-  private alone = 1; // Chunks in a row without company: a single one after company may miss its share of a statement.
+  private alone = 1; // Lone chunks in a row. The first after a busy moment might have shared a statement.
   private isLocal = false;
 
   async onModuleInit(): Promise<void> {
     if (process.platform !== 'linux' || !(this.storage instanceof LocalStorage)) return;
-    this.isLocal = LOCAL.has((await statfs(this.config.dataDir)).type);
+    this.isLocal = LOCAL.has((await statfs(this.path(''))).type);
   }
 
   override async find(ownerId: string, id: string): Promise<FoundSession | undefined> {
@@ -47,38 +47,38 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
     throw new ServiceUnavailable('The upload is changing too fast; try again');
   }
 
-  override async append(id: string, position: Position, appendix: Appendix): Promise<Position | undefined> {
-    const { range, mime } = appendix;
+  override async append(position: Position, addition: Addition): Promise<Position | undefined> {
+    const { range, mime } = addition;
     this.alone = this.underWay++ === 0 ? this.alone + 1 : 0;
-    const isTailed = this.tailed.get(id) === position;
+    const isTailed = this.tailed.get(position.id) === position;
     try {
       const isCalm = this.alone > 1 && this.isLocal && range.end + 1 < range.total && mime === position.mime;
-      if (isCalm && !this.isFenced(position.part.name)) return await this.announce(id, position, appendix);
-      if (!isTailed) return await super.append(id, position, appendix);
-      if (!(await this.appendBytes(position, appendix))) return undefined;
-      const committed = await this.move(`"offset" = $4, part = $6, ${NO_TAIL}`, id, position, appendix);
-      return committed && moved(position, appendix, committed);
+      if (isCalm && !this.isFenced(position.part.name)) return await this.announce(position, addition);
+      if (!isTailed) return await super.append(position, addition);
+      if (!(await this.appendBytes(position, addition))) return undefined;
+      const committed = await this.move(`"offset" = $4, part = $6, ${NO_TAIL}`, position, addition);
+      return committed && positionAfter(position, addition, committed);
     } finally {
       this.underWay--;
     }
   }
 
-  private async announce(id: string, position: Position, appendix: Appendix): Promise<Position | undefined> {
+  private async announce(position: Position, addition: Addition): Promise<Position | undefined> {
     // The bytes take longest, so they start first.
-    const written = this.appendBytes(position, appendix);
+    const written = this.appendBytes(position, addition);
     const changes = `"offset" = $3, part = NULL, tail_part = $6, tail_end = $4, tail_crc = $7`;
-    const announced = this.move(changes, id, position, appendix, crc32(appendix.bytes));
+    const announced = this.move(changes, position, addition, crc32(addition.bytes));
     announced.catch(() => undefined); // It may fail while the bytes are being written; it is reported below.
     if (!(await written.catch(() => false)))
-      await announced.then(() => this.retract(id, position, appendix)).catch(() => undefined);
+      await announced.then(() => this.retract(position, addition)).catch(() => undefined);
     const [isWritten, committed] = await allAfterSettled(written, announced);
     if (!isWritten || !committed || this.isFenced(position.part.name)) return undefined;
-    this.tailed.set(id, moved(position, appendix, committed));
-    return this.tailed.get(id);
+    this.tailed.set(position.id, positionAfter(position, addition, committed));
+    return this.tailed.get(position.id);
   }
 
-  private async move(changes: string, id: string, last: Position, { range }: Appendix, ...crc: number[]) {
-    const { ownerId, total, part } = last;
+  private async move(changes: string, position: Position, { range }: Addition, ...crc: number[]) {
+    const { id, ownerId, total, part } = position;
     const { rows } = await this.db.query<Committed>(
       `UPDATE upload_session SET ${changes}, expires_at = ${this.expiry}
        WHERE id = $1 AND owner_id = $2 AND total = $5 AND state = 'open' AND expires_at > now()
@@ -90,7 +90,7 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
   }
 
   /** Takes back what could not be written. The part is the last one again, but this process never continues it. */
-  private async retract(id: string, { part }: Position, { range }: Appendix): Promise<void> {
+  private async retract({ id, part }: Position, { range }: Addition): Promise<void> {
     await this.db.query(
       `UPDATE upload_session SET part = tail_part, ${NO_TAIL}
        WHERE id = $1 AND tail_part = $2 AND "offset" = $3 AND tail_end = $4`,

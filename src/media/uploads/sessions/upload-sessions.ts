@@ -36,8 +36,8 @@ export class UploadSessions {
   ) {}
 
   /**
-   * Writes the first part, then inserts it and its session: one round trip, and the row is the claim. Undefined if the
-   * Idempotency-Key is taken or the part too old; then it is thrown away.
+   * Writes the first part, then inserts it and its session in one round trip. Undefined if the Idempotency-Key is taken or the
+   * part too old; then it is removed.
    * @param share bytes that the open uploads of a user may have together, unless it is only one
    * @param now what Postgres answered last
    * @throws tooManyUploads, reservedQuotaExceeded, storedQuotaExceeded
@@ -53,7 +53,7 @@ export class UploadSessions {
       ...[id, offset, name, chunk.fileName, mime, chunk.idempotencyKey ?? null],
       ...[chunk.expires ?? null, uploads.ttlSeconds, uploads.maxTtlSeconds, deadlineAfter(now)],
     ]);
-    if (expiresAt) return { ownerId, total, offset, part: { start: 0, name }, mime, expiresAt, now };
+    if (expiresAt) return { id, ownerId, total, offset, part: { start: 0, name }, mime, expiresAt, now };
     await this.storage.remove('uploads', name);
     if (refusal) throw quotaError(refusal, limits, share);
     return undefined;
@@ -125,7 +125,7 @@ export class UploadSessions {
     await this.storage.removeAll('uploads', await this.removeParts(id));
   }
 
-  /** Does the same, but does not wait for a store that takes its time. */
+  /** Like `clean`, but may return before the blobs are removed. */
   async discard(id: string): Promise<void> {
     await this.storage.discard('uploads', await this.removeParts(id));
   }

@@ -21,11 +21,9 @@ export interface SessionPage {
 /** A session as it was at `now`, by the clock of Postgres, and the name of its finished file. */
 export type FoundSession = UploadSession & { readonly now: Date; readonly key: string | null };
 
-/**
- * Where an upload stood when this process appended to it last, and the part of this process that its bytes went to. Only ever
- * cached: losing it costs a query and a new part, nothing else.
- */
-export interface Position extends Pick<UploadSession, 'ownerId' | 'total' | 'offset' | 'mime'>, Committed {
+/** An upload after the last append of this process, which made `part`. A cache: losing it costs a query and a new part. */
+export interface Position
+  extends Pick<UploadSession, 'id' | 'ownerId' | 'total' | 'offset' | 'mime'>, Committed {
   readonly part: PartStart;
 }
 
@@ -40,11 +38,11 @@ interface Extent extends PartStart {
   readonly end: number;
 }
 
-/** What a new part is compared with: who may write, and where the upload stood at `now`. */
+/** What the compare-and-set of a new part checks. */
 type Standing = Pick<FoundSession, 'id' | 'ownerId' | 'total' | 'part' | 'now'>;
 
 /** Bytes to append, which start where the upload stands. */
-export interface Appendix {
+export interface Addition {
   readonly range: ByteRange;
   readonly bytes: Buffer;
   /** Media type of the upload; null while its bytes do not tell. */
@@ -62,7 +60,7 @@ export function deadlineAfter(now: Date, waitMs = MAX_WAIT_MS): Date {
   return new Date(now.getTime() + waitMs);
 }
 
-/** An upload in chunks of this size, or larger, may be in as many parts as it has chunks; one in smaller chunks may not. */
+/** Each part costs a row and a file, so an upload in smaller chunks than this may not have a part for each. */
 const SMALL_BYTES = 4096;
 const SPARE_PARTS = 1000;
 
@@ -102,16 +100,15 @@ export class UploadStore {
   /** Returns the owner's open sessions, newest first. */
   async page(ownerId: string, { limit, offset }: PageQueryDto): Promise<SessionPage> {
     return await this.turns.run(ownerId, async () => {
-      const [ids, count] = await this.sessions.findAndCount({
-        select: { id: true },
+      const [open, count] = await this.sessions.findAndCount({
         where: { ownerId, state: 'open', expiresAt: Raw((column) => `${column} > now()`) },
         order: { createdAt: 'DESC', id: 'ASC' },
         take: limit,
         skip: offset,
       });
       const sessions: UploadSession[] = [];
-      for (const { id } of ids) {
-        const session = await this.find(ownerId, id);
+      for (const each of open) {
+        const session = each.part === null ? await this.find(ownerId, each.id) : each;
         if (session) sessions.push(session);
       }
       return { count, sessions };
@@ -153,33 +150,31 @@ export class UploadStore {
   }
 
   /**
-   * Continues a part of this process, or begins a new one where none can be continued. Undefined if the upload does not, or no
-   * longer, end with that part, or its row is locked.
+   * Continues a part of this process, or begins a new one where none can be continued. Undefined if the row has moved on, or
+   * is locked.
    */
-  async append(id: string, position: Position, appendix: Appendix): Promise<Position | undefined> {
-    const { ownerId, part } = position;
-    if (!(await this.appendBytes(position, appendix)))
-      return await this.begin({ ...position, id, part: part.name }, appendix, false);
-    const committed = await this.commits.add(rowOf(id, ownerId, appendix, part.name, part.name, null));
-    return committed && moved(position, appendix, committed);
+  async append(position: Position, addition: Addition): Promise<Position | undefined> {
+    const standing = { ...position, part: position.part.name };
+    if (!(await this.appendBytes(position, addition))) return await this.begin(standing, addition, false);
+    const committed = await this.commits.add(rowOf(standing, addition, standing.part, null));
+    return committed && positionAfter(position, addition, committed);
   }
 
   /**
-   * Begins a new part. Undefined if the session has changed; then the part is thrown away. If this throws, the outcome may be
-   * unknown: the part is left alone.
-   * @param patient whether to wait for a row that is locked
+   * Begins a new part. Undefined if the row has moved on, or is locked; then the part is removed. If this throws, the outcome
+   * may be unknown: the part is left alone.
+   * @param waitForLock whether to wait for a row that another transaction has locked
    * @throws chunksTooSmall
    */
-  async begin(session: Standing, appendix: Appendix, patient: boolean): Promise<Position | undefined> {
-    const { id, ownerId, part: last, now } = session;
-    if (appendix.bytes.length < SMALL_BYTES) await this.assertFewParts(session);
-    const name = await this.storage.createPart(id, appendix.bytes);
-    const row = rowOf(id, ownerId, appendix, last, name, deadlineAfter(now));
-    const [committed] = patient
+  async begin(session: Standing, addition: Addition, waitForLock: boolean): Promise<Position | undefined> {
+    if (addition.bytes.length < SMALL_BYTES) await this.assertFewParts(session);
+    const name = await this.storage.createPart(session.id, addition.bytes);
+    const row = rowOf(session, addition, name, deadlineAfter(session.now));
+    const [committed] = waitForLock
       ? await this.commit(this.waitingStatement, [row])
       : [await this.commits.add(row)];
     if (committed)
-      return moved({ ...session, part: { start: appendix.range.start, name } }, appendix, committed);
+      return positionAfter({ ...session, part: { start: addition.range.start, name } }, addition, committed);
     await this.storage.remove('uploads', name);
     return undefined;
   }
@@ -189,11 +184,11 @@ export class UploadStore {
     if (parts > SPARE_PARTS + total / SMALL_BYTES) throw chunksTooSmall(SMALL_BYTES);
   }
 
-  protected async appendBytes({ part }: Position, { range, bytes }: Appendix): Promise<boolean> {
+  protected async appendBytes({ part }: Position, { range, bytes }: Addition): Promise<boolean> {
     return await this.storage.appendPart(part.name, range.start - part.start, bytes);
   }
 
-  /** Returns undefined for a chunk whose row is not, or no longer, as the chunk needs it. */
+  /** Returns undefined for each chunk whose compare-and-set matched no row. */
   private async commit(statement: string, chunks: readonly unknown[][]): Promise<(Committed | undefined)[]> {
     const columns = (chunks[0] ?? []).map((_, i) => chunks.map((chunk) => chunk[i]));
     const { rows } = await this.db.query<Committed & { id: unknown }>(statement, columns);
@@ -202,21 +197,18 @@ export class UploadStore {
   }
 }
 
-/** A row for `commitStatement`. @param last name of the last part of the upload, as far as this process knows */
+/** A row for `commitStatement`. @param name of the part that has the bytes */
 const rowOf = (
-  id: string,
-  ownerId: string,
-  { range: { start, end, total }, mime }: Appendix,
-  last: string | null,
-  part: string,
+  { id, ownerId, part }: Standing,
+  { range: { start, end, total }, mime }: Addition,
+  name: string,
   deadline: Date | null,
-): unknown[] => [id, ownerId, total, start, end + 1, last, part, deadline, mime];
+): unknown[] => [id, ownerId, total, start, end + 1, part, name, deadline, mime];
 
-/** The position after an append. */
-export function moved(
-  { ownerId, total, part }: Pick<Position, 'ownerId' | 'total' | 'part'>,
-  { range, mime }: Appendix,
+export function positionAfter(
+  { id, ownerId, total, part }: Pick<Position, 'id' | 'ownerId' | 'total' | 'part'>,
+  { range, mime }: Addition,
   { expiresAt, now }: Committed,
 ): Position {
-  return { ownerId, total, part, offset: range.end + 1, mime, expiresAt, now };
+  return { id, ownerId, total, part, offset: range.end + 1, mime, expiresAt, now };
 }
