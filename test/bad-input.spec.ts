@@ -110,6 +110,28 @@ describe('fields', () => {
 
 /** A multipart body written by hand; lines end in CRLF. */
 describe('a raw body', () => {
+  it.each(['application/x-www-form-urlencoded', 'application/octet-stream', 'text/plain', 'application/pdf'])(
+    'of type %s that is a form is refused, and nothing is stored',
+    async (type) => {
+      const form = new FormData();
+      form.append('image', new Blob([new Uint8Array(pdf(1000))], { type: 'application/pdf' }), 'a.pdf');
+      const body = Buffer.from(await new Response(form).arrayBuffer());
+      const range = { 'content-range': `bytes 0-${body.length - 1}/${body.length}` };
+      for (const [path, headers] of [
+        [CHUNK, {}],
+        [CHUNK, range],
+        ['/api/v2/media/', {}],
+      ] as const) {
+        const answer = await client.send('POST', path, {
+          headers: { 'content-type': type, ...headers },
+          body,
+        });
+        expect([answer.status, answer.body.code]).toEqual([415, 'unsupported-body']);
+        expect(answer.body.detail).toMatch(/is a form/);
+      }
+    },
+  );
+
   it.each([
     'application/json',
     'application/json; charset=utf-8',

@@ -1,3 +1,4 @@
+import contentDisposition from 'content-disposition';
 import { readdir } from 'node:fs/promises';
 import { jpeg, pdf, text } from './setup/samples.js';
 import { Client, md5 } from './setup/client.js';
@@ -203,6 +204,18 @@ describe('changing a Media', () => {
     expect(answer.status).toBe(200);
     expect(answer.body).toEqual({ ...one, ...after });
     expect((await client.send('GET', path)).body).toEqual(answer.body);
+  });
+
+  it.each([
+    ['AC/DC 24/7', 'AC_DC 24_7.pdf'],
+    ['Angebot 12/2026', 'Angebot 12_2026.pdf'],
+    ['Offer 3\\4', 'Offer 3_4.pdf'],
+    ['Q1/', 'Q1_.pdf'],
+  ])('with a slash in the title, %s, is saved as %s', async (title, name) => {
+    const { body } = await client.send('PATCH', path, json({ title }));
+    expect(body.title).toBe(title);
+    const { headers } = await fetch(body.url);
+    expect(contentDisposition.parse(headers.get('content-disposition')!).parameters['filename']).toBe(name);
   });
 
   it('takes forms too', async () => {

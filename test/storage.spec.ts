@@ -3,6 +3,8 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import type { S3Settings } from '../src/config/settings/storage.js';
 import { loadConfig } from '../src/config/load-config.js';
 import { ServiceUnavailable } from '../src/errors/app-error.js';
@@ -227,6 +229,23 @@ describe('storage in an S3 that fails', () => {
     });
   });
 });
+
+it.each([
+  ['abc', 1],
+  ['null', 0],
+  [undefined, 0],
+])(
+  'storage in an S3 warns of a bucket that keeps what is deleted (version %s)',
+  async (version, warnings) => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+    server.version = version;
+    storage = s3(server.settings);
+    await storage.onModuleInit();
+    server.version = undefined;
+    expect(warn.mock.calls.filter(([words]) => /keeps versions/.test(String(words)))).toHaveLength(warnings);
+    warn.mockRestore();
+  },
+);
 
 describe('storage in an S3 that cannot be used does not start', () => {
   const refusal = async (settings: Record<string, string>) => {

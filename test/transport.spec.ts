@@ -45,6 +45,18 @@ it('a request of more than a hundred headers is refused, and none is dropped', a
   expect(await get(1500)).toMatch(/^HTTP\/1\.1 431 /);
 });
 
+it('a page of another origin may read why its token is too long for a header', async () => {
+  const lines = [
+    'GET / HTTP/1.1',
+    'Host: a',
+    'Origin: http://a.example',
+    `Authorization: Bearer ${'x'.repeat(20_000)}`,
+  ];
+  expect(await raw(lines)).toMatch(
+    /^HTTP\/1\.1 431 [^]*\r\nAccess-Control-Allow-Origin: \*\r\n[^]*headers-too-large/,
+  );
+});
+
 describe('a connection with many requests at once', () => {
   const clicks = (count: number) =>
     'POST /api/v2/media/1/click/ HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n'.repeat(count);

@@ -56,6 +56,8 @@ export class S3Server {
   readonly objects = new Map<string, StoredObject>();
   /** `METHOD key` of each request that has come. */
   readonly requests: string[] = [];
+  /** What each PUT is told to be the version of its object. */
+  version: string | undefined;
   private readonly uploads = new Map<string, Map<number, Buffer>>();
   private plan: Planned[] = [];
 
@@ -172,7 +174,8 @@ export class S3Server {
     }
     assertWhole(headers, body);
     this.objects.set(key, { bytes: body, changedAt: new Date() });
-    return { status: 200, body: '', headers: { ETag: etag(body) } };
+    const version = this.version !== undefined && { 'x-amz-version-id': this.version };
+    return { status: 200, body: '', headers: { ETag: etag(body), ...version } };
   }
 
   /** The bytes of the object, or of the range of it, that is to be copied. */

@@ -11,7 +11,8 @@ export function mediadockOptions({ url, token, onMedia, onError, retries = 8 }) 
     const id = localStorage.getItem(keyOf(file));
     const response = id && (await fetch(`${upload}/${id}/`, { headers }));
     if (response && response.ok) return Number((await response.json()).offset);
-    if (response && response.status >= 500) throw new Error(`The server answered ${response.status}`);
+    const isGone = !response || [404, 410].includes(response.status);
+    if (!isGone) throw new Error(`The server answered ${response.status}`);
     localStorage.removeItem(keyOf(file));
     return 0;
   };

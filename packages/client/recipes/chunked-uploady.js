@@ -16,6 +16,7 @@ export function useMediadock({ url, token, onMedia, onError }) {
     if (!id) return 0;
     const response = await fetch(`${api}/${id}/`, { headers });
     if (response.ok) return Number((await response.json()).offset);
+    if (![404, 410].includes(response.status)) throw new Error(`The server answered ${response.status}`);
     localStorage.removeItem(keyOf(file));
     return 0;
   };

@@ -51,6 +51,8 @@ function answer(socket: Duplex, [status, code, detail]: Refusal): void {
     'Content-Type: application/problem+json; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Cache-Control: no-store',
+    // Without it, pages of other origins see a network error and try again.
+    'Access-Control-Allow-Origin: *',
     'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => {

@@ -146,5 +146,10 @@ export const ambiguousChunk = () =>
 const BODIES =
   'Send the chunk as a file part of multipart/form-data, or its bytes as application/octet-stream';
 
-export const unsupportedChunkBody = (mediaType: string) =>
-  problem('unsupported-body', 415, 'fix-request', `${BODIES}, not ${mediaType}`, { field: 'Content-Type' });
+const unsupportedBody = (detail: string) =>
+  problem('unsupported-body', 415, 'fix-request', detail, { field: 'Content-Type' });
+
+export const unsupportedChunkBody = (mediaType: string) => unsupportedBody(`${BODIES}, not ${mediaType}`);
+
+export const mislabelledForm = () =>
+  unsupportedBody('The body is a form, but its Content-Type is not: let the library that makes the form set it');

@@ -37,10 +37,10 @@ export class Bucket {
     return { Bucket: this.name, Key: `${this.prefix}${key}` };
   }
 
-  /** Writes an object, or writes over one. Durable when this resolves. */
-  async put(key: string, bytes: Buffer, withinMs = PATIENCE_MS): Promise<void> {
+  /** Writes an object, or writes over one. Durable when this resolves. Returns its version if the bucket keeps versions. */
+  async put(key: string, bytes: Buffer, withinMs = PATIENCE_MS): Promise<string | undefined> {
     const command = new PutObjectCommand({ ...this.at(key), ...bodyOf(bytes) });
-    await reaching(() => this.client.send(command, sending(bytes.length, withinMs)));
+    return (await reaching(() => this.client.send(command, sending(bytes.length, withinMs)))).VersionId;
   }
 
   /** Writes an object under a new key: after a failure the object itself tells whether it was written. */

@@ -172,7 +172,7 @@ export class S3Storage extends BlobStorage implements OnModuleInit, OnModuleDest
     await this.writing(() => withFile(path, 'r', (file) => putFile(this.bucket, `${area}/${name}`, file)));
   }
 
-  private async writing(write: () => Promise<void>): Promise<void> {
+  private async writing(write: () => Promise<unknown>): Promise<void> {
     await write().catch((error: unknown) => {
       this.isFailing = true;
       throw error;

@@ -1,15 +1,20 @@
 import { randomBytes } from 'node:crypto';
+import { Logger } from '@nestjs/common';
 import type { S3Settings } from '../../config/settings/storage.js';
 import { StartError } from '../../config/start-error.js';
 import type { Bucket } from './bucket.js';
 import type { S3Error } from './s3.errors.js';
 
+const KEEPS_VERSIONS =
+  'The bucket keeps versions, so what is deleted stays in it: turn versioning off, or expire noncurrent versions';
+
 /** Tries every operation that the server needs. @throws StartError that says what to correct */
 export async function checkBucket(bucket: Bucket, settings: S3Settings): Promise<void> {
   const key = `probe-${randomBytes(8).toString('hex')}`;
   const bytes = randomBytes(32);
+  let version: string | undefined;
   const steps: readonly (readonly [what: string, step: () => Promise<unknown>])[] = [
-    ['put', () => bucket.put(key, bytes)],
+    ['put', async () => (version = await bucket.put(key, bytes))],
     ['get', async () => same(await bucket.read(key, 0, bytes.length), bytes)],
     ['list', () => bucket.list(key).next()],
     ['delete', () => bucket.remove(key)],
@@ -20,6 +25,8 @@ export async function checkBucket(bucket: Bucket, settings: S3Settings): Promise
       throw new StartError(sentence(cause as S3Error, what, settings), { cause });
     });
   }
+  // The version "null" means that the bucket has ceased to keep them.
+  if (version !== undefined && version !== 'null') new Logger('Storage').warn(KEEPS_VERSIONS);
 }
 
 function same(read: Buffer | undefined, written: Buffer): void {

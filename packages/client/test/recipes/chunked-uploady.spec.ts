@@ -68,6 +68,21 @@ describe('the recipe for @rpldy/chunked-uploady', () => {
     expect(stage.ranges()).toHaveLength(5);
   });
 
+  it.each([401, 429, 503])(
+    'keeps the upload when the server answers %i to the question for its offset',
+    async (status) => {
+      const refused = { status, headers: {}, body: Buffer.from('{}') };
+      stage = await Stage.set(app, (request) =>
+        request.method === 'GET' && request.turn === 0 ? refused : failing(CHUNK_PATH, 2)(request),
+      );
+      await expect(open()).rejects.toThrow('The library gave up');
+      await expect(open()).rejects.toThrow();
+      expect(storage.size).toBe(1);
+      await stage.expectOnly(await open(), bytes);
+      expect(stage.ranges().slice(3)).toEqual(['614400-819199/900000', '819200-899999/900000']);
+    },
+  );
+
   it('begins anew when the upload has expired', async () => {
     stage = await Stage.set(app, failing(CHUNK_PATH, 2));
     await expect(open()).rejects.toThrow('The library gave up');

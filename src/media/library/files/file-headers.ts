@@ -38,5 +38,6 @@ const FOR_ALL = {
 
 function downloadName({ title, key, mime }: NamedMedia): string {
   const type = contentType(mime);
-  return type ? saveName(title ?? key, type) : `${key}.bin`;
+  // In a title, a slash is no end of a folder.
+  return type ? saveName((title ?? key).replace(/[/\\]/g, '_'), type) : `${key}.bin`;
 }

@@ -15,6 +15,7 @@ import {
   emptyFile,
   missingChunk,
   missingContentRange,
+  mislabelledForm,
   unsupportedChunkBody,
 } from '../upload.errors.js';
 
@@ -77,7 +78,9 @@ export async function readChunk(
   const body = await readBody(request, limits.requestMaxBytes, buffers, limits.advice);
   let chunk: Chunk | ChunkQuery | undefined;
   try {
-    chunk = toChunk(request, readForm(body, request.headers['content-type'], query), range, limits);
+    const isFirst = !range || ('start' in range && range.start === 0);
+    const form = readForm(body, request.headers['content-type'], query, isFirst);
+    chunk = toChunk(request, form, range, limits);
     return chunk;
   } finally {
     if (!chunk || !('bytes' in chunk)) buffers.giveBack(body);
@@ -118,10 +121,10 @@ function rangeOf(value: string | undefined): ByteRange | OffsetQuery | undefined
   return value === undefined ? undefined : parseContentRange(value);
 }
 
-function readForm(body: Buffer, mediaType: string | undefined, query: Query): Form {
+function readForm(body: Buffer, mediaType: string | undefined, query: Query, isFirst: boolean): Form {
   const boundary = boundaryOf(mediaType);
   const parts = boundary === undefined ? [] : parseMultipart(body, boundary);
-  const file = boundary === undefined ? rawChunk(body, mediaType) : filePart(parts);
+  const file = boundary === undefined ? rawChunk(body, mediaType, isFirst) : filePart(parts);
   const field = (name: string) =>
     parts
       .find((part) => part.name === name && part !== file && part.filename === undefined)
@@ -133,10 +136,15 @@ function readForm(body: Buffer, mediaType: string | undefined, query: Query): Fo
 const NEVER_ACCEPTED =
   /^(?:(?:audio|video|font|model|message)\/|(?:application|text)\/(?:x-)?(?:json|ndjson|xml|html|javascript|ecmascript|graphql|cbor|msgpack)$|[^+]*\+(?:json|xml)$)/i;
 
-function rawChunk(body: Buffer, contentType: string | undefined): Form['file'] {
+/** How a form begins. Sent under another type, as if it were the file, it would be published with its boundaries. */
+const FORM =
+  /^(?:\r\n){0,4}--[^\r\n]{1,70}\r\n(?:content-[a-z-]+:[^\r\n]*\r\n){0,3}content-disposition: *form-data/i;
+
+function rawChunk(body: Buffer, contentType: string | undefined, isFirst: boolean): Form['file'] {
   if (body.length === 0) return undefined;
   const mediaType = contentType?.split(';')[0]?.trim() ?? '';
   if (NEVER_ACCEPTED.test(mediaType)) throw unsupportedChunkBody(mediaType.slice(0, 100));
+  if (isFirst && FORM.test(body.toString('latin1', 0, 1000))) throw mislabelledForm();
   return { data: body, filename: undefined, contentType };
 }
 
