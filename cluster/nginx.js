@@ -131,7 +131,7 @@ ${site.replace(/ {4}location ~[^]*?\n {4}}\n/, having('proxy_cache mediadock', b
     case 'disk':
       return site.replace(
         /}\s*$/,
-        `${having('internal;', blocks).replace('/var/lib/mediadock/', `${files.dataDir}/`)}}`,
+        `${having('alias /var/lib/mediadock/data/;', blocks).replace('/var/lib/mediadock/data', files.dataDir)}}`,
       );
   }
 }
