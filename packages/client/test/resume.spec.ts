@@ -549,6 +549,17 @@ describe('another device', () => {
     expect(await stage.openUploads()).toMatchObject([{ upload_id: uploadId, offset: '409600' }]);
   });
 
+  it('leaves an upload without bytes alone, as `fsck --fix` may leave one', async () => {
+    stage = await Stage.set(app);
+    await app.sql(
+      `INSERT INTO upload_session (id, owner_id, total, file_name, "offset", part, expires_at, expiry_slides)
+       VALUES (md5($1), $1, $2, 'a b.pdf', 0, '', now() + interval '1 h', true)`,
+      [stage.owner, SIZE],
+    );
+    expect(await upload(file, anywhere()).media).toMatchObject({ size: SIZE });
+    expect(await stage.openUploads()).toMatchObject([{ offset: '0' }]);
+  });
+
   it('is not looked for unless that is asked', async () => {
     const uploadId = await begun();
     const running = upload(file, { ...anywhere(), resume: 'here' });
