@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { pdf } from './setup/samples.js';
-import { Client } from './setup/client.js';
+import { Client, md5 } from './setup/client.js';
 import { TestApp } from './setup/test-app.js';
 
 let app: TestApp;
@@ -562,6 +562,10 @@ describe('JSON that nests without end', () => {
   });
 });
 
+/** Headers that pages may read anyway, and those for browsers and proxies alone. */
+const OTHERS =
+  /^(cache-control|content-type|content-length|last-modified|date|connection|keep-alive|transfer-encoding|vary|access-control-.*|cross-origin-.*|content-security-policy|referrer-policy|x-content-type-options|x-frame-options)$/;
+
 describe('other origins', () => {
   /** The headers that a page may send, in lower case. */
   async function allowed({ url }: TestApp): Promise<string[]> {
@@ -592,12 +596,27 @@ describe('other origins', () => {
         'idempotency-key',
       ]),
     );
-    const { headers } = await client.send('GET', '/api/v2/media/upload/', {
-      headers: { origin: 'https://app.example' },
-    });
-    expect(headers.get('access-control-expose-headers')).toBe(
-      'Location,Upload-Offset,Upload-Replayed,Retry-After,Content-Range,ETag,Accept-Ranges,Content-Disposition,X-Request-Id',
+  });
+
+  it('may read every header that the API sets', async () => {
+    const own = await TestApp.start();
+    const user = await Client.of(own);
+    const { upload_id: id } = (await user.slice(file, 0, 500)).body;
+    const path = `/api/v2/media/upload/${id}/`;
+    const replayed = await user.slice(file, 0, 500, id);
+    const [head, wrong] = [await user.send('HEAD', path), await user.send('PUT', path)];
+    await user.slice(file, 500, 1000, id);
+    const { url } = (await user.complete(id, md5(file))).body;
+    const [whole, beyond] = [await fetch(url), await fetch(url, { headers: { range: 'bytes=5000-' } })];
+    const responses = [replayed, head, wrong, await fetch(new URL(path, own.url)), whole, beyond];
+    await own.stop();
+    expect(responses.map(({ status }) => status)).toEqual([201, 200, 405, 401, 200, 416]);
+    const names = responses.flatMap(({ headers }) =>
+      [...headers.keys()].filter((name) => !OTHERS.test(name)),
     );
+    expect(names).toEqual(expect.arrayContaining(['location', 'upload-replayed', 'upload-length', 'etag']));
+    const exposed = replayed.headers.get('access-control-expose-headers')!.toLowerCase().split(',');
+    expect(exposed).toEqual(expect.arrayContaining([...names, 'retry-after']));
   });
 
   it('may send every header of the API, and conditions for downloads', async () => {

@@ -30,9 +30,11 @@ const OF_LIBRARIES = [
   'Cache-Control',
 ];
 
+/** Response headers that pages may read, besides those that they always may. */
 const EXPOSED = [
   'Location',
   'Upload-Offset',
+  'Upload-Length',
   'Upload-Replayed',
   'Retry-After',
   'Content-Range',
@@ -40,6 +42,8 @@ const EXPOSED = [
   'Accept-Ranges',
   'Content-Disposition',
   'X-Request-Id',
+  'Allow',
+  'WWW-Authenticate',
 ];
 
 /**
