@@ -6,10 +6,14 @@ function tasks(semaphore: FairSemaphore) {
   const started: string[] = [];
   const running = new Map<string, () => void>();
   const add = (name: string, amount = 0) =>
-    semaphore.run(name.slice(0, 1), amount, () => {
-      started.push(name);
-      return new Promise<void>((resolve) => running.set(name, resolve));
-    });
+    semaphore.run(
+      name.slice(0, 1),
+      () => {
+        started.push(name);
+        return new Promise<void>((resolve) => running.set(name, resolve));
+      },
+      amount,
+    );
   const end = async (name: string) => {
     running.get(name)?.();
     running.delete(name);
@@ -60,7 +64,7 @@ describe('FairSemaphore', () => {
 
   it('goes on after a task that fails', async () => {
     const semaphore = new FairSemaphore({ slots: 1 });
-    await expect(semaphore.run('a', 0, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
-    expect(await semaphore.run('a', 0, () => Promise.resolve('yes'))).toBe('yes');
+    await expect(semaphore.run('a', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    expect(await semaphore.run('a', () => Promise.resolve('yes'))).toBe('yes');
   });
 });

@@ -36,7 +36,7 @@ export class FairSemaphore {
   }
 
   /** @param amount more than there is in all would wait for ever */
-  async run<T>(owner: string, amount: number, task: () => Promise<T>): Promise<T> {
+  async run<T>(owner: string, task: () => Promise<T>, amount = 0): Promise<T> {
     await new Promise<void>((start) => {
       const queue = this.queues.get(owner);
       if (queue) queue.push({ amount, start });

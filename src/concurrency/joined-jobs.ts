@@ -83,7 +83,7 @@ export class JoinedJobs<Result> {
       abandoned.signal.throwIfAborted();
       return await work(abandoned.signal);
     };
-    const result = this.subjects.run(subject, () => this.turns.run(owner, 0, inTurn));
+    const result = this.subjects.run(subject, () => this.turns.run(owner, inTurn));
     const job = { owner, result, abandoned, clients: 0 };
     this.jobs.set(name, job);
     return job;

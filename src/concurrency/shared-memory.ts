@@ -13,7 +13,7 @@ export class SharedMemory {
 
   /** A block is not used again after a failure: whatever was told to read it may not have noticed yet. */
   async use<T>(task: (block: Buffer) => Promise<T>): Promise<T> {
-    return await this.turns.run('', 0, async () => {
+    return await this.turns.run('', async () => {
       const block = this.free.pop() ?? Buffer.allocUnsafeSlow(this.bytes);
       const result = await task(block);
       this.free.push(block);

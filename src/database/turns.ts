@@ -3,7 +3,7 @@ import { FairSemaphore } from '../concurrency/fair-semaphore.js';
 import { Config } from '../config/config.js';
 import { TooManyRequests } from '../errors/too-many-requests.js';
 
-const MOST_WAITING = 100;
+const MAX_WAITING = 100;
 
 /**
  * Runs queries that take longer the more a user has, such as lists. They share half of the connections, and each user
@@ -22,7 +22,7 @@ export class Turns {
 
   /** @throws TooManyRequests */
   async run<T>(userId: string, query: () => Promise<T>): Promise<T> {
-    if (this.semaphore.waiting(userId) >= MOST_WAITING) throw new TooManyRequests();
-    return await this.semaphore.run(userId, 0, query);
+    if (this.semaphore.waiting(userId) >= MAX_WAITING) throw new TooManyRequests();
+    return await this.semaphore.run(userId, query);
   }
 }

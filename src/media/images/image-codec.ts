@@ -19,7 +19,7 @@ export interface ImageFacts {
   readonly orientation: Orientation;
 }
 
-export interface Picture {
+interface Picture {
   readonly bytes: Buffer;
   readonly width: number;
   readonly height: number;
@@ -31,7 +31,7 @@ export interface Picture {
 const TIMEOUT_SECONDS: Readonly<Record<Purpose, number>> = { turn: 20, check: 20, shrink: 60 };
 
 /** The thread pool has four threads by default. One stays free for files. */
-const MOST_AT_A_TIME = 3;
+const MAX_AT_A_TIME = 3;
 
 /** After this time, libvips has started its threads. */
 const THREADS_START_MS = 10;
@@ -39,10 +39,10 @@ const THREADS_START_MS = 10;
 /**
  * Scans of a JPEG, each of which covers all pixels. About ten are usual. A decoder cannot be interrupted during one.
  */
-const MOST_SCANS = 100;
+const MAX_SCANS = 100;
 
 /** Of the code of a JPEG, before its end. */
-const MOST_MISSING_BYTES = 8;
+const MAX_MISSING_BYTES = 8;
 
 /** Quality of re-encoded images, high enough that no difference is visible. */
 const QUALITY = 90;
@@ -74,7 +74,7 @@ export class ImageCodec {
 
   constructor(private readonly config: Config) {
     const cores = Math.floor(availableParallelism() / config.workers);
-    this.atOnce = Math.min(Math.max(cores, 1), MOST_AT_A_TIME);
+    this.atOnce = Math.min(Math.max(cores, 1), MAX_AT_A_TIME);
     this.gate = new FairSemaphore({ slots: this.atOnce, amount: config.images.memoryBytes });
   }
 
@@ -83,7 +83,7 @@ export class ImageCodec {
     return await this.reading('check', image, async ({ anatomy, decoder }) => {
       const { format, width, height, pageHeight = height, pages } = await decoder.metadata();
       if ((pages ?? 1) > this.config.images.maxFrames) throw new RangeError(`${pages} frames`);
-      if (format === 'jpeg' && jpegScans(anatomy.picture).count > MOST_SCANS) throw new RangeError('Scans');
+      if (format === 'jpeg' && jpegScans(anatomy.picture).count > MAX_SCANS) throw new RangeError('Scans');
       const orientation = lie(anatomy, pages);
       return TURNS[orientation].degrees % 180 === 0
         ? { width, height: pageHeight, orientation }
@@ -135,7 +135,7 @@ export class ImageCodec {
             .toBuffer();
         const [code, end] = [picture.subarray(0, -2), picture.subarray(-2)];
         await decode(picture).catch(() =>
-          decode(Buffer.concat([code, code.subarray(-MOST_MISSING_BYTES), end])),
+          decode(Buffer.concat([code, code.subarray(-MAX_MISSING_BYTES), end])),
         );
       },
     );
@@ -169,10 +169,11 @@ export class ImageCodec {
       const metadata = await reading.decoder.metadata();
       const bytes = memoryFor(purpose, reading.anatomy.picture, metadata);
       if (bytes > this.config.images.memoryBytes) throw new ImageTooCostly(`It takes ${bytes} bytes`);
-      return await this.gate.run(ownerId, bytes, async () => {
+      const task = async () => {
         setTimeout(lowerImageThreads, THREADS_START_MS).unref();
         return await work(reading, metadata);
-      });
+      };
+      return await this.gate.run(ownerId, task, bytes);
     });
   }
 

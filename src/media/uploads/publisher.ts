@@ -65,7 +65,7 @@ export class Publisher {
     const extents = await this.store.extentsOf(session);
     const parts = extents.map(({ name, start, end }) => ({ name, length: end - start }));
     return await this.storage.withUpload(session.id, parts, async (scratch) => {
-      const { digest, content } = await this.turns.run(session.ownerId, 0, () =>
+      const { digest, content } = await this.turns.run(session.ownerId, () =>
         this.examine(session, scratch, request),
       );
       abandoned.throwIfAborted();

@@ -124,7 +124,7 @@ export class LocalStorage extends BlobStorage implements OnModuleInit, OnModuleD
     const path = this.path(area, name);
     // No file stays open between two pieces, and many readers share a few descriptors: finished files never change.
     const read = (at: number, length: number) =>
-      this.reads.run(path, 0, () =>
+      this.reads.run(path, () =>
         this.finished.use(path, constants.O_RDONLY, (file) => readAt(file, length, at)),
       );
     const first = await this.disk.guard(() => unlessAbsent(read(start, 1)));

@@ -15,7 +15,7 @@ export class Discards {
 
   add(remove: () => Promise<void>): void {
     const removal: Promise<void> = this.turns
-      .run('', 0, async () => {
+      .run('', async () => {
         if (!this.isStopping) await remove();
       })
       .catch((err: unknown) => this.logger.warn({ err }, 'Objects are left to the sweeper'))
