@@ -8,11 +8,10 @@ import { TooManyFailures } from './auth.errors.js';
 @Injectable()
 export class FailedTokens {
   private readonly limiter: RateLimiterMemory | undefined;
-  private readonly most: number;
 
   constructor({ tokens }: Config) {
-    this.most = tokens.failuresPerMinute;
-    this.limiter = this.most > 0 ? new RateLimiterMemory({ points: this.most, duration: 60 }) : undefined;
+    const points = tokens.failuresPerMinute;
+    this.limiter = points > 0 ? new RateLimiterMemory({ points, duration: 60 }) : undefined;
   }
 
   /** Counts a bad token. @throws TooManyFailures after too many within a minute */

@@ -2,7 +2,7 @@ import { AppError, ServiceUnavailable } from '../errors/app-error.js';
 
 export class BodyTooLarge extends AppError {
   /**
-   * @param hangUp the rest is too much to read away for the sake of a polite answer
+   * @param hangUp whether to close the connection instead of reading the rest
    * @param advice a sentence on what to do instead
    */
   constructor(maxBytes: number, hangUp = false, advice = '') {
@@ -44,8 +44,8 @@ export class MultipartError extends AppError {
 }
 
 export class UnsupportedBody extends AppError {
-  constructor(detail: string, cause?: unknown) {
-    super('unsupported-body', 415, detail, { action: 'fix-request', cause });
+  constructor(detail: string) {
+    super('unsupported-body', 415, detail, { action: 'fix-request' });
   }
 }
 

@@ -4,7 +4,7 @@ import { ServerBusy } from './body.errors.js';
 const PATIENT_BYTES_PER_SECOND = 200_000;
 
 /** A body that is being read. */
-export interface Reading {
+export interface IncomingBody {
   /** Start of reading, by `performance.now()`. */
   readonly since: number;
   /** Bytes received so far. */
@@ -20,35 +20,34 @@ export interface Reading {
 export class BufferPool {
   private readonly free: ArrayBuffer[] = [];
   /** Blocks in use, each with its body until that is complete. */
-  private readonly taken = new Map<ArrayBufferLike, Reading | undefined>();
+  private readonly taken = new Map<ArrayBufferLike, IncomingBody | undefined>();
 
   /**
    * @param blockBytes the largest body
-   * @param most bodies in memory at a time
-   * @param mostFree blocks that wait for their next use; what is more is left to the garbage collector
+   * @param maxBlocks bodies in memory at a time
+   * @param maxFree blocks that are kept for their next use; further ones are left to the garbage collector
    */
   constructor(
     private readonly blockBytes: number,
-    private readonly most: number,
-    private readonly mostFree: number,
+    private readonly maxBlocks: number,
+    private readonly maxFree: number,
   ) {}
 
-  /** @throws ServerBusy when `take` would */
+  /** @throws ServerBusy if `take` would */
   check(): void {
     this.victim();
   }
 
   /**
-   * Returns a buffer of `length` bytes, at most one block, that may contain bytes of an earlier body. Must be given
-   * back.
+   * Returns a whole block, which may contain bytes of an earlier body. Must be given back.
    * @throws ServerBusy if all blocks are in use and none has a slow body
    */
-  take(length: number, reading: Reading): Buffer {
+  take(body: IncomingBody): Buffer {
     const victim = this.victim();
     if (victim) this.evict(...victim);
     const block = this.free.pop() ?? new ArrayBuffer(this.blockBytes);
-    this.taken.set(block, reading);
-    return Buffer.from(block, 0, length);
+    this.taken.set(block, body);
+    return Buffer.from(block);
   }
 
   /** Marks the body as complete, so that it is never evicted. */
@@ -61,33 +60,33 @@ export class BufferPool {
    * because it will contain the bytes of another client next.
    */
   giveBack({ buffer }: Buffer): void {
-    if (this.taken.delete(buffer) && this.free.length < this.mostFree) this.free.push(buffer as ArrayBuffer);
+    if (this.taken.delete(buffer) && this.free.length < this.maxFree) this.free.push(buffer as ArrayBuffer);
   }
 
   /** The body that has to be evicted for another one; undefined if there is room. @throws ServerBusy */
-  private victim(): [ArrayBufferLike, Reading] | undefined {
-    if (this.taken.size < this.most) return undefined;
+  private victim(): [ArrayBufferLike, IncomingBody] | undefined {
+    if (this.taken.size < this.maxBlocks) return undefined;
     const slowest = this.slowest();
     if (!slowest) throw new ServerBusy();
     return slowest;
   }
 
   /** Leaves the block to the garbage collector, since its holder will give it back again. */
-  private evict(block: ArrayBufferLike, reading: Reading): void {
+  private evict(block: ArrayBufferLike, body: IncomingBody): void {
     this.taken.delete(block);
-    reading.giveWay();
+    body.giveWay();
   }
 
   /** The slowest of the bodies that have taken too long. */
-  private slowest(): [ArrayBufferLike, Reading] | undefined {
+  private slowest(): [ArrayBufferLike, IncomingBody] | undefined {
     const now = performance.now();
     const patienceMs = (this.blockBytes / PATIENT_BYTES_PER_SECOND) * 1000;
-    let slowest: [ArrayBufferLike, Reading] | undefined;
+    let slowest: [ArrayBufferLike, IncomingBody] | undefined;
     let lowest = Infinity;
-    for (const [block, reading] of this.taken) {
-      if (!reading || now - reading.since < patienceMs) continue;
-      const rate = reading.length / (now - reading.since);
-      if (rate < lowest) [lowest, slowest] = [rate, [block, reading]];
+    for (const [block, body] of this.taken) {
+      if (!body || now - body.since < patienceMs) continue;
+      const rate = body.length / (now - body.since);
+      if (rate < lowest) [lowest, slowest] = [rate, [block, body]];
     }
     return slowest;
   }

@@ -1,26 +1,25 @@
 import type { IncomingMessage } from 'node:http';
 import { ClientGone } from '../errors/client-gone.js';
 import { BodyTooLarge, BodyTooSlow, ServerBusy, UnsupportedBody } from './body.errors.js';
-import type { BufferPool, Reading } from './buffer-pool.js';
+import type { BufferPool, IncomingBody } from './buffer-pool.js';
 
-/** How much is read and discarded, so that a client gets its 413 instead of a reset connection. */
+/** Up to this size, a body that is too large is read and discarded, so that its client gets a 413, not a reset. */
 const POLITE_BYTES = 8 * 1024 * 1024;
 /** A body gets a block of the pool only after this many bytes, so that trickling ones do not use up the pool. */
 export const UNPOOLED_BYTES = 16 * 1024;
 /** The minimum rate, and how long it is measured: a phone that changes networks is silent for some seconds. */
-const LEAST_BYTES_PER_SECOND = 1000;
+const MIN_BYTES_PER_SECOND = 1000;
 const PACE_MS = 10_000;
 
 /**
  * Reads the whole body of a request into memory.
- * @param pool where to put a large one; whoever gets the body gives it back there
- * @param advice what to do with one that is too large
- * @throws BodyTooLarge before reading when the head says so, else as soon as the bytes do
+ * @param pool for large bodies, with blocks of at least `maxBytes`; the caller must give the body back to it
+ * @param advice for clients whose body is too large: what to do instead
+ * @throws BodyTooLarge before reading if the head announces too much, else as soon as too much has arrived
  * @throws BodyTooSlow
- * @throws ServerBusy before reading when there is no room for it, or as soon as there is none, or others need the room of
- *   one that is slow
- * @throws UnsupportedBody for a `Content-Encoding`: offsets count stored bytes, so bodies come as they are
- * @throws ClientGone when the connection ends first
+ * @throws ServerBusy if no block is free, or if this slow body was evicted
+ * @throws UnsupportedBody for a `Content-Encoding`: offsets count stored bytes, so bodies must not be compressed
+ * @throws ClientGone if the connection ends first
  */
 export async function readBody(
   request: IncomingMessage,
@@ -45,7 +44,7 @@ export async function readBody(
 }
 
 /** A body that is being read: first as pieces, then in a block. */
-class Body implements Reading {
+class Body implements IncomingBody {
   readonly since = performance.now();
   length = 0;
   giveWay: () => void = () => undefined;
@@ -81,7 +80,7 @@ class Body implements Reading {
   }
 
   private move(pool: BufferPool): void {
-    this.block = pool.take(this.maxBytes, this);
+    this.block = pool.take(this);
     let at = 0;
     for (const piece of this.pieces) at += piece.copy(this.block, at);
     this.pieces = [];
@@ -118,7 +117,7 @@ function forEachPiece(request: IncomingMessage, body: Body): Promise<void> {
     let before = 0;
     const pace = setInterval(() => {
       const came = body.length - before;
-      if (came < (LEAST_BYTES_PER_SECOND * PACE_MS) / 1000) fail(new BodyTooSlow(LEAST_BYTES_PER_SECOND));
+      if (came < (MIN_BYTES_PER_SECOND * PACE_MS) / 1000) fail(new BodyTooSlow(MIN_BYTES_PER_SECOND));
       before = body.length;
     }, PACE_MS).unref();
     // The listener for errors stays: a request may fail more than once.

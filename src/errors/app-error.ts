@@ -45,8 +45,8 @@ export class ServiceUnavailable extends AppError {
 
 /** An invalid request, with the field that is wrong. */
 export class InvalidRequest extends AppError {
-  constructor(field: string, detail: string, code = 'invalid', cause?: unknown) {
-    super(code, 400, detail, { action: 'fix-request', field, cause });
+  constructor(field: string, detail: string, code = 'invalid') {
+    super(code, 400, detail, { action: 'fix-request', field });
   }
 }
 
@@ -65,7 +65,7 @@ export class InvalidFields extends AppError {
   }
 }
 
-export interface FieldProblem {
+interface FieldProblem {
   readonly field: string;
   readonly messages: readonly string[];
 }

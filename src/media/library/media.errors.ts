@@ -38,21 +38,19 @@ export class ExpiredUrl extends AppError {
 }
 
 export class PreconditionFailed extends AppError {
-  constructor(cause?: unknown) {
+  constructor() {
     super('precondition-failed', 412, 'The file does not match If-Match or If-Unmodified-Since', {
       action: 'fix-request',
-      cause,
     });
   }
 }
 
 export class RangeNotSatisfiable extends AppError {
   /** @param contentRange `bytes ∗/size`: how long the file is (RFC 9110, 15.5.17) */
-  constructor(contentRange: string, cause?: unknown) {
+  constructor(contentRange: string) {
     super('range-not-satisfiable', 416, 'The range lies outside the file', {
       action: 'fix-request',
       headers: { 'Content-Range': contentRange },
-      cause,
     });
   }
 }
