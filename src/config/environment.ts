@@ -285,8 +285,8 @@ export class Environment {
   LOG_LEVEL: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent' = 'info';
 }
 
-function WholeNumber(least: number, most: number): PropertyDecorator {
-  return combine(Type(toNumber), IsInt(), Min(least), Max(most));
+function WholeNumber(min: number, max: number): PropertyDecorator {
+  return combine(Type(toNumber), IsInt(), Min(min), Max(max));
 }
 
 function HttpUrl(options?: ValidationOptions): PropertyDecorator {

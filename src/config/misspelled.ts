@@ -4,8 +4,8 @@ import { Environment } from './environment.js';
 const SETTINGS: readonly string[] = Object.keys(new Environment());
 
 /** How many letters may differ, by length of the name: HOME is not a misspelled HOST. */
-const MOST_WRONG = 2;
-const LEAST_LENGTH = 7;
+const MAX_WRONG = 2;
+const MIN_LENGTH = 7;
 
 /** First words of settings that other programs use too. */
 const OF_OTHERS: ReadonlySet<string> = new Set([
@@ -40,7 +40,7 @@ function nearest(name: string): string {
 }
 
 function isNear(name: string, setting: string): boolean {
-  return setting.length >= LEAST_LENGTH && leven(name, setting) <= MOST_WRONG;
+  return setting.length >= MIN_LENGTH && leven(name, setting) <= MAX_WRONG;
 }
 
 /** Undefined if there is only one word. */

@@ -4,7 +4,7 @@ import { fromDatabase, wordsOf } from '../errors/database-errors.js';
 import { migrate, type Connection } from './data-source.js';
 import { examine, type Facts } from './examine.js';
 
-export interface PrepareOptions {
+interface PrepareOptions {
   /** Whether to accept a Postgres that may lose what it has committed. */
   readonly unsafe: boolean;
   /** Called with warnings for the operator. */

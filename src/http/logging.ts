@@ -6,10 +6,10 @@ import type { Middleware } from './front.js';
 import { serializeError } from './serialize-error.js';
 
 /** What is kept to be written later. Lines beyond it are lost. */
-const MOST_UNWRITTEN_BYTES = 1_000_000;
+const MAX_UNWRITTEN_BYTES = 1_000_000;
 
 export function createLogger(level: string): Logger {
-  const output = pino.destination({ dest: 1, sync: true, maxLength: MOST_UNWRITTEN_BYTES });
+  const output = pino.destination({ dest: 1, sync: true, maxLength: MAX_UNWRITTEN_BYTES });
   // A log file on a full disk must not end the server, which goes on with what needs no space.
   output.on('error', () => undefined);
   return pino(

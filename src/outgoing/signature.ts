@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 
 /** What is signed. */
-export interface Message {
+interface Message {
   readonly id: string;
   /** Seconds since 1970. */
   readonly timestamp: number;

@@ -7,10 +7,10 @@ import { publicLookup, refusePrivateHost } from './private-addresses.js';
 import { signatureHeaders } from './signature.js';
 
 /** How much of a response is kept, to show to people. */
-const MOST_ANSWER_BYTES = 4096;
+const MAX_ANSWER_BYTES = 4096;
 
 /** Connections are not kept for longer: firewalls forget them without a word, and Node.js servers close them after 5 s. */
-const MOST_IDLE_MS = 4000;
+const MAX_IDLE_MS = 4000;
 
 export interface Answer {
   readonly status: number;
@@ -26,7 +26,7 @@ export class SignedPost implements OnApplicationShutdown {
   constructor(private readonly config: Config) {
     const options = {
       keepAlive: true,
-      timeout: MOST_IDLE_MS,
+      timeout: MAX_IDLE_MS,
       maxSockets: 64,
       ...(!config.webhooks.allowPrivate && { lookup: publicLookup }),
     };
@@ -52,7 +52,7 @@ export class SignedPost implements OnApplicationShutdown {
     };
     const response = await this.request(url, { method: 'POST', headers, signal }, body);
     // The status counts, even if the body ends too early.
-    const text = await beginning(response, MOST_ANSWER_BYTES).catch(() => '');
+    const text = await beginning(response, MAX_ANSWER_BYTES).catch(() => '');
     return { status: response.statusCode ?? 0, text };
   }
 

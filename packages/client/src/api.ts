@@ -5,7 +5,7 @@ import type { Tokens } from './tokens.js';
 import { badAnswer } from './upload-error.js';
 import type { ConnectionOptions } from './upload-options.js';
 
-export interface OutgoingChunk {
+interface OutgoingChunk {
   /** Undefined opens an upload. */
   readonly uploadId: string | undefined;
   readonly idempotencyKey: string;

@@ -9,7 +9,7 @@ export interface Row {
 }
 
 /** The terminal, or another output stream. */
-export interface Screen {
+interface Screen {
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;

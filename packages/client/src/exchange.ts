@@ -5,7 +5,7 @@ import { AnswerLost, LocalError } from './upload-error.js';
 
 const DEFAULT_TIMEOUT_SECONDS = 60;
 
-export interface OutgoingRequest {
+interface OutgoingRequest {
   readonly url: string;
   readonly method: string;
   readonly headers: Readonly<Record<string, string | undefined>>;

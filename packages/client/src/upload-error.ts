@@ -3,7 +3,7 @@ import type { ProblemDto } from './api-types.js';
 /** What to do next, according to the server or, without a response, to this client. */
 export type Action = ProblemDto['action'];
 
-export interface UploadErrorDetails {
+interface UploadErrorDetails {
   readonly action: Action;
   /** HTTP status; 0 without a response. */
   readonly status?: number | undefined;

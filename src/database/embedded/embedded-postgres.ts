@@ -7,7 +7,7 @@ import { PostgresServer, type Settings } from './postgres-server.js';
 
 export { EmbeddedPostgresError } from './postgres-error.js';
 
-export interface EmbeddedPostgresOptions {
+interface EmbeddedPostgresOptions {
   readonly dataDir: string;
   /** Server settings. They apply only if this call starts Postgres instead of joining it. */
   readonly settings?: Settings;

@@ -30,12 +30,12 @@ export function limitConnections(server: Server, { maxConnections, keepAliveSeco
 }
 
 /** `maxConnections` of a worker would give them back to the primary, which hands them round without end. */
-function closeBeyond(server: Server, most: number): void {
+function closeBeyond(server: Server, max: number): void {
   let open = 0;
   server.on('connection', (socket) => {
     open++;
     socket.once('close', () => open--);
-    if (open > most) socket.destroy();
+    if (open > max) socket.destroy();
   });
 }
 

@@ -5,7 +5,7 @@ import type { Config } from '../../config/config.js';
 import { beginning } from '../../outgoing/answers.js';
 
 /** A response is one line. */
-const MOST_ANSWER_BYTES = 4096;
+const MAX_ANSWER_BYTES = 4096;
 
 export type Address = NonNullable<Config['admission']['clamd']>;
 
@@ -25,7 +25,7 @@ export async function scan(
   request.pipe(socket, { end: false });
   let answer: string;
   try {
-    answer = (await beginning(socket, MOST_ANSWER_BYTES)).replace(/\0$/, '');
+    answer = (await beginning(socket, MAX_ANSWER_BYTES)).replace(/\0$/, '');
   } catch (cause) {
     throw new Error('clamd does not respond', { cause });
   } finally {

@@ -27,7 +27,7 @@ export interface Content {
 }
 
 /** The first bytes of a file, and what its client claims. */
-export interface Head {
+interface Head {
   readonly bytes: Buffer;
   readonly total: number;
   readonly fileName: string | null;

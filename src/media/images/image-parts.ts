@@ -30,7 +30,7 @@ const NEVER_MISSING = Buffer.alloc(0);
  * A megabyte can have a million empty parts, which would block the event loop. Real images have at most thousands: two
  * per frame of an animation, one per 8 kB of a PNG.
  */
-const MOST_PARTS = 20_000;
+const MAX_PARTS = 20_000;
 
 /** Analyzing 5 MB blocks the event loop for about 2 ms, and a completion needs the result four times. */
 const known = new WeakMap<Buffer, Anatomy>();
@@ -61,7 +61,7 @@ function takeApart(image: Buffer): Anatomy {
   let count = 0;
   for (const { start, end, role } of parts(image)) {
     last = end;
-    if (++count > MOST_PARTS) throw new RangeError(`More than ${MOST_PARTS} parts`);
+    if (++count > MAX_PARTS) throw new RangeError(`More than ${MAX_PARTS} parts`);
     if (end > image.length) throw new RangeError('The image is cut short');
     if (role === 'missing') {
       length += endMarker.copy(picture, length);

@@ -1,7 +1,7 @@
 import { jpegParts } from './image-parts.js';
 
 /** How a JPEG is encoded, found without decoding it. */
-export interface JpegScans {
+interface JpegScans {
   readonly count: number;
   /** Samples per pixel: 3 for 4:4:4, 1.5 for 4:2:0. */
   readonly samples: number;
@@ -51,6 +51,6 @@ function samplingFactors(frame: Buffer): [number, number][] {
 }
 
 function samplesPerPixel(factors: readonly (readonly [number, number])[]): number {
-  const most = Math.max(...factors.map(([across]) => across)) * Math.max(...factors.map(([, down]) => down));
-  return factors.reduce((sum, [across, down]) => sum + across * down, 0) / most;
+  const max = Math.max(...factors.map(([across]) => across)) * Math.max(...factors.map(([, down]) => down));
+  return factors.reduce((sum, [across, down]) => sum + across * down, 0) / max;
 }

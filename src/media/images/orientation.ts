@@ -2,7 +2,7 @@
 export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
 /** How to make a picture upright: rotate it clockwise, then mirror it horizontally. */
-export interface Turn {
+interface Turn {
   readonly degrees: 0 | 90 | 180 | 270;
   readonly flop: boolean;
 }

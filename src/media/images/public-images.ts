@@ -5,10 +5,10 @@ import { ImageCodec, type ImageFacts } from './image-codec.js';
 import { dissect } from './image-parts.js';
 
 /** Photos grow by a fifth. A malicious PNG can grow a thousandfold when it is re-encoded. */
-const MOST_GROWTH = 4;
+const MAX_GROWTH = 4;
 
 /** The public version of an uploaded image. */
-export interface PublicImage {
+interface PublicImage {
   /** The uploaded buffer itself, if there is no metadata. */
   readonly bytes: Buffer;
   readonly facts: ImageFacts;
@@ -36,7 +36,7 @@ export class PublicImages {
 
   private async upright(image: Buffer, ownerId: string): Promise<Buffer> {
     const bytes = await this.codec.upright(image, ownerId);
-    if (bytes.length > MOST_GROWTH * this.config.uploads.imageMaxBytes)
+    if (bytes.length > MAX_GROWTH * this.config.uploads.imageMaxBytes)
       throw new ImageTooCostly(`It grows to ${bytes.length} bytes`);
     return bytes;
   }

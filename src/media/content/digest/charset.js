@@ -4,13 +4,13 @@ import chardet from 'chardet';
 // eslint-disable-next-line no-control-regex
 const CONTROLS = /[\0-\x06\x0e-\x19\x1c-\x1f\x7f]/g;
 /** Chat logs colour their lines with others. */
-const MOST_CONTROLS = 0.1;
+const MAX_CONTROLS = 0.1;
 /** What the guesser says of bytes that merely could be of a charset, in percent. */
 const UNSURE = 10;
 /** What it says at least of the right charset, when the bytes could be of an East Asian one. */
 const SURE = 50;
 /** Letters of a script that the guesser does not know, among spaces, digits and line ends. */
-const MOST_UNKNOWN = 0.9;
+const MAX_UNKNOWN = 0.9;
 const SAMPLE_BYTES = 16 * 1024;
 /** The guesser takes a millisecond for 1.6 kB. */
 const SMALL_SAMPLE = 4 * 1024;
@@ -101,7 +101,7 @@ class Unicode {
       const text = this.decoder.decode(bytes, { stream });
       this.length += text.length;
       this.controls += text.match(CONTROLS)?.length ?? 0;
-      this.isText = !text.includes('\0') && this.controls <= this.length * MOST_CONTROLS;
+      this.isText = !text.includes('\0') && this.controls <= this.length * MAX_CONTROLS;
     } catch {
       this.isText = false;
     }
@@ -133,7 +133,7 @@ class EightBit {
     const { text, letters, words, formWords, isCut } = seen;
     if (isCut) return null;
     const guesses = formWords ? guessesOf(text, words.join(' ')) : guessesOf(text.slice(0, SMALL_SAMPLE));
-    if (formWords && guesses.length === 0 && letters > text.length * MOST_UNKNOWN) return null;
+    if (formWords && guesses.length === 0 && letters > text.length * MAX_UNKNOWN) return null;
     const name = bestOf(guesses, this.sample, seen);
     return name === WESTERN && NOT_WESTERN.test(text) ? UNKNOWN : name;
   }

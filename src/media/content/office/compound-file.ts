@@ -24,7 +24,7 @@ const BLOCK_BYTES = 64 * 1024;
 const NONE = 0xffffffff;
 const LAST_SECTOR = 0xfffffffa;
 /** Thousands of times as many as documents have. */
-const MOST_DIRECTORY_BYTES = 4 * 1024 * 1024;
+const MAX_DIRECTORY_BYTES = 4 * 1024 * 1024;
 
 export function isCompoundFile(head: Buffer): boolean {
   return head.subarray(0, SIGNATURE.length).equals(SIGNATURE);
@@ -54,7 +54,7 @@ export class CompoundFile {
     const at = (sector: number) => (sector + 1) * bytes;
     const table = await readFat(header, { bytes, at, read, total });
     const sectors = new Sectors(table, bytes, (sector, length) => read(at(sector), length));
-    const directory = await sectors.bytesOf(header.readUInt32LE(48), MOST_DIRECTORY_BYTES);
+    const directory = await sectors.bytesOf(header.readUInt32LE(48), MAX_DIRECTORY_BYTES);
     const entries = toEntries(directory);
     const [root] = entries;
     if (!root) throw new BadCompoundFile();
@@ -104,10 +104,10 @@ class Sectors {
 
   /** Reads adjacent sectors at once, except for those of short streams, which may not be adjacent in the file. */
   async *blocks(start: number): AsyncGenerator<Buffer> {
-    const most = this.bytes === MINI ? 1 : BLOCK_BYTES / this.bytes;
+    const max = this.bytes === MINI ? 1 : BLOCK_BYTES / this.bytes;
     const chain = this.chain(start);
     for (let from = 0, to = 1; from < chain.length; from = to++) {
-      while (chain[to] === (chain[to - 1] ?? NONE) + 1 && to - from < most) to++;
+      while (chain[to] === (chain[to - 1] ?? NONE) + 1 && to - from < max) to++;
       yield await this.readAt(chain[from] ?? NONE, (to - from) * this.bytes);
     }
   }
@@ -129,17 +129,17 @@ async function readFat(
   header: Buffer,
   { bytes, at, read, total }: { bytes: number; at: (sector: number) => number; read: Read; total: number },
 ): Promise<Uint32Array> {
-  const most = Math.ceil(total / bytes);
+  const sectorCount = Math.ceil(total / bytes);
   const list = [...toTable(header.subarray(HEADER_BYTES - HEADER_FAT_ENTRIES * 4))];
   for (let next = header.readUInt32LE(68); next < LAST_SECTOR;) {
     const more = toTable(await read(at(next), bytes));
     list.push(...more.subarray(0, -1));
-    if (list.length > most + bytes) throw new BadCompoundFile();
+    if (list.length > sectorCount + bytes) throw new BadCompoundFile();
     next = more.at(-1) ?? NONE;
   }
-  const sectors = list.filter((sector) => sector < most);
+  const sectors = list.filter((sector) => sector < sectorCount);
   const tables = [];
-  for (const sector of sectors.slice(0, Math.ceil((most * 4) / bytes) + 1))
+  for (const sector of sectors.slice(0, Math.ceil((sectorCount * 4) / bytes) + 1))
     tables.push(await read(at(sector), bytes));
   return toTable(Buffer.concat(tables));
 }

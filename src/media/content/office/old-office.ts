@@ -73,7 +73,7 @@ async function hasVbaInfo(records: Cursor): Promise<boolean> {
 }
 
 /** Many times as many as documents have. */
-const MOST_RECORDS = 100_000;
+const MAX_RECORDS = 100_000;
 const HELD_BYTES = 64;
 
 /** Reads a stream record by record. */
@@ -88,7 +88,7 @@ class Cursor {
 
   /** The first of the next `length` bytes, up to 64; undefined at the end. @throws BadCompoundFile */
   async take(length: number): Promise<Buffer | undefined> {
-    if (++this.taken > MOST_RECORDS) throw new BadCompoundFile();
+    if (++this.taken > MAX_RECORDS) throw new BadCompoundFile();
     if (length <= this.block.length) return this.cut(length);
     const parts = [];
     for (let left = length; left > 0;) {

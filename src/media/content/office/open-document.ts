@@ -7,8 +7,8 @@ import { readEntry, type ZipEntry } from './zip-directory.js';
 const TYPE = /^(application\/vnd\.oasis\.opendocument\.(?:text|spreadsheet|presentation))(?:-template)?$/;
 
 export const MANIFEST = 'meta-inf/manifest.xml';
-const MOST_MIMETYPE_BYTES = 255;
-const MOST_MANIFEST_BYTES = 2 * 1024 * 1024;
+const MAX_MIMETYPE_BYTES = 255;
+const MAX_MANIFEST_BYTES = 2 * 1024 * 1024;
 
 /** Identifies an OpenDocument package: a document without macros, or refused. @see OpenDocument 1.3, part 2 */
 export async function openDocument(
@@ -16,9 +16,9 @@ export async function openDocument(
   entries: ReadonlyMap<string, ZipEntry>,
 ): Promise<Accepted | Refused> {
   const [mimetype, manifest] = [entries.get('mimetype'), entries.get(MANIFEST)];
-  const listed = manifest ? await elementsOf(await readEntry(file, manifest, MOST_MANIFEST_BYTES)) : [];
+  const listed = manifest ? await elementsOf(await readEntry(file, manifest, MAX_MANIFEST_BYTES)) : [];
   const mime = mimetype
-    ? (await readEntry(file, mimetype, MOST_MIMETYPE_BYTES)).toString('latin1')
+    ? (await readEntry(file, mimetype, MAX_MIMETYPE_BYTES)).toString('latin1')
     : rootType(listed);
   const verdict = openDocumentType(mime);
   if (verdict.verdict === 'refused') return verdict;

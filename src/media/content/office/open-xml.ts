@@ -29,7 +29,7 @@ const MACRO_MAIN = /^(application\/vnd\.ms-[\w.]+?\.macroenabled)\w*\.main(\+xml
 export const CONTENT_TYPES = '[content_types].xml';
 const RELATIONSHIPS = '_rels/.rels';
 /** Each part takes about a hundred bytes there. */
-const MOST_XML_BYTES = 2 * 1024 * 1024;
+const MAX_XML_BYTES = 2 * 1024 * 1024;
 
 const TWO_DOCUMENTS = refused('application/zip', 'The archive holds two documents at once');
 
@@ -42,7 +42,7 @@ export async function openXml(
   if (new Set(names.map(folderOf).filter((name) => name !== undefined)).size > 1) return TWO_DOCUMENTS;
   const read = async (name: string) => {
     const entry = entries.get(name);
-    return entry ? await elementsOf(await readEntry(file, entry, MOST_XML_BYTES)) : [];
+    return entry ? await elementsOf(await readEntry(file, entry, MAX_XML_BYTES)) : [];
   };
   const types = new ContentTypes(await read(CONTENT_TYPES));
   const [main, another] = new Set((await read(RELATIONSHIPS)).flatMap(mainOf));

@@ -4,10 +4,10 @@ import { decompress } from './vba-compression.js';
 import { areLocal, librariesIn, modulesIn } from './vba-dir.js';
 
 /** Many times as much as empty projects have. */
-const MOST_STREAM_BYTES = 128 * 1024;
-const MOST_DIR_BYTES = 256 * 1024;
-const MOST_SOURCE_BYTES = 16 * 1024;
-const MOST_MODULES = 128;
+const MAX_STREAM_BYTES = 128 * 1024;
+const MAX_DIR_BYTES = 256 * 1024;
+const MAX_SOURCE_BYTES = 16 * 1024;
+const MAX_MODULES = 128;
 
 /** Of Office 2000. Older modules have another structure. */
 const FIRST_VERSION = 0x6b;
@@ -32,11 +32,11 @@ async function isEmpty(file: CompoundFile): Promise<boolean> {
   if (!storage || another || named(file, '_vba_project').length !== 1) return false;
   const siblings = file.entriesOf(storage);
   const streams = new Map(siblings.map((entry) => [entry.name, entry]));
-  const modules = modulesIn(decompress(await read(file, streams.get('dir')), MOST_DIR_BYTES));
+  const modules = modulesIn(decompress(await read(file, streams.get('dir')), MAX_DIR_BYTES));
   const names = new Set(['dir', '_vba_project', ...modules.map(({ name }) => name)]);
   // No stream is left over, and none has the name of another one.
   if (siblings.length !== names.size || names.size !== modules.length + 2) return false;
-  if (modules.length === 0 || modules.length > MOST_MODULES) return false;
+  if (modules.length === 0 || modules.length > MAX_MODULES) return false;
   if (!isHarmless(await read(file, streams.get('_vba_project')))) return false;
   for (const { name, sourceAt } of modules)
     if (!isEmptyModule(await read(file, streams.get(name)), sourceAt)) return false;
@@ -48,7 +48,7 @@ function named(file: CompoundFile, wanted: string): Entry[] {
 }
 
 async function read(file: CompoundFile, stream: Entry | undefined): Promise<Buffer> {
-  if (!stream || stream.size > MOST_STREAM_BYTES) throw new RangeError('A stream is missing or too long');
+  if (!stream || stream.size > MAX_STREAM_BYTES) throw new RangeError('A stream is missing or too long');
   const blocks = [];
   for await (const block of file.bytesOf(stream)) blocks.push(block);
   return Buffer.concat(blocks);
@@ -67,7 +67,7 @@ const ATTRIBUTE = /^(?:Attribute VB_\w{1,50} = (?:"[^"\r\n\0]*"|True|False))?$/;
 
 function isEmptyModule(bytes: Buffer, sourceAt: number): boolean {
   const pcodeAt = bytes.readUInt32LE(PCODE.offsetAt) + PCODE.offsetFrom;
-  const source = decompress(bytes.subarray(sourceAt), MOST_SOURCE_BYTES).toString('latin1');
+  const source = decompress(bytes.subarray(sourceAt), MAX_SOURCE_BYTES).toString('latin1');
   return (
     bytes.subarray(pcodeAt, sourceAt).equals(NO_PCODE) &&
     source.split('\r\n').every((line) => ATTRIBUTE.test(line))

@@ -12,7 +12,7 @@ export interface Element {
 /** Takes a few milliseconds. Then the event loop continues. */
 const CHARS_AT_ONCE = 16 * 1024;
 /** Two for each entry that a package may have. */
-const MOST_ELEMENTS = 20_000;
+const MAX_ELEMENTS = 20_000;
 
 /** The elements of an XML file in a package, in order. @throws BadZip if it is not well-formed */
 export async function elementsOf(bytes: Buffer): Promise<Element[]> {
@@ -32,8 +32,8 @@ async function parse(bytes: Buffer): Promise<Element[]> {
   });
   parser.on('opentag', ({ name, attributes }) => {
     const pairs = Object.entries(attributes).map(([key, value]) => [localName(key), value] as const);
-    if (elements.push({ name: localName(name), attributes: new Map(pairs) }) > MOST_ELEMENTS)
-      throw new RangeError(`More than ${MOST_ELEMENTS} elements`);
+    if (elements.push({ name: localName(name), attributes: new Map(pairs) }) > MAX_ELEMENTS)
+      throw new RangeError(`More than ${MAX_ELEMENTS} elements`);
   });
   for (let at = 0; at < text.length; at += CHARS_AT_ONCE) {
     parser.write(text.slice(at, at + CHARS_AT_ONCE));

@@ -6,7 +6,7 @@ import yauzl, { type Entry } from 'yauzl';
 import { readAt } from '../../../storage/local/files.js';
 
 /** The end record of a ZIP, which says where its directory is. */
-export interface EndRecord {
+interface EndRecord {
   /** Position in the file. */
   readonly at: number;
   readonly entries: number;
@@ -22,7 +22,7 @@ export interface ZipEntry {
   readonly name: string;
   readonly at: number;
   /** Its minimum size in the file. */
-  readonly leastBytes: number;
+  readonly minBytes: number;
   /** Its size in the directory. */
   readonly directoryBytes: number;
   readonly packed: number;
@@ -59,18 +59,18 @@ function lastRecord(tail: Buffer, from: number): number {
 /** A ZIP that is refused; the message says why. */
 export class BadZip extends Error {}
 
-const MOST_ENTRIES = 10_000;
-const MOST_DIRECTORY_BYTES = 2 * 1024 * 1024;
+const MAX_ENTRIES = 10_000;
+const MAX_DIRECTORY_BYTES = 2 * 1024 * 1024;
 /** Entries that take a few milliseconds. Then the event loop continues. */
 const BYTES_AT_ONCE = 64 * 1024;
-const MOST_EXTRA_BYTES = 4096;
+const MAX_EXTRA_BYTES = 4096;
 /** Bytes that may follow the end of a ZIP. */
-const MOST_PADDING_BYTES = 64 * 1024;
+const MAX_PADDING_BYTES = 64 * 1024;
 /** An extra field with another name (PKWARE APPNOTE, 4.6.9), which not all programs know. */
 const UNICODE_NAME = 0x7075;
-const MOST_UNPACKED_BYTES = 1024 ** 3;
+const MAX_UNPACKED_BYTES = 1024 ** 3;
 /** Sheets of zeros compress to less than a hundredth, but they are not large. */
-const MOST_RATIO = 100;
+const MAX_RATIO = 100;
 const HARMLESS_BYTES = 64 * 1024 * 1024;
 
 /**
@@ -80,14 +80,14 @@ const HARMLESS_BYTES = 64 * 1024 * 1024;
  * @throws BadZip
  */
 export async function readDirectory(file: FileHandle, total: number): Promise<readonly ZipEntry[]> {
-  const tailBytes = Math.min(total, ZIP_TAIL_BYTES + MOST_PADDING_BYTES);
+  const tailBytes = Math.min(total, ZIP_TAIL_BYTES + MAX_PADDING_BYTES);
   const tail = await readAt(file, tailBytes, total - tailBytes);
   const [record] = endRecords(tail, total);
   if (!record || record.end > total || !isBlank(tail.subarray(record.end - (total - tailBytes))))
     throw new BadZip('The archive is damaged: it has no end');
   const { entries: count, directorySize, directoryAt } = record;
-  if (count > MOST_ENTRIES) throw new BadZip(`The archive has more than ${MOST_ENTRIES} entries`);
-  if (directorySize > MOST_DIRECTORY_BYTES) throw new BadZip('The directory of the archive is too long');
+  if (count > MAX_ENTRIES) throw new BadZip(`The archive has more than ${MAX_ENTRIES} entries`);
+  if (directorySize > MAX_DIRECTORY_BYTES) throw new BadZip('The directory of the archive is too long');
   if (directoryAt + directorySize !== record.at)
     throw new BadZip('The archive is damaged: its directory is misplaced');
   const start = Math.min(directoryAt, total - tailBytes);
@@ -119,13 +119,13 @@ async function parse(end: Buffer, start: number, total: number): Promise<ZipEntr
 function toZipEntry(entry: Entry): ZipEntry {
   const { fileNameLength, extraFieldLength, fileCommentLength } = entry;
   if (entry.isEncrypted()) throw new BadZip('The archive is encrypted');
-  if (!entry.canDecodeFileData() || extraFieldLength > MOST_EXTRA_BYTES)
+  if (!entry.canDecodeFileData() || extraFieldLength > MAX_EXTRA_BYTES)
     throw new BadZip('The archive is packed in an unusual way');
   if (isStrange(entry)) throw new BadZip('The archive has an entry with an invalid name');
   return {
     name: nameOf(entry.fileNameRaw),
     at: entry.relativeOffsetOfLocalHeader,
-    leastBytes: LOCAL_BYTES + fileNameLength + entry.compressedSize,
+    minBytes: LOCAL_BYTES + fileNameLength + entry.compressedSize,
     directoryBytes: ENTRY_BYTES + fileNameLength + extraFieldLength + fileCommentLength,
     packed: entry.compressedSize,
     unpacked: entry.uncompressedSize,
@@ -176,12 +176,12 @@ function check(entries: readonly ZipEntry[], { directorySize, directoryAt }: End
   if (sum(entries.map(({ directoryBytes }) => directoryBytes)) !== directorySize)
     throw new BadZip('The archive is damaged: its directory is not as long as it says');
   const unpacked = sum(entries.map(({ unpacked }) => unpacked));
-  if (unpacked > MOST_UNPACKED_BYTES || (unpacked > HARMLESS_BYTES && unpacked > total * MOST_RATIO))
+  if (unpacked > MAX_UNPACKED_BYTES || (unpacked > HARMLESS_BYTES && unpacked > total * MAX_RATIO))
     throw new BadZip('The archive unpacks to too much data');
   if (new Set(entries.map(({ name }) => name)).size < entries.length)
     throw new BadZip('The archive has two entries with the same name');
   const sorted = entries.toSorted((a, b) => a.at - b.at);
-  if (sorted.some(({ at, leastBytes }, i) => at + leastBytes > (sorted[i + 1]?.at ?? directoryAt)))
+  if (sorted.some(({ at, minBytes }, i) => at + minBytes > (sorted[i + 1]?.at ?? directoryAt)))
     throw new BadZip('The archive has overlapping entries');
 }
 

@@ -5,7 +5,7 @@ const HEADER_BYTES = 30;
 const STORED = 0;
 
 /** An entry according to its local header. Only the directory at the end of the file is authoritative. */
-export interface LocalEntry {
+interface LocalEntry {
   /** Lower case, with slashes. */
   readonly name: string;
   /** Empty if the entry is compressed or continues past the head. */
