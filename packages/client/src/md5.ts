@@ -35,7 +35,7 @@ export class Md5 {
     this.update(padding);
     const digest = new DataView(new ArrayBuffer(16));
     this.state.forEach((word, i) => digest.setInt32(i * 4, word, true));
-    return Array.from(new Uint8Array(digest.buffer), (byte) => byte.toString(16).padStart(2, '0')).join('');
+    return hexOf(new Uint8Array(digest.buffer));
   }
 
   private mix(bytes: Uint8Array, at: number): void {
@@ -69,4 +69,8 @@ function wordAt(i: number): number {
 
 export function md5(bytes: Uint8Array): string {
   return new Md5().update(bytes).digest();
+}
+
+export function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

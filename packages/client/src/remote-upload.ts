@@ -1,5 +1,6 @@
 import type { ChunkMediaDto } from './api-types.js';
 import { findElsewhere } from './elsewhere.js';
+import { hexOf } from './md5.js';
 import type { TransferParts } from './transfer.js';
 import { badAnswer, UploadError } from './upload-error.js';
 
@@ -75,7 +76,5 @@ export class RemoteUpload {
 
 /** 128 random bits. `randomUUID` is missing on pages without TLS. */
 function randomKey(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, '0'),
-  ).join('');
+  return hexOf(crypto.getRandomValues(new Uint8Array(16)));
 }

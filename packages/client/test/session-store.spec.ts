@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { JsonFileStore } from '../src/json-file-store.js';
 import { LocalStorageStore } from '../src/local-storage-store.js';
-import { MAX_REMEMBERED, MemoryStore, type SessionStore, type StoredSession } from '../src/session-store.js';
+import {
+  MAX_REMEMBERED,
+  MemoryStore,
+  TolerantStore,
+  type SessionStore,
+  type StoredSession,
+} from '../src/session-store.js';
 import { FakeStorage } from './setup/local-storage.js';
 
 const session = (id: string, hours = 1): StoredSession => ({
@@ -57,15 +63,15 @@ describe('LocalStorageStore', () => {
     expect(storage.getItem('theirs')).toBe('x');
   });
 
-  it('forgets where storage is full or forbidden', () => {
-    const store = new LocalStorageStore();
+  it('fails no upload where storage is full or forbidden', async () => {
+    const store = new TolerantStore(new LocalStorageStore());
     storage.full = true;
-    store.set('a', session('1'));
-    expect(store.get('a')).toBeUndefined();
+    await store.set('a', session('1'));
+    expect(await store.get('a')).toBeUndefined();
     Reflect.deleteProperty(globalThis, 'localStorage');
-    store.set('a', session('1'));
-    store.delete('a');
-    expect(store.get('a')).toBeUndefined();
+    await store.set('a', session('1'));
+    await store.delete('a');
+    expect(await store.get('a')).toBeUndefined();
   });
 });
 
