@@ -1,6 +1,15 @@
 /** What a client should do next. Part of every error response, so that no client has to guess. */
-export type Action =
-  'resend-chunk' | 'resume-from-offset' | 'restart' | 'wait' | 'refresh-token' | 'fix-request' | 'give-up';
+export const ACTIONS = [
+  'resend-chunk',
+  'resume-from-offset',
+  'restart',
+  'wait',
+  'refresh-token',
+  'fix-request',
+  'give-up',
+] as const;
+
+export type Action = (typeof ACTIONS)[number];
 
 export interface ErrorDetails {
   readonly action: Action;

@@ -1,15 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { Action } from './app-error.js';
-
-const ACTIONS: readonly Action[] = [
-  'resend-chunk',
-  'resume-from-offset',
-  'restart',
-  'wait',
-  'refresh-token',
-  'fix-request',
-  'give-up',
-];
+import { ACTIONS, type Action } from './app-error.js';
 
 /** An error (RFC 9457). Some codes add members, such as `offset`. */
 export class ProblemDto {
