@@ -2,13 +2,13 @@ import pg from 'pg';
 import { StartError } from '../config/start-error.js';
 import { isDatabaseAway, wordsOf } from '../errors/database-errors.js';
 import { clientOptions, type Connection } from './data-source.js';
+import { IS_STANDBY } from './primary.js';
 import { SCHEMA } from './session.js';
 
-/** Facts about a Postgres. */
+/** Facts about a Postgres that accepts writes. */
 export interface Facts {
   readonly encoding: string;
   readonly schema: string;
-  readonly isStandby: boolean;
   /** Settings with which a power cut or a failing disk loses commits, as `name=value`. */
   readonly unsafe: readonly string[];
 }
@@ -22,7 +22,7 @@ const FACTS = `
 const ANSWER_MS = 3000;
 
 /**
- * Examines Postgres in a session without settings, or returns what keeps it from answering yet.
+ * Examines Postgres in a session without settings, or returns what keeps it from accepting writes yet.
  * @throws StartError behind a pooler that shares sessions; any other error if waiting does not help
  */
 export async function examine(connection: Connection): Promise<Facts | { readonly obstacle: string }> {
@@ -36,8 +36,10 @@ export async function examine(connection: Connection): Promise<Facts | { readonl
   try {
     for (const client of clients) await client.on('error', ignore).connect();
     if (await areShared(...clients)) throw sharedSessions();
-    const { rows } = await clients[0].query<Facts>(FACTS);
-    return rows[0] ?? { obstacle: 'it does not answer' };
+    const { rows } = await clients[0].query<Facts & { isStandby: boolean }>(FACTS);
+    const [facts] = rows;
+    if (!facts) return { obstacle: 'it does not answer' };
+    return facts.isStandby ? { obstacle: IS_STANDBY } : facts;
   } catch (error) {
     if (!isDatabaseAway(error) || isRefusedByPooler(error)) throw error;
     return { obstacle: wordsOf(error) };

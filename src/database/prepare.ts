@@ -56,8 +56,8 @@ async function untilWritable(
   const limit = `${Math.ceil(patienceMs / 1000)} s`;
   for (let tries = 0; ; tries++) {
     const found = await examine(connection);
-    const obstacle = 'obstacle' in found ? found.obstacle : 'it is a read-only standby';
-    if ('encoding' in found && !found.isStandby) return found;
+    if ('encoding' in found) return found;
+    const { obstacle } = found;
     if (Date.now() >= deadline) {
       const advice = 'Start it, or correct DATABASE_URL.';
       throw new StartError(

@@ -1,7 +1,9 @@
-import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { isDatabaseAway, wordsOf } from '../errors/database-errors.js';
+import { streamOf } from './session.js';
+
+export const IS_STANDBY = 'it is a read-only standby';
 
 /** A server that accepts writes. */
 interface Writable {
@@ -96,8 +98,7 @@ export class Primary {
   private leaveOthers({ host, port }: Writable): void {
     for (const [client, server] of this.clients) {
       if (server.host === host && server.port === port) continue;
-      const { stream } = (client as unknown as { connection: { stream: Duplex } }).connection;
-      stream.destroy(new Error('Connection terminated: another Postgres accepts the writes'));
+      streamOf(client).destroy(new Error('Connection terminated: another Postgres accepts the writes'));
     }
   }
 }
@@ -126,7 +127,7 @@ async function probe(connectionString: string): Promise<Writable> {
 }
 
 function standby(): Error {
-  return Object.assign(new Error('it is a read-only standby'), { code: '25006' });
+  return Object.assign(new Error(IS_STANDBY), { code: '25006' });
 }
 
 function lost(): Error {

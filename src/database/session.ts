@@ -90,8 +90,13 @@ export async function pin(client: ClientBase, settings: Settings, schema: string
  */
 function endUnreplicated(client: ClientBase, { routine }: { readonly routine: string | undefined }): void {
   if (routine !== 'SyncRepWaitForLSN') return;
-  const { stream } = (client as unknown as { connection: { stream: Duplex } }).connection;
+  const stream = streamOf(client);
   // At once, because the success message may be in the same packet.
   stream.emit('error', new Error('Connection terminated: a commit did not wait for its standby'));
   stream.destroy();
+}
+
+/** The socket of a connection, which the types of node-postgres hide. */
+export function streamOf(client: ClientBase): Duplex {
+  return (client as unknown as { readonly connection: { readonly stream: Duplex } }).connection.stream;
 }
