@@ -11,7 +11,7 @@ import type { ContentType } from './content-type.js';
 import { oldOfficeType } from './office/old-office.js';
 import { packageType } from './office/office-package.js';
 import { stowaway } from './polyglot.js';
-import { DECISIVE_BYTES, sniff, type Sniffed } from './sniff.js';
+import { DECISIVE_BYTES, HEAD_BYTES, sniff, type Sniffed } from './sniff.js';
 import { refused, type Accepted, type Refused } from './verdict.js';
 import { isZip } from './office/zip-head.js';
 
@@ -42,8 +42,6 @@ export interface WholeFile {
   /** If all of it is text; `UNKNOWN` if it cannot be told. */
   readonly charset: string | null;
 }
-
-const HEAD_BYTES = 256 * 1024;
 
 /** Detects the type of a file from its bytes alone, and refuses types that are not accepted. */
 @Injectable()

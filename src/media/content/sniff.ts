@@ -21,7 +21,7 @@ export const DECISIVE_BYTES = 4100;
 const SIGNATURE_BYTES = 12;
 
 /** More bytes of the head do not help. The whole file is checked at completion. */
-const HEAD_BYTES = 256 * 1024;
+export const HEAD_BYTES = 256 * 1024;
 
 /**
  * Detects the type of a file from its first bytes, ignoring names and media types from the client. Accepted formats are

@@ -99,9 +99,9 @@ function formatOf(image: Buffer): Format {
   return format;
 }
 
-const JPEG = {
+export const JPEG = {
   frames: [0xc0, 0xc1, 0xc2],
-  start: 0xda,
+  scan: 0xda,
   end: 0xd9,
   app0: 0xe0,
   app1: 0xe1,
@@ -123,7 +123,7 @@ export function* jpegParts(image: Buffer): Generator<Part, void> {
     const end = isStandalone(marker) ? start + 2 : start + 2 + image.readUInt16BE(start + 2);
     yield { start, end, role: jpegRole(marker, latin1(image, start + 4, start + 16), end - start) };
     at = end;
-    if (marker !== JPEG.start) continue;
+    if (marker !== JPEG.scan) continue;
     at = endOfScan(image, end);
     yield { start: end, end: at, role: 'picture' };
     if (at + 1 < image.length) continue;

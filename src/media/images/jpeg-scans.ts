@@ -1,4 +1,4 @@
-import { jpegParts } from './image-parts.js';
+import { JPEG, jpegParts } from './image-parts.js';
 
 /** How a JPEG is encoded, found without decoding it. */
 interface JpegScans {
@@ -11,7 +11,6 @@ interface JpegScans {
 
 const FRAMES = [0xc0, 0xc1, 0xc2, 0xc3, 0xc5, 0xc6, 0xc7, 0xc9, 0xca, 0xcb, 0xcd, 0xce, 0xcf];
 const PROGRESSIVE = [0xc2, 0xc6, 0xca, 0xce];
-const SCAN = 0xda;
 
 /** A completion needs them twice. */
 const known = new WeakMap<Buffer, JpegScans>();
@@ -34,7 +33,7 @@ function countScans(image: Buffer): JpegScans {
     if (image[start] !== 0xff || end - start < 8) continue;
     const marker = image.readUInt8(start + 1);
     if (FRAMES.includes(marker)) frame ??= image.subarray(start, end);
-    if (marker === SCAN) scans.push(image.readUInt8(start + 4));
+    if (marker === JPEG.scan) scans.push(image.readUInt8(start + 4));
   }
   if (!frame) throw new RangeError('A JPEG without a frame');
   const factors = samplingFactors(frame);

@@ -145,7 +145,7 @@ class EightBit {
 
   get seen() {
     const text = this.sample.toString('latin1');
-    const letters = charactersIn(text, /[\x80-\xff]/g);
+    const letters = text.match(/[\x80-\xff]/g)?.length ?? 0;
     const words = text.match(/[\x80-\xff]{3,}/g) ?? [];
     const formWords = words.join('').length * 2 > letters;
     // No language has þ behind ÿ; with a byte order mark in the middle, another file begins.
@@ -165,24 +165,18 @@ function guessesOf(...samples) {
     .sort((a, b) => b.confidence - a.confidence);
 }
 
-/** @param {Guess[]} guesses @param {Buffer} sample @param {{ text: string, formWords: boolean }} seen */
-function bestOf(guesses, sample, { text, formWords }) {
-  if (mayBeEastAsian(sample, text)) return eastAsianOf(text, guesses, formWords);
+/** @param {Guess[]} guesses @param {Buffer} sample @param {{ text: string, letters: number, formWords: boolean }} seen */
+function bestOf(guesses, sample, { text, letters, formWords }) {
+  if (mayBeEastAsian(sample, text, letters)) return eastAsianOf(text, guesses, formWords);
   return formWords ? (guesses[0]?.name ?? WESTERN) : westernOf(sample, text, guesses);
-}
-
-/** @param {string} text @param {RegExp} pattern */
-function charactersIn(text, pattern) {
-  return (text.match(pattern) ?? []).join('').length;
 }
 
 /**
  * Whether the bytes are valid in a charset with two bytes a character, and at least half of them come in pairs. The second
  * byte may be an ASCII letter, as it is behind an accented one: in Shift_JIS, where that is common, the first ones are
- * different marks of Windows-1252. @param {Buffer} sample @param {string} text
+ * different marks of Windows-1252. @param {Buffer} sample @param {string} text @param {number} letters
  */
-function mayBeEastAsian(sample, text) {
-  const letters = charactersIn(text, /[\x80-\xff]/g);
+function mayBeEastAsian(sample, text, letters) {
   const pairs = (text.match(/[\x80-\xff]{2,}/g) ?? []).filter((run) => !WESTERN_RUN.test(run));
   if (pairs.join('').length * 2 >= letters)
     return EAST_ASIAN.some((name) => decoded(sample, name) !== undefined);
