@@ -67,7 +67,7 @@ export class Api {
     if (status !== 204) throw badAnswer();
   }
 
-  /** @param member by which an answer of the server is told from one of something in front of it */
+  /** @param member a member that the server's response has, unlike those of anything in front of it */
   private async json<T>(member: keyof T & string, request: Request, signal: AbortSignal): Promise<T> {
     const value = parse((await this.send(request, signal)).text);
     if (!value || !(member in value)) throw badAnswer();

@@ -20,7 +20,7 @@ export class Backoff {
   constructor(private readonly policy: RetryPolicy) {}
 
   /**
-   * @param atLeastMs what the server asked for, which counts up to a minute
+   * @param atLeastMs the delay that the server asked for, of which at most a minute counts
    * @returns how long to wait before the next attempt; undefined to give up
    */
   next(atLeastMs = 0): number | undefined {
@@ -41,7 +41,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Resolves after a delay, or as soon as a browser is back online. Rejects when `signal` aborts.
- * @param how in the background a wait does not keep a process alive
+ * @param how 'in the background': the wait does not keep a process alive
  */
 export async function pause(ms: number, signal: AbortSignal, how?: 'in the background'): Promise<void> {
   signal.throwIfAborted();

@@ -9,7 +9,7 @@ export class Bookmark {
   private readonly claim: Claim | undefined;
   private readonly key: string | undefined;
 
-  /** @param fingerprint what tells the file from others; on its way to another server it is another upload */
+  /** @param fingerprint identifies the file; uploads to different servers have separate entries */
   constructor(
     private readonly store: SessionStore,
     url: string,

@@ -6,15 +6,15 @@ import type { SessionStore } from './session-store.js';
 import { Slots } from './slots.js';
 import { toUploadError, type UploadError } from './upload-error.js';
 
-// Somebody is waiting.
+/** Few, because somebody is waiting. */
 const QUICK_RETRIES = 3;
 const MAX_REMEMBERED = 100;
 const FOREVER = '9999-12-31T23:59:59.999Z';
 
 const NEVER = new AbortController().signal;
-/** The list is read, changed and written by one at a time. */
+/** Changes of the stored list are made one at a time. */
 const turns = new Slots(1);
-/** What need not be cancelled any more, even if a store that cannot be written still says so. */
+/** Uploads that are gone, even if a store that cannot be written still lists them. */
 const settled = new Set<string>();
 
 /**
@@ -47,7 +47,7 @@ export class Cancellations {
     }
   }
 
-  /** Cancels what is left, also from earlier processes, in the background. */
+  /** Cancels the remaining uploads, also those of earlier processes, in the background. */
   catchUp(): void {
     this.catchingUp ??= this.keepTrying().finally(() => (this.catchingUp = undefined));
   }
@@ -62,7 +62,7 @@ export class Cancellations {
     for (let [id] = await this.pending(); id !== undefined; [id] = await this.pending()) {
       const error = await this.attempt(id);
       if (!error) continue;
-      // Until somebody has logged in again, which another upload shows.
+      // The next upload tries again: somebody has signed in.
       if (lacksToken(error)) return;
       await pause(backoff.next(error.retryAfterMs) ?? 0, NEVER, 'in the background');
     }

@@ -16,7 +16,7 @@ export class Claim {
     taken.add(this.name);
   }
 
-  /** Once: afterwards the name may be somebody else's. */
+  /** Only the first call counts, because the name may have a new owner afterwards. */
   release(): void {
     if (this.isHeld) taken.delete(this.name);
     this.isHeld = false;

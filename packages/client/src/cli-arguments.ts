@@ -6,7 +6,7 @@ import type { UploadOptions } from './upload-options.js';
 
 export const USAGE = `Usage: mediadock-upload FILE... [options]
 
-Uploads files, prints the URL of each, and goes on with what an earlier run left unfinished.
+Uploads files, prints the URL of each, and resumes unfinished uploads.
 
   --url URL        the server (or MEDIADOCK_URL)
   --token TOKEN    bearer token (or MEDIADOCK_TOKEN, which other users of this machine cannot see)
@@ -96,13 +96,13 @@ function urlOf(value: string | undefined): string {
 }
 
 function parallelOf(value: string): number {
-  if (!/^[1-9]\d?$/.test(value)) throw new UsageError('--parallel is a number from 1 to 99');
+  if (!/^[1-9]\d?$/.test(value)) throw new UsageError('--parallel must be a number from 1 to 99');
   return Number(value);
 }
 
 function typeOf(value: string | undefined): CliArguments['type'] {
   if (value === undefined || value === 'image' || value === 'eimage' || value === 'doc') return value;
-  throw new UsageError('--type is image, eimage or doc');
+  throw new UsageError('--type must be image, eimage or doc');
 }
 
 // XDG Base Directory Specification: an empty or relative path counts as unset.

@@ -26,11 +26,11 @@ function printLines(screen: Screen, rows: readonly Row[]): () => void {
   for (const { name, upload } of rows) {
     let begun = false;
     upload.on('progress', ({ bytes, total }) => {
-      if (!begun) screen.write(`${name}: ${bytes > 0 ? `on from ${bytes} of ` : ''}${total} bytes\n`);
+      if (!begun) screen.write(`${name}: ${bytes > 0 ? `resuming at ${bytes} of ` : ''}${total} bytes\n`);
       begun = true;
     });
     upload.on('retry', ({ error, delayMs }) => {
-      screen.write(`${name}: ${error.message} (${error.code}), again in ${seconds(delayMs / 1000)}\n`);
+      screen.write(`${name}: ${error.message} (${error.code}), retrying in ${seconds(delayMs / 1000)}\n`);
     });
     upload.on('state', (state) => {
       if (state === 'done') screen.write(`${name}: done\n`);

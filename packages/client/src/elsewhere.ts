@@ -4,8 +4,8 @@ import type { TransferParts } from './transfer.js';
 import { UploadError } from './upload-error.js';
 
 /**
- * Finds an upload of the same file that another device has started: open, with the same name and size, and with the
- * same bytes just before its offset, which the server compares when they are sent again. At the end, the MD5 decides.
+ * Finds an open upload of the same file that another device has started: with the same name and size, and with the same
+ * bytes before its offset, which are sent again so that the server compares them. At the end, the MD5 decides.
  */
 export async function findElsewhere(
   parts: TransferParts,

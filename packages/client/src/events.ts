@@ -1,6 +1,5 @@
 type Listeners<Events> = { [Name in keyof Events]?: Set<(event: Events[Name]) => void> };
 
-/** An event emitter. */
 export class Emitter<Events> {
   private readonly listeners: Listeners<Events> = {};
 

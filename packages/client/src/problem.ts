@@ -50,7 +50,7 @@ function isAction(value: unknown): value is Action {
   return ACTIONS.includes(value);
 }
 
-/** @param isOurs it is the server's answer, with an action that this client has never heard of */
+/** @param isOurs whether the response is from the server itself, with an action that this client does not know */
 function actionOf(status: number, isOurs: boolean): Action {
   if (status === 401) return 'refresh-token';
   const passes = isOurs ? status >= 500 || status === 408 || status === 429 : !FINAL.includes(status);

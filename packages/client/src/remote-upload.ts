@@ -65,7 +65,7 @@ export class RemoteUpload {
     return Number(offset);
   }
 
-  /** Stores the upload for other processes, and again whenever its expiry moves. */
+  /** Stores the upload for other processes, and again whenever its expiry changes. */
   private async note(receipt: ChunkMediaDto): Promise<void> {
     this.id = receipt.upload_id;
     if (receipt.expires === this.savedExpiry) return;

@@ -55,8 +55,7 @@ export class TolerantStore implements SessionStore {
 export const MAX_REMEMBERED = 500;
 
 /**
- * All but the newest names. What has expired the server knows; a clock that is wrong would take every session for
- * expired.
+ * Returns all but the newest 500 names. Ignores expiry, because the local clock may be wrong.
  */
 export function outdated(
   names: readonly string[],

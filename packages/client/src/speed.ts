@@ -30,7 +30,7 @@ export class Speed {
     return { bytes, total: this.total, bytesPerSecond, secondsLeft };
   }
 
-  /** Pauses do not count as time. */
+  /** Call after a pause, which does not count. */
   reset(): void {
     this.samples = [];
   }

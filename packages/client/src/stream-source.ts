@@ -36,7 +36,7 @@ export class StreamSource implements Source {
   private async fill(end: number): Promise<void> {
     const pieces = [this.held];
     let reached = this.start + this.held.length;
-    // At the end, once more: a stream that is too long may have a piece that ends there.
+    // At the end, reads once more: a stream that is too long may have a piece that ends exactly there.
     while (reached < end || (reached === end && end === this.size)) {
       const { done, value } = await this.next();
       if (done && reached < end) throw wrongLength(this.size, reached);

@@ -115,7 +115,7 @@ export class Transfer {
   /** Prepares the next attempt and waits for it. Throws the error if there can be none. */
   private async recover(error: UploadError, signal: AbortSignal): Promise<void> {
     const offline = isOffline() && lacksNetwork(error);
-    // A token that could not be got offline changes nothing about the upload.
+    // The upload itself is not affected if no token can be obtained offline.
     if (!offline || error.code !== 'no-token') await this.obey(error);
     const delayMs = offline ? OFFLINE_MS : this.backoff.next(error.retryAfterMs);
     if (delayMs === undefined) throw error;
@@ -140,7 +140,7 @@ export class Transfer {
     const { id } = this.remote;
     await checksum.restart();
     await this.remote.replace();
-    // Its bytes are wrong for good.
+    // Its bytes are wrong and cannot be corrected.
     if (error.code === 'checksum-mismatch' && id !== undefined) await cancellations.cancel(id);
   }
 
@@ -156,7 +156,7 @@ export class Transfer {
   private async forgetIfVain({ code, problem, action }: UploadError): Promise<void> {
     const vain = action === 'give-up' || (action === 'fix-request' && this.remote.id === undefined);
     if (problem && vain) await this.parts.bookmark.remove();
-    // What the server has of it belongs to a file that is no more.
+    // The bytes on the server are of a version of the file that is gone.
     if (code === 'file-changed') void this.cancel();
   }
 }

@@ -42,7 +42,7 @@ export class Upload {
   private currentProgress: Progress | undefined;
   private transfer: Transfer | undefined;
   private close: () => Promise<void> = async () => undefined;
-  /** Lets the next upload of the same file continue. */
+  /** Lets the next upload of the same file resume this one. */
   private release: () => void = () => undefined;
   private stop = new AbortController();
   private going: Promise<void>;

@@ -1,7 +1,7 @@
 import { Md5 } from './md5.js';
 import type { Hash } from './platform.js';
 
-/** MD5 off the main thread; on it where a page may start no worker. */
+/** MD5 off the main thread, or on it if the page cannot start a worker. */
 export async function workerHash(): Promise<Hash> {
   try {
     return await WorkerHash.start();
@@ -23,7 +23,7 @@ class WorkerHash implements Hash {
   private constructor(private readonly worker: Worker) {}
 
   static async start(): Promise<WorkerHash> {
-    // Bundlers know this form, and bring the worker along.
+    // Bundlers recognize this form and include the worker.
     const worker = new Worker(new URL('./md5-worker.js', import.meta.url), { type: 'module' });
     await answer(worker);
     return new WorkerHash(worker);

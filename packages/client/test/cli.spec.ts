@@ -114,7 +114,7 @@ describe('mediadock-upload', () => {
     const second = await (await run([path, '--json'])).ended;
     expect([second.code, second.err]).toEqual([
       0,
-      'a b.pdf: on from 409600 of 900000 bytes\na b.pdf: done\n',
+      'a b.pdf: resuming at 409600 of 900000 bytes\na b.pdf: done\n',
     ]);
     expect(stage.ranges().slice(3)).toEqual([
       '409600-614399/900000',
@@ -139,7 +139,7 @@ describe('mediadock-upload', () => {
     await first.ended;
     release.open();
     const second = await (await run(args)).ended;
-    expect(second.err).toBe('a b.pdf: on from 614400 of 900000 bytes\na b.pdf: done\n');
+    expect(second.err).toBe('a b.pdf: resuming at 614400 of 900000 bytes\na b.pdf: done\n');
   });
 
   it('keeps its state where XDG says, for its owner alone, and nothing of what is done', async () => {
@@ -201,8 +201,8 @@ describe('mediadock-upload', () => {
     ['no URL', ['f', '--url', 'ftp://a'], {}, '"ftp://a" is not the address of a server'],
     ['a host alone', ['f', '--url', 'localhost:3000'], {}, '"localhost:3000" is not the address of a server'],
     ['no token', ['f'], { MEDIADOCK_TOKEN: '' }, '--token or MEDIADOCK_TOKEN is missing'],
-    ['no number', ['f', '--parallel', '0'], {}, '--parallel is a number from 1 to 99'],
-    ['no type', ['f', '--type', 'film'], {}, '--type is image, eimage or doc'],
+    ['no number', ['f', '--parallel', '0'], {}, '--parallel must be a number from 1 to 99'],
+    ['no type', ['f', '--type', 'film'], {}, '--type must be image, eimage or doc'],
     ['an unknown option', ['f', '--fast'], {}, "Unknown option '--fast'"],
   ])('exits with 2 for %s', async (_, args, env, message) => {
     stage = await Stage.set(app);
