@@ -10,7 +10,7 @@ import { UnsupportedContent, UploadTooLarge } from './content.errors.js';
 import type { ContentType } from './content-type.js';
 import { oldOfficeType } from './office/old-office.js';
 import { packageType } from './office/office-package.js';
-import { stowaway } from './polyglot.js';
+import { findHiddenContent } from './polyglot.js';
 import { DECISIVE_BYTES, HEAD_BYTES, sniff, type Sniffed } from './sniff.js';
 import { refused, type Accepted, type Refused } from './verdict.js';
 import { isZip } from './office/zip-head.js';
@@ -18,11 +18,11 @@ import { isZip } from './office/zip-head.js';
 /** Facts about a complete file. */
 export interface Content {
   readonly type: ContentType;
-  /** Of a text, if it can be told. */
+  /** Of a text, if it is known. */
   readonly charset: string | null;
   /** Undefined for documents. */
   readonly image: ImageFacts | undefined;
-  /** All of an image, as it was read for its facts. */
+  /** The whole image; undefined for documents. */
   readonly bytes: Buffer | undefined;
 }
 
@@ -39,7 +39,7 @@ interface Head {
 export interface WholeFile {
   readonly total: number;
   readonly fileName: string | null;
-  /** If all of it is text; `UNKNOWN` if it cannot be told. */
+  /** Null unless the whole file is text; `UNKNOWN` if its charset cannot be determined. */
   readonly charset: string | null;
 }
 
@@ -64,7 +64,7 @@ export class ContentInspector {
   async admit({ bytes, total, fileName, declared }: Head): Promise<ContentType | undefined> {
     this.limitUnknown(total);
     const sniffed = await sniff(bytes, bytes.length === total, fileName);
-    if (sniffed.verdict !== 'undecided') return this.permit(sniffed, total, declared);
+    if (sniffed.kind !== 'undecided') return this.permit(sniffed, total, declared);
     if (sniffed.among.some((mime) => this.config.uploads.allowedTypes.includes(mime))) return undefined;
     throw this.unsupported(refused(sniffed.detected), declared);
   }
@@ -83,16 +83,16 @@ export class ContentInspector {
     const isTrimmed = image !== undefined && this.config.images.metadata === 'strip';
     const other = isZip(head)
       ? undefined
-      : await stowaway(file, { mime: type.mime, total, imageEnd, isTrimmed });
+      : await findHiddenContent(file, { mime: type.mime, total, imageEnd, isTrimmed });
     if (other) throw this.unsupported(other, fileName);
     const isText = type.mime.startsWith('text/');
-    const told = isText && charset !== UNKNOWN ? charset : null;
-    return { type, charset: told, image: facts, bytes: image };
+    const known = isText && charset !== UNKNOWN ? charset : null;
+    return { type, charset: known, image: facts, bytes: image };
   }
 
   /** The type of an accepted file, by its bytes, the settings and its size. */
   private permit(verdict: Accepted | Refused, total: number, declared: string | null): ContentType {
-    if (verdict.verdict === 'refused') throw this.unsupported(verdict, declared);
+    if (verdict.kind === 'refused') throw this.unsupported(verdict, declared);
     const { type } = verdict;
     if (!this.config.uploads.allowedTypes.includes(type.mime))
       throw this.unsupported(refused(type.mime), declared);
@@ -123,10 +123,10 @@ async function decide(
   sniffed: Sniffed,
   { head, total, charset }: { head: Buffer; total: number; charset: string | null },
 ): Promise<Accepted | Refused> {
-  if (sniffed.verdict === 'refused') return sniffed;
+  if (sniffed.kind === 'refused') return sniffed;
   if (isZip(head)) return await packageType(file, total);
   if (isCompoundFile(head)) return await oldOfficeType((at, length) => readAt(file, length, at), total);
-  if (sniffed.verdict === 'undecided') return refused(null);
+  if (sniffed.kind === 'undecided') return refused(null);
   const { mime } = sniffed.type;
   if (mime.startsWith('text/') && charset === null) return refused(null);
   return sniffed;

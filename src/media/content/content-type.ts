@@ -8,7 +8,7 @@ export interface ContentType {
   readonly kind: 'image' | 'document';
 }
 
-/** Other extensions of text files. None that a program would run or a browser render. */
+/** Other extensions of text files, but none of files that programs run or browsers render. */
 const TEXTS = (
   'text log md markdown rst adoc org tex bib csv tsv tab json jsonl ndjson geojson yaml yml toml ini cfg conf properties ' +
   'env srt vtt sub ass lrc vcf ics asc nfo sql diff patch po c h cpp hpp java go rs kt swift scala cs r m ipynb'

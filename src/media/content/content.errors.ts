@@ -12,7 +12,7 @@ export interface Claim {
 }
 
 export class UnsupportedContent extends AppError {
-  /** @param why in words, where the type that the bytes have does not say it */
+  /** @param why a sentence, if the detected type does not explain the refusal */
   constructor(detected: string | null, { declared, allowed = MEDIA_TYPES }: Claim, why?: string) {
     super(
       'unsupported-content',
@@ -54,7 +54,7 @@ export class UnreadableImage extends AppError {
   }
 }
 
-/** A retry would take as much again. */
+/** A retry would take as much memory and time again. */
 export class ImageTooCostly extends AppError {
   constructor(cause?: unknown) {
     super(

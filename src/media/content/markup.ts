@@ -22,7 +22,7 @@ export function markupOf(text: string): string | undefined {
 
 /** Tags with which Markdown may begin: those of a centered logo, an anchor, a comment for a linter. */
 const SOFT = /^<(?:!--|(?:h1|div|font|table|a|b|br|p)[\s>])/i;
-/** What Markdown has in its code at most. */
+/** Tags that Markdown may have only in code. */
 const HARD_TAG =
   /<(?:[?%]|(?:!doctype|html|head|body|script|i?frame|frameset|style|title|meta|link|object|embed|form|base|svg|math)[\s/>])/i;
 const HANDLER = /[\s/"']on[a-z]+\s*=|["'(=]\s*javascript:/i;

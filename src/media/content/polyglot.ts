@@ -11,7 +11,7 @@ const PDF_END = '%%EOF';
 
 /** Anything like a tag. */
 const TAG = /<(?:!--|!doctype|\?php|\?=|%|\/?[a-z][a-z0-9]*[\s/>])/i;
-/** Tags that do not occur in random bytes. */
+/** Tags that are too long to occur in random bytes by chance. */
 const LONG_TAG = /<(?:!doctype|\?php|script|iframe|(?:html|body)[\s>])/i;
 
 export interface Host {
@@ -27,7 +27,7 @@ export interface Host {
  * Finds a second format in an image, a PDF or a text: an archive, page or script after its end. Phones append videos
  * and second pictures to a JPEG, so only what could do harm is refused there.
  */
-export async function stowaway(
+export async function findHiddenContent(
   file: FileHandle,
   { mime, total, imageEnd, isTrimmed }: Host,
 ): Promise<Refused | undefined> {

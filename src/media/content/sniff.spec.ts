@@ -4,7 +4,7 @@ import { sniff } from './sniff.js';
 
 const mime = async (bytes: Buffer | string, fileName: string | null = null, whole = true) => {
   const sniffed = await sniff(Buffer.from(bytes as string), whole, fileName);
-  return sniffed.verdict === 'accepted' ? sniffed.type.mime : sniffed.verdict;
+  return sniffed.kind === 'accepted' ? sniffed.type.mime : sniffed.kind;
 };
 
 describe('sniff', () => {

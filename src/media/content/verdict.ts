@@ -1,12 +1,12 @@
 import { contentType, type ContentType } from './content-type.js';
 
 export interface Accepted {
-  readonly verdict: 'accepted';
+  readonly kind: 'accepted';
   readonly type: ContentType;
 }
 
 export interface Refused {
-  readonly verdict: 'refused';
+  readonly kind: 'refused';
   /** A media type; null if it is unknown. */
   readonly detected: string | null;
   /** For people, if the type alone does not explain the refusal. */
@@ -15,7 +15,7 @@ export interface Refused {
 
 /** The media types that the file may still turn out to have. */
 export interface Undecided {
-  readonly verdict: 'undecided';
+  readonly kind: 'undecided';
   readonly among: readonly string[];
   /** What the bytes look like so far. */
   readonly detected: string | null;
@@ -26,13 +26,13 @@ export const WITH_PASSWORD = 'The document is protected by a password';
 
 export function accepted(mime: string): Accepted | Refused {
   const type = contentType(mime);
-  return type ? { verdict: 'accepted', type } : refused(mime);
+  return type ? { kind: 'accepted', type } : refused(mime);
 }
 
 export function undecided(among: readonly string[], detected: string | null = null): Undecided {
-  return { verdict: 'undecided', among, detected };
+  return { kind: 'undecided', among, detected };
 }
 
 export function refused(detected: string | null, why?: string): Refused {
-  return { verdict: 'refused', detected, ...(why !== undefined && { why }) };
+  return { kind: 'refused', detected, ...(why !== undefined && { why }) };
 }

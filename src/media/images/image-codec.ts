@@ -41,7 +41,7 @@ const THREADS_START_MS = 10;
  */
 const MAX_SCANS = 100;
 
-/** Of the code of a JPEG, before its end. */
+/** Bytes that may be missing before the end marker of a JPEG. */
 const MAX_MISSING_BYTES = 8;
 
 /** Quality of re-encoded images, high enough that no difference is visible. */
@@ -84,7 +84,7 @@ export class ImageCodec {
       const { format, width, height, pageHeight = height, pages } = await decoder.metadata();
       if ((pages ?? 1) > this.config.images.maxFrames) throw new RangeError(`${pages} frames`);
       if (format === 'jpeg' && jpegScans(anatomy.picture).count > MAX_SCANS) throw new RangeError('Scans');
-      const orientation = lie(anatomy, pages);
+      const orientation = storedOrientation(anatomy, pages);
       return TURNS[orientation].degrees % 180 === 0
         ? { width, height: pageHeight, orientation }
         : { width: pageHeight, height: width, orientation };
@@ -96,7 +96,7 @@ export class ImageCodec {
     return await this.decoding('turn', image, ownerId, async ({ anatomy, decoder }, metadata) => {
       const { format, space, chromaSubsampling, pages } = metadata;
       const lossless = format === 'webp' && isLosslessWebp(anatomy.picture);
-      const { degrees, flop } = TURNS[lie(anatomy, pages)];
+      const { degrees, flop } = TURNS[storedOrientation(anatomy, pages)];
       // CMYK becomes RGB, to which its profile does not apply.
       if (space !== 'cmyk') decoder.keepIccProfile().toColourspace(space);
       return await decoder
@@ -144,7 +144,7 @@ export class ImageCodec {
   /** A WebP of the first frame that fits into a square of `side` pixels, never larger than the image. */
   async thumbnail(image: Buffer, ownerId: string, side: number): Promise<Picture> {
     return await this.decoding('shrink', image, ownerId, async ({ anatomy, decoder, load }, { pages }) => {
-      const { degrees, flop } = TURNS[lie(anatomy, pages)];
+      const { degrees, flop } = TURNS[storedOrientation(anatomy, pages)];
       const { data: pixels, info } = await decoder
         .resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
         .rotate(degrees)
@@ -217,7 +217,7 @@ async function loadSharp() {
 }
 
 /** The orientation of a picture. Animations are never turned; `sharp` sees only one frame of an animated PNG. */
-function lie({ picture, exif }: Anatomy, pages = 1): Orientation {
+function storedOrientation({ picture, exif }: Anatomy, pages = 1): Orientation {
   return pages > 1 || isAnimatedPng(picture) ? 1 : orientationOf(exif);
 }
 

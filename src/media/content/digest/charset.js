@@ -1,29 +1,29 @@
 import chardet from 'chardet';
 
-/** Controls that texts do not have. They do have bell, backspace, white space, substitute (the old end of file) and escape. */
+/** Control characters that texts do not have. They may have bell to carriage return, substitute and escape. */
 // eslint-disable-next-line no-control-regex
 const CONTROLS = /[\0-\x06\x0e-\x19\x1c-\x1f\x7f]/g;
-/** Chat logs colour their lines with others. */
+/** Maximum share of such characters in Unicode text: chat logs have some for colors. */
 const MAX_CONTROLS = 0.1;
-/** What the guesser says of bytes that merely could be of a charset, in percent. */
+/** Confidence of chardet, in percent, for bytes that are merely valid in a charset. */
 const UNSURE = 10;
-/** What it says at least of the right charset, when the bytes could be of an East Asian one. */
+/** Its minimum confidence for the right charset if the bytes may be East Asian. */
 const SURE = 50;
-/** Letters of a script that the guesser does not know, among spaces, digits and line ends. */
+/** Maximum share of non-ASCII bytes in a text of a script that chardet does not know: it has spaces and line ends. */
 const MAX_UNKNOWN = 0.9;
 const SAMPLE_BYTES = 16 * 1024;
-/** The guesser takes a millisecond for 1.6 kB. */
+/** chardet takes a millisecond for 1.6 kB. */
 const SMALL_SAMPLE = 4 * 1024;
 
-/** The charset of a text in an 8-bit charset that cannot be told (RFC 1428). */
+/** The name for an 8-bit charset that cannot be determined (RFC 1428). */
 export const UNKNOWN = 'unknown-8bit';
 
 const WESTERN = 'windows-1252';
-/** What the guesser takes a text of Western Europe for, and the other way round. */
+/** chardet takes texts in one of these for another. */
 const LATIN = [WESTERN, 'iso-8859-2', 'windows-1250', 'windows-1254', 'windows-1257'];
 /** Undefined in Windows-1252. */
 const NOT_WESTERN = /[\x81\x8d\x8f\x90\x9d]/;
-/** In Latin-1. Central European letters have these bytes. */
+/** Rare in Western European texts, which are decoded as Latin-1 here. Central European letters have these bytes. */
 const SELDOM_WESTERN = /[\x9c\x9f¡£¥¦¬¯±³¶¹º¼¾¿õûøùìòæØÆ]/;
 /** Small letters, as in Größe, ação and één, and some capital ones. East Asian characters with these bytes are rare. */
 const WESTERN_RUN = /^(?:[\xdf-\xff]+|Ç[ÃÕ]|ÄÄ|ÖÖ)$/;
@@ -46,7 +46,7 @@ export class CharsetDetector {
     else this.eightBit.isText = false;
   }
 
-  /** A character that is not whole is none. */
+  /** An incomplete character at the end means that it is not Unicode text. */
   end() {
     this.unicode?.end();
   }
@@ -56,12 +56,12 @@ export class CharsetDetector {
     return this.unicode?.isText === true || this.eightBit.isText;
   }
 
-  /** Whether `charset` has a name, which takes longer to find. */
+  /** Whether `charset` is not null, which is often faster to tell. */
   get mayBeText() {
     return this.unicode?.isText === true || (this.eightBit.isText && this.eightBit.mayBeText);
   }
 
-  /** A name of the WHATWG Encoding Standard, or `UNKNOWN`; null for what is no text. @returns {string | null} */
+  /** A name of the WHATWG Encoding Standard, or `UNKNOWN`; null if it is not text. @returns {string | null} */
   get charset() {
     if (this.unicode?.isText) return this.unicode.charset;
     return this.eightBit.isText ? this.eightBit.charset : null;
@@ -74,7 +74,7 @@ export function markOf(bytes) {
   return bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8';
 }
 
-/** A charset in which few other bytes are valid. */
+/** A charset in which few sequences of bytes are valid. */
 class Unicode {
   isText = true;
   length = 0;
@@ -111,7 +111,7 @@ class Unicode {
 /** One of the many charsets in which any bytes are valid. */
 class EightBit {
   isText = true;
-  /** Where the first bytes stand that are not ASCII. */
+  /** From the first byte on that is not ASCII. */
   sample = Buffer.alloc(0);
 
   /** @param {Buffer} bytes */
@@ -125,8 +125,9 @@ class EightBit {
   }
 
   /**
-   * Letters that are not ASCII form words, whose script the guesser knows: of one byte a letter by the words, of more by all.
-   * Or they stand alone, as in Western Europe. What nobody knows has some ASCII. @returns {string | null}
+   * If non-ASCII letters form words, chardet guesses the script. If they stand alone, the text is Western European.
+   * Bytes that are nearly all non-ASCII and that chardet does not recognize are not text.
+   * @returns {string | null}
    */
   get charset() {
     const { seen } = this;
@@ -148,7 +149,7 @@ class EightBit {
     const letters = text.match(/[\x80-\xff]/g)?.length ?? 0;
     const words = text.match(/[\x80-\xff]{3,}/g) ?? [];
     const formWords = words.join('').length * 2 > letters;
-    // No language has þ behind ÿ; with a byte order mark in the middle, another file begins.
+    // No language has þ after ÿ: this is a byte order mark, with which another file begins.
     const isCut = !formWords && text.includes('ÿþ');
     return { text, letters, words, formWords, isCut };
   }
@@ -156,7 +157,7 @@ class EightBit {
 
 /** @typedef {{ readonly name: string, readonly confidence: number }} Guess */
 
-/** The best first. @param {string[]} samples in Latin-1 @returns {Guess[]} */
+/** Best guess first. @param {string[]} samples in Latin-1 @returns {Guess[]} */
 function guessesOf(...samples) {
   return samples
     .flatMap((sample) => chardet.analyse(Buffer.from(sample, 'latin1')))
@@ -172,9 +173,10 @@ function bestOf(guesses, sample, { text, letters, formWords }) {
 }
 
 /**
- * Whether the bytes are valid in a charset with two bytes a character, and at least half of them come in pairs. The second
- * byte may be an ASCII letter, as it is behind an accented one: in Shift_JIS, where that is common, the first ones are
- * different marks of Windows-1252. @param {Buffer} sample @param {string} text @param {number} letters
+ * Whether the bytes are valid in a charset with two bytes per character, and at least half of them come in pairs. A
+ * second byte may be ASCII, but ASCII also follows accented letters. In Shift_JIS, where that is common, the first
+ * bytes are several different marks of Windows-1252.
+ * @param {Buffer} sample @param {string} text @param {number} letters
  */
 function mayBeEastAsian(sample, text, letters) {
   const pairs = (text.match(/[\x80-\xff]{2,}/g) ?? []).filter((run) => !WESTERN_RUN.test(run));
@@ -186,7 +188,7 @@ function mayBeEastAsian(sample, text, letters) {
 }
 
 /**
- * Short texts, and those of names, could as well be of a script with one byte a letter, or of Western Europe.
+ * Short texts and lists of names could also be of a script with one byte per letter, or Western European.
  * @param {string} text @param {Guess[]} guesses @param {boolean} formWords
  */
 function eastAsianOf(text, guesses, formWords) {
@@ -198,11 +200,12 @@ function eastAsianOf(text, guesses, formWords) {
 }
 
 /**
- * The guesser errs with letters that stand alone. Another guess counts if there are letters that Western Europe seldom has
- * and the other charset reads differently. @param {Buffer} sample @param {string} text @param {Guess[]} guesses
+ * chardet is unreliable for letters that stand alone. Its guess counts only if there are letters that are rare in
+ * Western Europe and that the other charset decodes differently.
+ * @param {Buffer} sample @param {string} text @param {Guess[]} guesses
  */
 function westernOf(sample, text, guesses) {
-  // Icelandic has other accents, too. Without them, these are Turkish.
+  // Icelandic has other accents, too. Without them, the text is Turkish.
   if (/[ÐÝÞðýþ]/.test(text) && !/[ÁÉÍÓÚÆáéíóúæ]/.test(text)) return UNKNOWN;
   const guess = guesses.find(({ name }) => LATIN.includes(name));
   const isOther =
@@ -210,7 +213,10 @@ function westernOf(sample, text, guesses) {
   return isOther ? UNKNOWN : WESTERN;
 }
 
-/** Undefined if it has other bytes. The last character may be cut. @param {Buffer} sample @param {string} charset */
+/**
+ * Undefined if the bytes are not valid. The last character may be incomplete.
+ * @param {Buffer} sample @param {string} charset
+ */
 function decoded(sample, charset) {
   try {
     return new TextDecoder(charset, { fatal: true }).decode(sample, { stream: true });
@@ -219,7 +225,7 @@ function decoded(sample, charset) {
   }
 }
 
-/** The Windows charset has the same letters. By the other name, browsers show them from left to right. */
+/** Both have the same letters, but browsers show the first one from left to right. */
 const HEBREW = { from: 'ISO-8859-8', to: 'windows-1255' };
 
 /** @param {string | undefined} label */

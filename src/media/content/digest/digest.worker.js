@@ -3,22 +3,19 @@ import { readSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { CharsetDetector } from './charset.js';
 
-/**
- * Each worker has one. With 1 MiB, and a new one for each file, what the decoder of text takes beside it piled up to 65 MB
- * before it was collected.
- */
+/** One per worker. A new 1 MiB block for each file let garbage of the text decoder grow to 65 MB. */
 const block = Buffer.allocUnsafeSlow(128 * 1024);
 
 try {
-  // On Linux a thread has a priority of its own. Chunks go first: whoever completes waits anyway.
+  // On Linux a thread has a priority of its own. Chunks have priority over completions.
   if (process.platform === 'linux') setPriority(5);
 } catch {
   // A sandbox forbids it.
 }
 
 /**
- * One pass over the first `size` bytes of an open file, in a worker thread, where synchronous calls stand in nobody's
- * way. JavaScript, since the tests run the sources and a worker loads its file without their compiler.
+ * One pass over the first `size` bytes of an open file, in a worker thread, where synchronous calls block nobody.
+ * JavaScript, since the tests run the sources and a worker loads its file without their compiler.
  * @param {{ fd: number, size: number }} task
  * @returns {{ size: number, md5: string, sha256: string, charset: string | null }} hex digests; `size` is what could be read
  */

@@ -11,7 +11,7 @@ export interface Digest {
   readonly md5: string;
   /** 64 hex digits, lower case. */
   readonly sha256: string;
-  /** If all of it is text; a name of the WHATWG Encoding Standard, or `UNKNOWN`. */
+  /** A name of the WHATWG Encoding Standard, or `UNKNOWN`; null if the file is not text. */
   readonly charset: string | null;
 }
 
@@ -23,14 +23,14 @@ export class Digester implements OnApplicationShutdown {
     minThreads: 0,
     maxThreads: 2,
     idleTimeout: 30_000,
-    // All it needs is a block outside of its heap.
+    // Its block of memory is outside of the heap.
     resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 },
   });
 
   private failure = new AbortController();
 
   constructor() {
-    // A worker that cannot start has no task yet: those that wait would wait for another one to start.
+    // Piscina rejects no task when a worker fails to start, so waiting tasks are aborted here.
     this.workers.on('error', (cause) => {
       this.failure.abort(cause);
       this.failure = new AbortController();

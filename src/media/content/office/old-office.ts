@@ -45,7 +45,7 @@ async function typeOf(file: CompoundFile): Promise<Accepted | Refused> {
 }
 
 const BIFF = { sheet: 0x85, password: 0x2f, end: 0x0a };
-/** Of Excel 4, and modules of Excel 5. */
+/** Macro sheets of Excel 4, and modules of Excel 5. */
 const MACRO_SHEETS = [1, 6];
 
 /** The first records of a workbook list its sheets ([MS-XLS] 2.4.28). With a password, they cannot be read. */

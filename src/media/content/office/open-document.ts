@@ -21,7 +21,7 @@ export async function openDocument(
     ? (await readEntry(file, mimetype, MAX_MIMETYPE_BYTES)).toString('latin1')
     : rootType(listed);
   const verdict = openDocumentType(mime);
-  if (verdict.verdict === 'refused') return verdict;
+  if (verdict.kind === 'refused') return verdict;
   const isEncrypted = listed.some(({ name }) => name === 'encryption-data');
   if (isEncrypted) return refused(verdict.type.mime, WITH_PASSWORD);
   return [...entries.keys()].some(isMacro) ? refused(verdict.type.mime, WITH_MACROS) : verdict;

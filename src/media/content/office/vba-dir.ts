@@ -11,7 +11,7 @@ const END_OF_MODULE = 0x2b;
 const STRINGS = [0x04, 0x05, 0x06, 0x0c, 0x16, 0x19, 0x1a, 0x1c, 0x32, 0x3c, 0x3d, 0x3e, 0x40, 0x47, 0x48];
 /** References, by the number of libraries that they name. */
 const REFERENCES: Readonly<Record<number, readonly number[]>> = { 1: [0x0d, 0x2f, 0x30, 0x33], 2: [0x0e] };
-/** All others, by their size, which Office may know without reading it. Only documents have modules of these kinds. */
+/** All others, by their size: Office may ignore the stated one. Those of modules with nothing but code are left out. */
 const FIXED: Readonly<Record<number, readonly number[]>> = {
   0: [0x10, 0x22, 0x2b],
   2: [0x03, 0x0f, 0x13, 0x2c],
@@ -19,7 +19,7 @@ const FIXED: Readonly<Record<number, readonly number[]>> = {
   6: [0x09],
 };
 
-/** Those of `windows-` plus the code page have none here. */
+/** Code pages whose charset is not called `windows-` plus their number. */
 const CHARSETS = new Map([
   [932, 'shift_jis'],
   [936, 'gbk'],
@@ -39,7 +39,7 @@ export function modulesIn(dir: Buffer): Module[] {
   const modules: Module[] = [];
   let fields = new Map<number, Buffer>();
   for (const { id, data } of records.slice(begin)) {
-    if (fields.has(id)) throw new RangeError('A module says something twice');
+    if (fields.has(id)) throw new RangeError('A module has a record twice');
     fields.set(id, data);
     if (id !== END_OF_MODULE) continue;
     modules.push(toModule(fields, charset));
