@@ -13,7 +13,6 @@ import { JobsModule } from './jobs/jobs.module.js';
 import { MediaModule } from './media/media.module.js';
 import { StorageModule } from './storage/storage.module.js';
 
-/** The whole app. */
 @Module({})
 export class AppModule {
   static with(config: Config, connection: Connection): DynamicModule {

@@ -53,20 +53,17 @@ export async function createApp(config: Config, connection: Connection): Promise
       contentSecurityPolicy: false,
       crossOriginResourcePolicy: { policy: 'cross-origin' },
       strictTransportSecurity: false,
-      // For plug-ins and browsers that are gone, or for pages alone.
+      // These are for old browsers and plug-ins, or for pages.
       originAgentCluster: false,
       xDnsPrefetchControl: false,
       xDownloadOptions: false,
       xPermittedCrossDomainPolicies: false,
       xXssProtection: false,
     }),
-    crossOrigin(config.cors.origins, [
-      ...config.cors.allowedHeaders,
-      ...(config.tryingOut ? ['X-Fault'] : []),
-    ]),
+    crossOrigin(config.cors.origins, [...config.cors.allowedHeaders, ...(config.isDemo ? ['X-Fault'] : [])]),
     noStore,
     strictHead,
-    faults(config.tryingOut),
+    faults(config.isDemo),
     app.get(ChunkFastPath, { strict: false }).handle,
     app.get(DownloadFastPath, { strict: false }).handle,
   ]);

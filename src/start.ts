@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import type { Server } from 'node:http';
 import { setFlagsFromString } from 'node:v8';
 import type { Config } from './config/config.js';
-import { doubts, loadConfig } from './config/load-config.js';
+import { settingWarnings, loadConfig } from './config/load-config.js';
 import type { Connection } from './database/data-source.js';
 import { EmbeddedPostgres } from './database/embedded/embedded-postgres.js';
 import { fail } from './fail.js';
@@ -21,7 +21,7 @@ export async function start(): Promise<void> {
 
 async function run(): Promise<void> {
   const config = loadConfig();
-  if (cluster.isPrimary) doubts().forEach((doubt) => console.warn(doubt));
+  if (cluster.isPrimary) settingWarnings().forEach((warning) => console.warn(warning));
   await makeWritable([config.dataDir]);
   // Loading the app takes as long as initializing Postgres, so do both at once: the first start takes under 3 s.
   const [postgres, serving] = await Promise.all([startPostgres(config), loadServer(config)]);

@@ -13,13 +13,13 @@ export async function welcome(config: Config, port: number): Promise<string> {
     `  Demo page                   ${url}/`,
     `  Swagger UI                  ${url}/api/docs`,
     `  OpenAPI 3.1                 ${url}/api/openapi.json`,
-    ...(config.tryingOut ? await forTryingOut(config) : []),
+    ...(config.isDemo ? await demoLines(config) : []),
     '',
   ];
   return lines.join('\n');
 }
 
-async function forTryingOut({ tokens }: Config): Promise<string[]> {
+async function demoLines({ tokens }: Config): Promise<string[]> {
   return [
     '',
     '  THIS IS A DEMO SERVER: it gives everybody who can reach it a token of any user (docs/deploying.md).',

@@ -152,7 +152,7 @@ describe('a start that cannot be is told in one line', () => {
     });
     expect([status, stderr]).toEqual([
       1,
-      expect.stringMatching(/^\.env: cannot be read \(.*\)\. Put it right.*\n$/),
+      expect.stringMatching(/^\.env: cannot be read \(.*\)\. Correct it.*\n$/),
     ]);
   });
 

@@ -11,10 +11,10 @@ import { VerifiedTokens } from './verified-tokens.js';
 
 @Module({})
 export class AuthModule {
-  static with({ tokens, tryingOut }: Config): DynamicModule {
+  static with({ tokens, isDemo }: Config): DynamicModule {
     return {
       module: AuthModule,
-      controllers: tryingOut ? [DevTokenController] : [],
+      controllers: isDemo ? [DevTokenController] : [],
       global: true,
       providers: [
         Audit,

@@ -19,8 +19,8 @@ import { FailedTokens } from './failed-tokens.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
 /**
- * Of the Authorization header, which is ASCII. A token that lists 200 groups has 10,000. Node reads heads of up to 16 KiB,
- * and the other headers need some room.
+ * Maximum size of the Authorization header, which is ASCII. A token that lists 200 groups has 10,000 bytes. Node reads
+ * up to 16 KiB of headers, and the others need some room.
  */
 const MAX_BYTES = 12_288;
 

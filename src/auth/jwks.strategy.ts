@@ -31,12 +31,13 @@ class PublishedKeys extends Strategy {
 
   override authenticate(request: Request): void {
     const token = this.tokenOf(request);
-    if (token === null || !isPlain(token)) return this.fail('No token, or not a plain one');
+    if (token === null || !isPlain(token))
+      return this.fail('There is no token, or it has an extension or another type');
     jwtVerify(token, this.options.keys, this.options.verify).then(
       ({ payload }) =>
         this.accept(payload, (error, user) => {
           if (error) return this.error(error);
-          return user ? this.success(user) : this.fail('The token names nobody');
+          return user ? this.success(user) : this.fail('The token has no user');
         }),
       (error: unknown) =>
         isOfToken(error) ? this.fail('The token is not valid') : this.error(new IssuerAway(error)),

@@ -18,7 +18,7 @@ export class SecretStrategy extends PassportStrategy(Strategy, 'secret') {
         _request: unknown,
         token: string,
         done: (error: string | null, key?: string) => void,
-      ) => (isPlain(token) ? done(null, key) : done('The header of the token asks for more')),
+      ) => (isPlain(token) ? done(null, key) : done('The token has an extension or another type')),
       ignoreExpiration: false,
       algorithms: [...tokens.keys.algorithms] as ['HS256'],
       ...(tokens.issuer && { issuer: tokens.issuer }),

@@ -22,7 +22,7 @@ export class VerifiedTokens {
     this.seconds = tokens.cacheSeconds;
   }
 
-  /** @param authorization the whole header; blanks and the case of the scheme make no other token of one */
+  /** @param authorization the whole header; extra blanks and the case of `Bearer` don't matter */
   find(authorization: string | undefined): User | undefined {
     const token = tokenOf(authorization);
     const entry = token === undefined ? undefined : this.entries.get(token);

@@ -30,7 +30,7 @@ describe('loadConfig', () => {
   it('has a default for every setting', () => {
     expect(loadConfig({ JWT_SECRET: SECRET })).toMatchObject({
       port: 3000,
-      tryingOut: false,
+      isDemo: false,
       uploads: { chunkMaxBytes: 204_800, imageMaxBytes: 5_242_880, documentMaxBytes: 52_428_800 },
     });
   });
@@ -152,10 +152,10 @@ describe('loadConfig', () => {
     ["the operator's secret and HOST", { HOST: '10.0.0.1' }, false, '10.0.0.1'],
     ['published keys', JWKS, false, '0.0.0.0'],
   ])('is for trying out, and for this machine alone, only with a secret of its own: %s', (...row) => {
-    const [, variables, tryingOut, host] = row;
+    const [, variables, isDemo, host] = row;
     const dataDir = mkdtempSync(join(tmpdir(), 'mediadock-config-'));
     const config = loadConfig({ JWT_SECRET: SECRET, DATA_DIR: dataDir, ...variables });
-    expect(config).toMatchObject({ tryingOut, host });
+    expect(config).toMatchObject({ isDemo, host });
     rmSync(dataDir, { recursive: true });
   });
 

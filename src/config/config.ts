@@ -25,7 +25,7 @@ import {
 import { withoutLastSlash } from './without-last-slash.js';
 
 /**
- * A younger file may still get a row. Must exceed the 120 s within which a new part has to be committed
+ * A file that is younger may still get a row. Must exceed the 120 s within which a new part has to be committed
  * (media/uploads/sessions); the rest covers slow statements and differing clocks.
  */
 const MIN_ORPHAN_AGE_SECONDS = 300;
@@ -36,12 +36,12 @@ export class Config {
    * Whether this is a demo server, which signs tokens for anybody and simulates failures. Only if it has made its own
    * secret, so that an operator's secret never signs tokens for strangers, whatever NODE_ENV says.
    */
-  readonly tryingOut: boolean;
+  readonly isDemo: boolean;
   readonly host: string;
   readonly port: number;
   /** Proxies whose headers are trusted: addresses, networks, `loopback`, or how many there are. */
   readonly trustProxy: number | readonly string[];
-  /** Where browsers keep to TLS once they have used it. */
+  /** The hosts for which browsers are told to use TLS only. */
   readonly hsts: 'host' | 'subdomains' | 'off';
   /** Per process. Further connections are closed at once. */
   readonly maxConnections: number;
@@ -83,8 +83,8 @@ export class Config {
   /** @throws ConfigError */
   constructor(env: Environment) {
     refuseInProduction(env);
-    this.tryingOut = isForTryingOut(env);
-    this.host = env.HOST ?? (this.tryingOut ? '127.0.0.1' : '0.0.0.0');
+    this.isDemo = isDemoServer(env);
+    this.host = env.HOST ?? (this.isDemo ? '127.0.0.1' : '0.0.0.0');
     this.port = env.PORT;
     this.trustProxy = trustedProxies(env.TRUST_PROXY ?? []);
     this.hsts = env.HSTS;
@@ -117,7 +117,7 @@ export class Config {
   }
 }
 
-function isForTryingOut(env: Environment): boolean {
+function isDemoServer(env: Environment): boolean {
   return env.NODE_ENV !== 'production' && !env.JWT_SECRET && !env.JWKS_URL;
 }
 

@@ -20,7 +20,7 @@ const MEBIBYTE = 1024 * 1024;
 const GIBIBYTE = 1024 * MEBIBYTE;
 const DAY_SECONDS = 86_400;
 
-/** As browsers write an origin, which is compared letter by letter: without a path, and without the usual port. */
+/** An origin as browsers write it, since it is compared character by character: without a path or default port. */
 const ORIGIN = /^(?!http:.*:80$|https:.*:443$)(\*|null|[a-z][a-z\d+.-]*:\/\/[^A-Z/?#@\s]+)$/;
 
 /**
@@ -113,7 +113,7 @@ export class Environment {
   @WholeNumber(1, 1_000_000)
   MAX_CONNECTIONS = 10_000;
 
-  /** Above the 5 s rounds of http/connections/limits.ts, which tells idle connections by their timeout. */
+  /** Must exceed the 5 s rounds of http/connections/limits.ts, which recognizes idle connections by their timeout. */
   @WholeNumber(10, 3600)
   KEEP_ALIVE_SECONDS = 75;
 
@@ -272,7 +272,7 @@ export class Environment {
   @Matches(ORIGIN, {
     each: true,
     message:
-      'must be * or origins as browsers send them: https://app.example, in lower case, without a last slash',
+      'must be * or origins as browsers send them: https://app.example, in lower case, without a trailing slash',
   })
   CORS_ORIGINS: string[] = ['*'];
 

@@ -20,8 +20,8 @@ export function loadConfig(variables: Variables = processVariables()): Config {
   return new Config(environment);
 }
 
-/** A message for each variable of this process that looks like a misspelled setting. */
-export function doubts(): string[] {
+/** A warning for each variable of this process that looks like a misspelled setting. */
+export function settingWarnings(): string[] {
   return misspelledSettings(Object.keys(processVariables()));
 }
 
@@ -31,7 +31,7 @@ function processVariables(): Variables {
     if (existsSync('.env')) process.loadEnvFile('.env');
   } catch (cause) {
     const { message } = cause as Error;
-    throw new StartError(`.env: cannot be read (${message}). Put it right, or remove it.`, { cause });
+    throw new StartError(`.env: cannot be read (${message}). Correct it, or remove it.`, { cause });
   }
   return process.env;
 }

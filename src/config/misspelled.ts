@@ -3,7 +3,7 @@ import { Environment } from './environment.js';
 
 const SETTINGS: readonly string[] = Object.keys(new Environment());
 
-/** How many letters may differ, by length of the name: HOME is not a misspelled HOST. */
+/** Letters that may differ, and the length from which they may: HOME is not a misspelled HOST. */
 const MAX_WRONG = 2;
 const MIN_LENGTH = 7;
 

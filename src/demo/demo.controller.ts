@@ -33,7 +33,7 @@ export class DemoController {
     const html = await readFile(INDEX, 'utf8');
     const { imageMaxBytes, documentMaxBytes, allowedTypes } = this.config.uploads;
     const data = {
-      trials: this.config.tryingOut,
+      trials: this.config.isDemo,
       'image-max-bytes': imageMaxBytes,
       'document-max-bytes': documentMaxBytes,
       types: allowedTypes.join(' '),

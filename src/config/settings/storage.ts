@@ -13,7 +13,7 @@ export interface S3Settings {
   /** Unset: that of AWS for the region. */
   readonly endpoint: string | undefined;
   readonly region: string;
-  /** What every key starts with: empty, or with a last slash. */
+  /** What every key starts with: empty, or with a trailing slash. */
   readonly prefix: string;
   readonly forcePathStyle: boolean;
   /** If set, clients get finished files from the store itself, at signed URLs that are valid for minutes. */
