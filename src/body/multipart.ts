@@ -12,7 +12,7 @@ export interface Part {
 const MAX_PARTS = 32;
 const MAX_HEADER_BYTES = 4096;
 const MAX_NAME_CHARS = 100;
-/** Line ends before the first and behind the last boundary, which some clients send. */
+/** Line ends before the first and after the last boundary, which some clients send. */
 const MAX_BLANK_BYTES = 8;
 const CRLF = '\r\n';
 
@@ -34,7 +34,7 @@ export function boundaryOf(mediaType: string | undefined): string | undefined {
 }
 
 /**
- * Splits a complete body into its parts. Stricter than the RFC on purpose: no preamble and no epilogue but blank lines,
+ * Splits a complete body into its parts. Stricter than the RFC on purpose: no preamble or epilogue but blank lines,
  * no nested or transfer-encoded parts, each name once, so that two readers cannot see different files in the same bytes.
  * @throws MultipartError
  */
@@ -57,7 +57,7 @@ export function parseMultipart(body: Buffer, boundary: string): Part[] {
   return [...parts.values()];
 }
 
-/** Where the blank lines end. Not those of a bare LF, behind which others would see no boundary. */
+/** The end of blank lines. A bare LF does not count, because other parsers see no boundary after it. */
 function firstLine(body: Buffer): number {
   let at = 0;
   while (at < MAX_BLANK_BYTES && body[at] === 0x0d && body[at + 1] === 0x0a) at += CRLF.length;

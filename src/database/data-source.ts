@@ -28,7 +28,7 @@ const MIGRATIONS = [
   ClicksOfAUser1764547200000,
 ];
 
-/** For a frozen or unreachable Postgres: longer than all limits of Postgres itself. */
+/** Limits queries if Postgres is frozen or unreachable. Longer than all limits of Postgres itself. */
 const SILENCE_MS = 9000;
 
 /** Options of the app's data source. Modules register its entities with `TypeOrmModule.forFeature`. */
@@ -94,7 +94,7 @@ export function clientOptions(connection: Connection) {
   return { host, port, user, database, Client };
 }
 
-/** Removes settings that node-postgres would prefer to ours from the URL. */
+/** Removes settings from the URL that node-postgres would prefer to ours. */
 function withoutSessionSettings(url: string): string {
   return url.replace(
     /(?<=[?&])(?:query_timeout|(?:statement|lock|idle_in_transaction_session)_timeout|client_encoding|replication|binary)=[^&#]*/g,
@@ -102,7 +102,7 @@ function withoutSessionSettings(url: string): string {
   );
 }
 
-/** Names what these modes mean to node-postgres, which prints nine lines about them otherwise. */
+/** node-postgres treats these modes as `verify-full`, and would print a warning of nine lines. */
 function verifying(url: string): string {
   if (/[?&]uselibpqcompat=true(?=[&#]|$)/.test(url)) return url;
   return url.replace(/(?<=[?&]sslmode=)(?:prefer|require|verify-ca)(?=[&#]|$)/g, 'verify-full');

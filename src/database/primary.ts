@@ -36,7 +36,7 @@ export class Primary {
   private readonly watch = () => void this.find().catch(ignore);
   private timer: NodeJS.Timeout | undefined;
   private search: Promise<Writable> | undefined;
-  /** The latest that was seen. */
+  /** The latest timeline that was seen. */
   private timeline = '';
   private found: { readonly server: Writable; readonly at: number } | undefined;
 

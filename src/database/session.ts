@@ -69,7 +69,7 @@ const PIN_MS = 5000;
 /**
  * Sets everything that our promise and statements need on a new connection, whatever the URL, the role, the database or
  * a pooler say.
- * @param schema where the tables are; undefined: where tables would be made
+ * @param schema where the tables are; undefined: where new ones would be created
  */
 export async function pin(client: ClientBase, settings: Settings, schema: string | undefined): Promise<void> {
   client.on('notice', (notice) => endUnreplicated(client, notice));

@@ -47,7 +47,7 @@ const TLS = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
 const BROKEN =
   /^(Connection terminated|timeout expired|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end|Query read timeout)/;
 
-/** Likewise: no agreement on a password method or on TLS. */
+/** Other errors without a code: no agreement on a password method or on TLS. */
 const NO_SESSION =
   /^(SASL: |The server does not support SSL|There was an error establishing an SSL connection)/;
 
@@ -77,7 +77,7 @@ function isOfDatabase(error: unknown): boolean {
 export function wordsOf(error: unknown): string {
   const { message, errors = [], cause } = error as Error & { errors?: readonly unknown[] };
   if (error instanceof AppError && cause !== undefined) return wordsOf(cause);
-  // A name with several addresses fails with one error for each, and has no words of its own.
+  // A name with several addresses fails with one error for each, and has no message of its own.
   return message || errors.map(wordsOf).join(', ');
 }
 

@@ -1,7 +1,7 @@
 import cors from 'cors';
 import type { Middleware } from './front.js';
 
-/** What the API itself needs. */
+/** Request headers that the API reads. */
 const OF_THE_API = [
   'Authorization',
   'Content-Range',
@@ -10,7 +10,7 @@ const OF_THE_API = [
   'Idempotency-Key',
   // Resumes a stream of events.
   'Last-Event-ID',
-  // Downloads in ranges, as by PDF viewers, and on conditions.
+  // Ranged downloads, as by PDF viewers, and conditional ones.
   'Range',
   'If-Range',
   'If-Match',
@@ -48,8 +48,8 @@ const EXPOSED = [
 
 /**
  * Lets pages of other origins call the API and read its responses.
- * @param origins `*` among them: all
- * @param headers that they may send besides the usual ones
+ * @param origins all of them if `*` is included
+ * @param headers further request headers to allow
  */
 export function crossOrigin(origins: readonly string[], headers: readonly string[]): Middleware {
   return cors({

@@ -29,7 +29,7 @@ const FAULTS: ReadonlyMap<string, Fault> = new Map<string, Fault>([
 
 /**
  * Simulates the failure that a request asks for with `X-Fault`, so that developers can test their clients.
- * @param on only on servers for trying out; others refuse such a request
+ * @param on whether this is a demo server; others refuse such a request
  */
 export function faults(on: boolean): Middleware {
   return (request, response, next) => {

@@ -5,12 +5,12 @@ import { pino, type Logger } from 'pino';
 import type { Middleware } from './front.js';
 import { serializeError } from './serialize-error.js';
 
-/** What is kept to be written later. Lines beyond it are lost. */
+/** Output that could not be written yet. Further lines are lost. */
 const MAX_UNWRITTEN_BYTES = 1_000_000;
 
 export function createLogger(level: string): Logger {
   const output = pino.destination({ dest: 1, sync: true, maxLength: MAX_UNWRITTEN_BYTES });
-  // A log file on a full disk must not end the server, which goes on with what needs no space.
+  // A full disk must not end the server, which can still do everything that needs no space.
   output.on('error', () => undefined);
   return pino(
     {

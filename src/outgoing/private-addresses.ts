@@ -17,12 +17,12 @@ class PrivateAddress extends Error {
 export function isPrivate(address: string): boolean {
   const parsed = ipaddr.process(address);
   if (parsed.range() !== 'unicast') return true;
-  // What the registries have not given out is `unicast` to ipaddr.js, ::127.0.0.1 in hexadecimal for one.
-  return parsed instanceof ipaddr.IPv6 && !parsed.match(GIVEN_OUT);
+  // To ipaddr.js, unassigned addresses are `unicast`, for instance ::127.0.0.1 in hexadecimal.
+  return parsed instanceof ipaddr.IPv6 && !parsed.match(ASSIGNED);
 }
 
 /** https://www.iana.org/assignments/ipv6-address-space */
-const GIVEN_OUT = ipaddr.IPv6.parseCIDR('2000::/3');
+const ASSIGNED = ipaddr.IPv6.parseCIDR('2000::/3');
 
 /**
  * Resolves a name for a connection. The addresses that are checked here are the ones that are connected to, whatever

@@ -9,7 +9,7 @@ import { signatureHeaders } from './signature.js';
 /** How much of a response is kept, to show to people. */
 const MAX_ANSWER_BYTES = 4096;
 
-/** Connections are not kept for longer: firewalls forget them without a word, and Node.js servers close them after 5 s. */
+/** Connections are not kept for longer: firewalls silently drop them, and Node.js servers close them after 5 s. */
 const MAX_IDLE_MS = 4000;
 
 export interface Answer {
@@ -33,7 +33,7 @@ export class SignedPost implements OnApplicationShutdown {
     this.agents = { 'http:': new http.Agent(options), 'https:': new https.Agent(options) };
   }
 
-  /** When the last request that waits for an answer from here has been answered. */
+  /** By now, all requests that wait for a receiver have been answered. */
   onApplicationShutdown(): void {
     for (const agent of Object.values(this.agents)) agent.destroy();
   }
@@ -61,7 +61,7 @@ export class SignedPost implements OnApplicationShutdown {
     const agent = isSecure ? this.agents['https:'] : this.agents['http:'];
     return await new Promise((resolve, reject) => {
       const request = (isSecure ? https : http).request(url, { ...options, agent }, resolve);
-      // Without an error: an answer that switches protocols is none.
+      // Also for a response that switches protocols, which is not an error.
       request.on('close', () => reject(new Error('The connection ended without an answer')));
       request.on('error', (error: NodeJS.ErrnoException) => {
         // A connection that was kept may be closed by the receiver at any time, before it has seen the request.

@@ -23,7 +23,7 @@ const STALL_MS = 30_000;
 const LINGER_MS = 1000;
 
 /**
- * Answers what never becomes a request with a problem, after the responses to the requests before it.
+ * Answers bytes that never become a request with a problem, after the responses to all earlier requests.
  * @see https://nodejs.org/api/http.html#event-clienterror
  */
 export function answerClientErrors(server: Server): void {

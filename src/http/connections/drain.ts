@@ -14,14 +14,14 @@ export function drainable(server: Server): () => void {
   let draining = false;
   const lastOf = new Map<Socket, ServerResponse>();
   server.prependListener('request', ({ socket }, response) => {
-    // Not with the response: one of a pipeline may end without an event.
+    // When the connection ends, because a pipelined response may end without an event.
     if (!lastOf.has(socket)) socket.once('close', () => lastOf.delete(socket));
     lastOf.set(socket, response);
     if (draining) closeAfter(response);
   });
   return () => {
     draining = true;
-    // Only the last one: those of a pipeline that follow a closing one would be lost.
+    // Only after the last response, because pipelined ones after it would be lost.
     lastOf.forEach(closeAfter);
     const idle = setInterval(() => server.closeIdleConnections(), ROUND_MS).unref();
     const last = setTimeout(() => server.closeAllConnections(), PATIENCE_MS).unref();

@@ -29,7 +29,7 @@ export function limitConnections(server: Server, { maxConnections, keepAliveSeco
   server.setTimeout(STALL_ROUND_MS, endStalled(server));
 }
 
-/** `maxConnections` of a worker would give them back to the primary, which hands them round without end. */
+/** With `server.maxConnections`, a worker returns connections to the primary, which passes them on for ever. */
 function closeBeyond(server: Server, max: number): void {
   let open = 0;
   server.on('connection', (socket) => {
@@ -47,7 +47,7 @@ function endStalled(server: Server): (socket: Socket) => void {
   const stalls = new WeakMap<Socket, { rounds: number; at: number }>();
   return (socket) => {
     const { timeout: round = 0 } = socket;
-    // Between two requests it is the time that Node keeps a connection open for.
+    // Between two requests, it is the keep-alive timeout.
     if (round !== server.timeout) return void socket.destroy();
     // The client waits for us, or we for the rest of a request, which has its own limits.
     if (socket.writableLength === 0) return;

@@ -19,7 +19,7 @@ interface Pipeline {
   inFlight: number;
   readonly waiting: Waiting[];
   last: ServerResponse | undefined;
-  /** Answers what follows all requests and is not a request. */
+  /** Answers the bytes after the last request that are not a request themselves. */
   end?: () => void;
 }
 
