@@ -1,6 +1,5 @@
 import { AppError } from './app-error.js';
 
-/** A user has too many requests waiting. */
 export class TooManyRequests extends AppError {
   constructor() {
     super('too-many-requests', 429, 'Wait for the answers to your other requests', {

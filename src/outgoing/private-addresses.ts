@@ -2,7 +2,6 @@ import dns from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
-/** An address that a receiver must not have. */
 class PrivateAddress extends Error {
   override readonly name = 'PrivateAddress';
 

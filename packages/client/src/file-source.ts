@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url';
 import type { Source } from './platform.js';
 import { fileChanged, LocalError } from './upload-error.js';
 
-/** A local file, by its path. */
 export class FileSource implements Source {
   private constructor(
     private readonly file: FileHandle,

@@ -11,7 +11,6 @@ export interface Progress {
   readonly secondsLeft: number | null;
 }
 
-/** Measures the speed of an upload. */
 export class Speed {
   private samples: { readonly at: number; readonly bytes: number }[] = [];
 

@@ -66,7 +66,6 @@ export class ImageTooCostly extends AppError {
   }
 }
 
-/** The virus scanner has found something. */
 export class InfectedContent extends AppError {
   constructor(found: string) {
     super('infected', 415, `The file is infected: ${found}`, { action: 'give-up', members: { found } });

@@ -111,7 +111,7 @@ class Unicode {
 /** One of the many charsets in which any bytes are valid. */
 class EightBit {
   isText = true;
-  /** From the first byte on that is not ASCII. */
+  /** The bytes from the first one on that is not ASCII. */
   sample = Buffer.alloc(0);
 
   /** @param {Buffer} bytes */
