@@ -1,5 +1,7 @@
+import { jest } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { UploadStore } from '../src/media/uploads/sessions/upload-store.js';
 import { collectProcessMetrics, serveMetrics } from '../src/metrics/metrics-server.js';
 import { Client } from './setup/client.js';
 import { freePort } from '../scripts/free-port.js';
@@ -10,6 +12,8 @@ const DASHBOARD = 'monitoring/grafana-dashboard.json';
 
 describe('the alert rules and the dashboard', () => {
   let metrics: string;
+  /** Before a bug, and after. */
+  let errors: (string | undefined)[];
 
   beforeAll(async () => {
     const port = await freePort();
@@ -19,7 +23,12 @@ describe('the alert rules and the dashboard', () => {
     const client = await Client.of(server);
     const id = await client.upload(Buffer.from('one line\n'));
     await client.complete(id, '0'.repeat(32));
-    metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    const scrape = async () => await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    const before = await scrape();
+    jest.spyOn(server.app.get(UploadStore), 'page').mockRejectedValueOnce(new Error('a bug'));
+    await client.send('GET', '/api/v2/media/upload/');
+    metrics = await scrape();
+    errors = [before, metrics].map((text) => /^mediadock_internal_errors_total (\d+)$/m.exec(text)?.[1]);
     scraped.close();
     await server.stop();
   });
@@ -32,6 +41,10 @@ describe('the alert rules and the dashboard', () => {
     const routes = expressionsIn(path).flatMap((text) => text.match(/route="[^"]+"/g) ?? []);
     expect(routes.length).toBeGreaterThan(0);
     expect(routes.filter((route) => !metrics.includes(route))).toEqual([]);
+  });
+
+  it('an alert sees the first internal error: its counter begins at 0', () => {
+    expect(errors).toEqual(['0', '1']);
   });
 
   const promtool = '/usr/bin/promtool';

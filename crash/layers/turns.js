@@ -12,7 +12,7 @@ import { lastLook } from './kill.js';
 const CHUNK_BYTES = 204_800;
 const CHUNKS = 6;
 /** Chunks that alternate between servers may take at most this many times as long as those that do not. */
-const MOST_RATIO = 2;
+const MAX_RATIO = 2;
 
 /**
  * Two servers get the chunks of an upload at random. Nothing that was written before may be copied, except for a chunk
@@ -36,7 +36,7 @@ export async function* turns({ checkout, seed, runs = 6, seconds, short }) {
     }
     const violations = await lastLook(place, []);
     const ratio = median(ratios);
-    if (ratio > MOST_RATIO)
+    if (ratio > MAX_RATIO)
       violations.push({ kind: 'stuck', what: `turns take ${ratio.toFixed(2)} times as long` });
     yield { layer: 'turns', last: true, median_ratio: ratio.toFixed(2), ...figures([], violations) };
   });

@@ -9,7 +9,7 @@ export interface Caller {
   readonly requestId: string;
 }
 
-export type AuditEvent =
+type AuditEvent =
   | 'upload.created'
   | 'upload.completed'
   | 'upload.rejected'
@@ -21,7 +21,7 @@ export type AuditEvent =
   | 'webhook.failed';
 
 /** Facts about an event besides its caller. */
-export interface AuditFacts {
+interface AuditFacts {
   /** The id of the upload. Only a hash of it is logged. */
   readonly upload?: string | undefined;
   readonly media?: number;

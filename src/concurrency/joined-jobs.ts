@@ -10,7 +10,7 @@ interface Job<Result> {
 }
 
 /** Identifies a job. */
-export interface JobKey {
+interface JobKey {
   readonly owner: string;
   /** Jobs about the same thing run one after another. */
   readonly subject: string;
@@ -18,7 +18,7 @@ export interface JobKey {
   readonly request: string;
 }
 
-export interface JobBounds extends Bounds {
+interface JobBounds extends Bounds {
   /** Jobs that may be running or waiting. */
   readonly most: number;
   readonly mostPerOwner: number;

@@ -11,6 +11,12 @@ export const requestSeconds = new Histogram({
   buckets: BUCKETS_SECONDS,
 });
 
+/** It begins at 0, unlike the series of a status: an alert on its increase sees the first one. */
+export const internalErrors = new Counter({
+  name: 'mediadock_internal_errors_total',
+  help: 'Responses with status 500',
+});
+
 export const storedBytes = new Counter({
   name: 'mediadock_stored_bytes_total',
   help: 'Bytes of acknowledged chunks, retries not counted',

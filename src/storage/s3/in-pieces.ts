@@ -10,7 +10,7 @@ import { patience } from './patience.js';
 const PIECES_AT_ONCE = 2;
 
 /** A piece of a multipart upload. */
-export interface Piece {
+interface Piece {
   readonly Bucket: string;
   readonly Key: string;
   readonly UploadId: string | undefined;

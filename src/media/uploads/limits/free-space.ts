@@ -15,7 +15,7 @@ const RESERVE_SHARE = 1 / 100;
 /** Share of the free space for the open uploads of one user. */
 const USER_SHARE = 1 / 10;
 /** An upload that is slower than this on average, a minute after it began, may have to make room. */
-const LEAST_BYTES_PER_SECOND = 1000;
+const MIN_BYTES_PER_SECOND = 1000;
 
 /**
  * Expires slow uploads until $1 bytes are no longer promised: first those of the user with the most reserved, the slowest
@@ -29,7 +29,7 @@ const MAKE_ROOM = `
     FROM upload_session WHERE state = 'open' AND expires_at > now()),
   slow AS (
     SELECT id, missing, sum(missing) OVER (ORDER BY reserved DESC, owner_id, rate, id) - missing AS room
-    FROM uploads WHERE missing > 0 AND created_at < now() - interval '1 minute' AND rate < ${LEAST_BYTES_PER_SECOND})
+    FROM uploads WHERE missing > 0 AND created_at < now() - interval '1 minute' AND rate < ${MIN_BYTES_PER_SECOND})
   UPDATE upload_session SET state = 'expired' 
   WHERE id IN (SELECT id FROM slow WHERE room < $1 AND (SELECT sum(missing) FROM slow) >= $1) AND state = 'open'
   RETURNING id, owner_id, (total - "offset")::float8 AS missing`;

@@ -19,10 +19,10 @@ interface OpenedRow {
 }
 
 /** A first chunk, and what its session will be. */
-export type FirstChunk = Chunk & Pick<UploadSession, 'id' | 'ownerId' | 'mime'>;
+type FirstChunk = Chunk & Pick<UploadSession, 'id' | 'ownerId' | 'mime'>;
 
 /** The fields of a session that decide how it may end. */
-export type SessionState = Pick<UploadSession, 'state' | 'mediaId' | 'rejection'>;
+type SessionState = Pick<UploadSession, 'state' | 'mediaId' | 'rejection'>;
 
 /** How sessions begin and end. A method that takes `db` belongs to the caller's transaction. */
 @Injectable()
