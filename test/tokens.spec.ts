@@ -162,6 +162,7 @@ it.each<[string, () => JWTPayload, object]>([
   ['the plain one', () => ({}), {}],
   ['a type for access tokens', () => ({}), { typ: 'at+jwt' }],
   ['one of several audiences', () => ({ aud: ['other', 'mediadock'] }), {}],
+  ['dates with fractions', () => ({ iat: seconds() - 0.5, nbf: seconds() - 0.5, exp: seconds() + 59.5 }), {}],
   ['clocks that differ by seconds', () => ({ exp: seconds() - 1, nbf: seconds() + 3 }), {}],
   ['the ids of 200 groups', () => ({ groups: Array.from({ length: 200 }, () => crypto.randomUUID()) }), {}],
 ])('%s is taken', async (_, claims, header) => {

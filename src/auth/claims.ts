@@ -6,7 +6,7 @@ export const CLOCK_TOLERANCE_SECONDS = 5;
 /** The user of a request. `id` is the owner of uploads and media. */
 export interface User {
   readonly id: string;
-  /** When the token ends, in seconds since 1970. */
+  /** When the token ends, in seconds since 1970, possibly with a fraction. */
   readonly until: number;
 }
 
@@ -16,7 +16,7 @@ export interface User {
  */
 export function userOf(claims: JWTPayload): User | null {
   const { exp: until } = claims;
-  if (until === undefined || !Number.isSafeInteger(until)) return null;
+  if (typeof until !== 'number' || !Number.isSafeInteger(Math.trunc(until))) return null;
   if ('token_type' in claims && claims['token_type'] !== 'access') return null;
   const id = claims['user_id'] ?? claims.sub;
   if (typeof id === 'number' && Number.isSafeInteger(id)) return { id: String(id), until };
