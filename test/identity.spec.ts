@@ -1,6 +1,7 @@
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from 'jose';
+import { jest } from '@jest/globals';
+import { exportJWK, generateKeyPair, SignJWT, type JWTHeaderParameters, type JWTPayload } from 'jose';
 import { pdf } from './setup/samples.js';
 import { Client } from './setup/client.js';
 import { JWT_SECRET, TestApp } from './setup/test-app.js';
@@ -86,40 +87,64 @@ describe('a shared secret', () => {
   });
 });
 
-describe('published keys', () => {
-  let issuer: Server;
-  let app: TestApp;
-  const keys = new Map<string, CryptoKey>();
+/** An issuer that can change its keys and go away, and an app that trusts it. */
+class Issuer {
+  published: object[] = [];
+  isAway = false;
+  requests = 0;
+  app!: TestApp;
+  private readonly server = createServer((_request, response) => {
+    this.requests++;
+    response.statusCode = this.isAway ? 503 : 200;
+    response.end(JSON.stringify({ keys: this.published }));
+  });
 
-  beforeAll(async () => {
-    const published: object[] = [];
-    for (const alg of ['RS256', 'ES256', 'EdDSA', 'PS256']) {
-      const { publicKey, privateKey } = await generateKeyPair(alg);
-      keys.set(alg, privateKey);
-      published.push({ ...(await exportJWK(publicKey)), kid: alg, alg, use: 'sig' });
-    }
-    issuer = createServer((_request, response) => response.end(JSON.stringify({ keys: published })));
-    await new Promise<void>((resolve) => issuer.listen(0, '127.0.0.1', resolve));
-    const { port } = issuer.address() as AddressInfo;
-    app = await TestApp.start({
+  async start(): Promise<void> {
+    await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
+    const { port } = this.server.address() as AddressInfo;
+    this.app = await TestApp.start({
       JWT_SECRET: '',
       JWKS_URL: `http://127.0.0.1:${port}/jwks.json`,
       JWT_ISSUER: 'https://issuer.example',
       JWT_AUDIENCE: 'media',
+      TOKEN_CACHE_SECONDS: '0',
     });
-  });
-  afterAll(async () => {
-    await app.stop();
-    await new Promise((resolve) => issuer.close(resolve));
-  });
-
-  async function ask(alg: string, claims: JWTPayload = {}): Promise<number> {
-    const token = await new SignJWT({ sub: 'u', iss: 'https://issuer.example', aud: 'media', ...claims })
-      .setProtectedHeader({ alg, kid: alg })
-      .setExpirationTime('1h')
-      .sign(keys.get(alg)!);
-    return (await new Client(app.url, token).send('GET', LIST)).status;
   }
+
+  async stop(): Promise<void> {
+    await this.app.stop();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  /** A private key; its public one is published. */
+  async publish(alg: string, more: object = {}): Promise<CryptoKey> {
+    const { publicKey, privateKey } = await generateKeyPair(alg);
+    this.published.push({ ...(await exportJWK(publicKey)), ...more });
+    return privateKey;
+  }
+
+  /** The status of a request with a token of this key. */
+  async ask(key: CryptoKey, header: JWTHeaderParameters, claims: JWTPayload = {}): Promise<number> {
+    const exp = Math.floor(Date.now() / 1000) + 86_400;
+    const valid = { sub: 'u', iss: 'https://issuer.example', aud: 'media', exp };
+    const token = await new SignJWT({ ...valid, ...claims }).setProtectedHeader(header).sign(key);
+    return (await new Client(this.app.url, token).send('GET', LIST)).status;
+  }
+}
+
+describe('published keys', () => {
+  const issuer = new Issuer();
+  const keys = new Map<string, CryptoKey>();
+
+  beforeAll(async () => {
+    for (const alg of ['RS256', 'ES256', 'EdDSA', 'PS256']) {
+      keys.set(alg, await issuer.publish(alg, { kid: alg, alg, use: 'sig' }));
+    }
+    await issuer.start();
+  });
+  afterAll(() => issuer.stop());
+
+  const ask = (alg: string, claims: JWTPayload = {}) => issuer.ask(keys.get(alg)!, { alg, kid: alg }, claims);
 
   it.each(['RS256', 'ES256', 'EdDSA'])('accepts %s', async (alg) => {
     expect(await ask(alg)).toBe(200);
@@ -129,6 +154,111 @@ describe('published keys', () => {
     expect(await ask('PS256')).toBe(401);
     expect(await ask('RS256', { iss: 'https://other.example' })).toBe(401);
     expect(await ask('RS256', { aud: 'other' })).toBe(401);
+  });
+
+  it('accept an exp with a fraction, and none that is no date', async () => {
+    expect(await ask('RS256', { exp: Math.floor(Date.now() / 1000) + 59.5 })).toBe(200);
+    expect(await ask('RS256', { exp: 1e308 })).toBe(401);
+  });
+});
+
+describe('published keys without names', () => {
+  const issuer = new Issuer();
+  const keys = new Map<string, CryptoKey[]>();
+
+  beforeAll(async () => {
+    for (const [alg, count] of Object.entries({ RS256: 2, ES256: 2, EdDSA: 20 })) {
+      const all = [];
+      for (let i = 0; i < count; i++) all.push(await issuer.publish(alg));
+      keys.set(alg, all);
+    }
+    await issuer.start();
+  });
+  afterAll(() => issuer.stop());
+
+  it.each(['RS256', 'ES256', 'EdDSA'])('are tried one after the other: %s', async (alg) => {
+    const [first, second] = keys.get(alg)!;
+    expect(await issuer.ask(first!, { alg })).toBe(200);
+    expect(await issuer.ask(second!, { alg })).toBe(200);
+    expect(await issuer.ask(second!, { alg }, { aud: 'other' })).toBe(401);
+    expect(await issuer.ask(second!, { alg }, { exp: 1 })).toBe(401);
+    expect(await issuer.ask((await generateKeyPair(alg)).privateKey, { alg })).toBe(401);
+  });
+
+  it('are not all tried if there are very many', async () => {
+    expect(await issuer.ask(keys.get('EdDSA')!.at(-1)!, { alg: 'EdDSA' })).toBe(401);
+  });
+});
+
+describe('keys of an issuer that goes away', () => {
+  const HOUR = 3_600_000;
+  const issuer = new Issuer();
+  let key: CryptoKey;
+  let clock: jest.SpiedFunction<typeof Date.now>;
+  const later = (ms: number) => {
+    const now = Date.now() + ms;
+    clock.mockReturnValue(now);
+  };
+  const ask = (by = key, kid = 'a') => issuer.ask(by, { alg: 'ES256', kid });
+
+  beforeEach(async () => {
+    clock = jest.spyOn(Date, 'now');
+    issuer.isAway = false;
+    issuer.published = [];
+    key = await issuer.publish('ES256', { kid: 'a' });
+    await issuer.start();
+  });
+  afterEach(async () => {
+    clock.mockRestore();
+    await issuer.stop();
+  });
+
+  it('count for some hours more', async () => {
+    expect(await ask()).toBe(200);
+    issuer.isAway = true;
+    for (const hours of [0.2, 1, 2]) {
+      later(hours * HOUR);
+      expect(await ask()).toBe(200);
+    }
+    later(HOUR);
+    expect(await ask()).toBe(503);
+    issuer.isAway = false;
+    expect(await ask()).toBe(200);
+  });
+
+  it('do not make other keys bad ones', async () => {
+    expect(await ask()).toBe(200);
+    issuer.isAway = true;
+    later(HOUR);
+    const unknown = await issuer.publish('ES256', { kid: 'b' });
+    expect(await ask(unknown)).toBe(401);
+    expect(await ask(unknown, 'b')).toBe(503);
+    issuer.isAway = false;
+    expect(await ask(unknown, 'b')).toBe(200);
+  });
+
+  it('that were withdrawn before do not count', async () => {
+    expect(await ask()).toBe(200);
+    issuer.published = [];
+    const other = await issuer.publish('ES256', { kid: 'b' });
+    later(HOUR);
+    expect(await ask()).toBe(401);
+    issuer.isAway = true;
+    later(HOUR);
+    expect(await ask(other, 'b')).toBe(200);
+    expect(await ask()).not.toBe(200);
+  });
+
+  it('are asked for again and again, but not with every token', async () => {
+    expect(await ask()).toBe(200);
+    issuer.isAway = true;
+    later(HOUR);
+    const before = issuer.requests;
+    for (let i = 0; i < 5; i++) expect(await ask()).toBe(200);
+    expect(issuer.requests).toBe(before + 1);
+    later(HOUR / 60);
+    expect(await ask()).toBe(200);
+    expect(issuer.requests).toBe(before + 2);
   });
 });
 
@@ -146,6 +276,8 @@ describe('published keys that cannot be had', () => {
       .sign((await generateKeyPair('RS256')).privateKey);
     const { status, body } = await new Client(away.url, token).send('GET', LIST);
     expect([status, body.action]).toEqual([503, 'wait']);
+    // A bad token is one, whatever the issuer says.
+    expect((await new Client(away.url, await sign({ sub: 'u' })).send('GET', LIST)).status).toBe(401);
     // A route for everybody does without.
     const click = await new Client(away.url, token).send('POST', '/api/v2/media/1/click/');
     expect(click.status).toBe(204);

@@ -1,0 +1,88 @@
+import { Logger } from '@nestjs/common';
+import {
+  createRemoteJWKSet,
+  errors,
+  jwksCache,
+  jwtVerify,
+  type JWKSCacheInput,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+} from 'jose';
+
+const MINUTE_MS = 60_000;
+
+/** How often the keys are loaded, so that a withdrawn one is noticed. */
+const REFRESH_MS = 10 * MINUTE_MS;
+/** How long the keys that were loaded last count while the issuer is away. */
+const LAST_KNOWN_MS = 4 * 60 * MINUTE_MS;
+/** How often an issuer that is away is asked. */
+const RETRY_MS = MINUTE_MS / 2;
+
+/** Keys to try for a token that does not name its key. Issuers publish two or three. */
+const MAX_KEYS = 10;
+
+/** The keys that an issuer publishes. While it is away, those known last count for some hours. */
+export class IssuerKeys {
+  private readonly logger = new Logger('IssuerKeys');
+  /** Filled by `jose` each time the keys are loaded. */
+  private readonly loaded: JWKSCacheInput = {};
+  private readonly keys: ReturnType<typeof createRemoteJWKSet>;
+  private retryAt = 0;
+
+  constructor(url: URL) {
+    // `refresh` replaces the maximum age, past which `jose` knows no keys until it has new ones.
+    this.keys = createRemoteJWKSet(url, { cacheMaxAge: Infinity, [jwksCache]: this.loaded });
+  }
+
+  /** @throws JOSEError if the token is bad, any error if the keys are not available */
+  async verify(token: string, options: JWTVerifyOptions): Promise<JWTPayload> {
+    const find: JWTVerifyGetKey = async (...head) => {
+      await this.refresh();
+      return await this.keys(...head);
+    };
+    try {
+      return (await jwtVerify(token, find, options)).payload;
+    } catch (error) {
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+      return await verifyWithAny(error, token, options);
+    }
+  }
+
+  private async refresh(): Promise<void> {
+    const { uat: loadedAt = -Infinity } = this.loaded;
+    const now = Date.now();
+    const isUsable = now < loadedAt + LAST_KNOWN_MS;
+    if (isUsable && now < Math.max(loadedAt + REFRESH_MS, this.retryAt)) return;
+    try {
+      await this.keys.reload();
+    } catch (err) {
+      if (!isUsable) throw err;
+      // Requests that waited for the same answer say nothing.
+      if (Date.now() < this.retryAt) return;
+      this.retryAt = Date.now() + RETRY_MS;
+      this.logger.warn(
+        { err },
+        'The keys of the token issuer cannot be loaded. Those known last still count',
+      );
+    }
+  }
+}
+
+/** A token does not need a `kid`, and neither do keys (RFC 7515, 4.1.4; RFC 7517, 4.5): any of these may be the one. */
+async function verifyWithAny(
+  keys: errors.JWKSMultipleMatchingKeys,
+  token: string,
+  options: JWTVerifyOptions,
+): Promise<JWTPayload> {
+  let tried = 0;
+  for await (const key of keys) {
+    try {
+      return (await jwtVerify(token, key, options)).payload;
+    } catch (error) {
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+    }
+    if (++tried === MAX_KEYS) break;
+  }
+  throw new errors.JWSSignatureVerificationFailed();
+}
