@@ -113,9 +113,7 @@ export const MUTANTS = [
         : this.store.begin(session, addition, waitForLock),`,
         to: `waitForLock && !isMine(session, position)
         ? this.store.begin(session, addition, waitForLock)
-        : this.store
-            .extentsOf(session)
-            .then((parts) => this.store.append({ ...session, part: parts.at(-1) }, addition)),`,
+        : this.store.extentsOf(session).then((all) => this.store.append({ ...session, part: all.at(-1) }, addition)),`,
       },
     ],
     layers: ['order', RACE],

@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import { Client, md5 } from './setup/client.js';
+import { afterPngHead, pngChunk } from './setup/images.js';
 import { animatedGif, animatedWebp } from './setup/pictures.js';
 import { jpeg, noise, pdf, png } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';
@@ -176,6 +177,93 @@ describe('a GIF without its last byte', () => {
     const file = await stillGif();
     const head = file.subarray(0, 13 + 3 * 2 ** ((file.readUInt8(10) & 7) + 1));
     const { status, body } = await send(head);
+    expect([status, body.code]).toEqual([415, 'unreadable-image']);
+  });
+});
+
+describe('a GIF with stray zeros', () => {
+  const cases: [string, (gif: Buffer) => Buffer][] = [
+    ['before its last byte', (gif) => joined(gif.subarray(0, -1), '\0', ';')],
+    ['at its end, without a last byte', (gif) => joined(gif.subarray(0, -1), '\0\0\0')],
+    [
+      'between its frames',
+      (gif) => {
+        const second = gif.lastIndexOf(Buffer.from('21f904', 'hex'));
+        return joined(gif.subarray(0, second), Buffer.alloc(100_000), gif.subarray(second));
+      },
+    ],
+  ];
+
+  it.each(cases)('%s is published without them, or as it is where metadata stays', async (_, change) => {
+    const gif = await animatedGif();
+    const file = change(gif);
+    expect((await published(file)).equals(gif)).toBe(true);
+    expect((await published(file, keeping)).equals(file)).toBe(true);
+  });
+
+  it('before its picture is refused', async () => {
+    const gif = await animatedGif();
+    const first = gif.indexOf(Buffer.from('21f904', 'hex'));
+    const { status, body } = await send(joined(gif.subarray(0, first), '\0', gif.subarray(first)));
+    expect([status, body.code]).toEqual([415, 'unreadable-image']);
+  });
+});
+
+describe('a PNG without its end', () => {
+  const large = () => png(200, 200);
+  const END_BYTES = 12;
+
+  it.each([1, 4, 5, 8, 11, 12])('gets the last %i bytes', async (missing) => {
+    const file = await large();
+    expect((await published(file.subarray(0, -missing))).equals(file)).toBe(true);
+  });
+
+  it('is left as it is where metadata stays', async () => {
+    for (const missing of [4, 12]) {
+      const file = (await large()).subarray(0, -missing);
+      expect((await published(file, keeping)).equals(file)).toBe(true);
+    }
+  });
+
+  it('gets it when it is turned', async () => {
+    const file = await sharp(await png(40, 30))
+      .withMetadata({ orientation: 6 })
+      .png()
+      .toBuffer();
+    const { width, height } = await sharp(await published(file.subarray(0, -END_BYTES))).metadata();
+    expect([width, height]).toEqual([30, 40]);
+  });
+
+  it('is refused if pixels are missing', async () => {
+    const file = await large();
+    const lastPixels = file.lastIndexOf('IDAT') - 4;
+    const cuts = [
+      -END_BYTES - 1,
+      -END_BYTES - 4,
+      -3000,
+      lastPixels,
+      lastPixels + 8,
+      file.indexOf('IDAT') - 4,
+    ];
+    for (const end of cuts) {
+      for (const client of [stripping, keeping]) {
+        const { status, body } = await send(file.subarray(0, end), client);
+        expect([end, status, body.code]).toEqual([end, 415, 'unreadable-image']);
+      }
+    }
+  });
+
+  it('is refused if there is something else', async () => {
+    const file = await large();
+    const { status, body } = await send(joined(file.subarray(0, -END_BYTES), 'junk'));
+    expect([status, body.code]).toEqual([415, 'unreadable-image']);
+  });
+
+  it('that moves may lack frames, unless the end has begun', async () => {
+    const file = await large();
+    const moving = afterPngHead(file, pngChunk('acTL', Buffer.from('0000000100000000', 'hex')));
+    expect((await published(moving.subarray(0, -4))).equals(moving)).toBe(true);
+    const { status, body } = await send(moving.subarray(0, -END_BYTES));
     expect([status, body.code]).toEqual([415, 'unreadable-image']);
   });
 });

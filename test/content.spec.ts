@@ -421,7 +421,6 @@ describe('a whole file that is not what its head promised', () => {
     ['text and NULs', joined(text(400_000), '\0'), null, unknown(null)],
     ['a JPEG cut short', cut(smallJpeg, 100), null, UNREADABLE],
     ['a PNG cut short', cut(smallPng, 100), null, UNREADABLE],
-    ['a PNG without its end', cut(smallPng, 12), null, UNREADABLE],
     ['a GIF cut short', cut(gif, 100), null, UNREADABLE],
     ['a WebP cut short', cut(webp, 100), null, UNREADABLE],
     ['a PNG of 0×0', async () => pngOfSize(await smallPng(), 0, 0), null, UNREADABLE],

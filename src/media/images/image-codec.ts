@@ -126,7 +126,7 @@ export class ImageCodec {
       'check',
       image,
       ownerId,
-      async ({ anatomy: { picture }, load }, { width, height }) => {
+      async ({ anatomy: { picture }, load }, { format, width, height }) => {
         const decode = async (bytes: Buffer) =>
           await load(bytes, { failOn: 'warning' })
             .extract({ left: 0, top: 0, width, height })
@@ -134,9 +134,10 @@ export class ImageCodec {
             .raw()
             .toBuffer();
         const [code, end] = [picture.subarray(0, -2), picture.subarray(-2)];
-        await decode(picture).catch(() =>
-          decode(Buffer.concat([code, code.subarray(-MAX_MISSING_BYTES), end])),
-        );
+        await decode(picture).catch((error: unknown) => {
+          if (format !== 'jpeg') throw error;
+          return decode(Buffer.concat([code, code.subarray(-MAX_MISSING_BYTES), end]));
+        });
       },
     );
   }

@@ -8,7 +8,10 @@ export interface Anatomy {
   readonly picture: Buffer;
   /** The first EXIF block, with the header of its format. */
   readonly exif: Buffer | undefined;
-  /** False for a JPEG or GIF without end marker, which `picture` then has. Pixels of a JPEG may be missing as well. */
+  /**
+   * False for a JPEG, PNG or GIF without a whole end marker, which `picture` then has. Pixels of a JPEG or PNG may be
+   * missing as well.
+   */
   readonly hasEnd: boolean;
   /** The end of the image. */
   readonly end: number;
@@ -18,11 +21,12 @@ export interface Anatomy {
 export interface Part {
   readonly start: number;
   readonly end: number;
-  /** `missing`: an end marker that is not in the file. */
+  /** `missing`: an end marker that is not in the file, or not all of it. */
   readonly role: 'picture' | 'exif' | 'other' | 'missing';
 }
 
 const JPEG_END = Buffer.from('ffd9', 'hex');
+const PNG_END = Buffer.from('0000000049454e44ae426082', 'hex');
 const GIF_END = Buffer.from('3b', 'hex');
 const NEVER_MISSING = Buffer.alloc(0);
 
@@ -53,7 +57,7 @@ export function dissect(image: Buffer): Anatomy {
 
 function takeApart(image: Buffer): Anatomy {
   const { parts, endMarker, mend } = formatOf(image);
-  const picture = Buffer.allocUnsafe(image.length + JPEG_END.length);
+  const picture = Buffer.allocUnsafe(image.length + endMarker.length);
   let exif: Buffer | undefined;
   let hasEnd = true;
   let length = 0;
@@ -87,7 +91,7 @@ interface Format {
 
 const FORMATS: readonly Format[] = [
   { signature: '\xff\xd8', parts: jpegParts, endMarker: JPEG_END },
-  { signature: '\x89PNG\r\n\x1a\n', parts: pngParts, endMarker: NEVER_MISSING },
+  { signature: '\x89PNG\r\n\x1a\n', parts: pngParts, endMarker: PNG_END },
   { signature: 'GIF8', parts: gifParts, endMarker: GIF_END },
   { signature: 'RIFF', parts: webpParts, endMarker: NEVER_MISSING, mend: mendWebp },
 ];
@@ -199,12 +203,26 @@ const PNG_PICTURE = new Set(
 /** @see https://www.w3.org/TR/png-3/#5Chunk-layout */
 function* pngParts(image: Buffer): Generator<Part, void> {
   yield { start: 0, end: 8, role: 'picture' };
-  for (let start = 8, type = ''; type !== 'IEND';) {
+  const seen = new Set<string>();
+  for (let start = 8; !seen.has('IEND');) {
+    if (seen.has('IDAT') && lacksPngEnd(image, start, seen.has('acTL')))
+      return yield { start, end: image.length, role: 'missing' };
     const end = start + 12 + image.readUInt32BE(start);
-    type = latin1(image, start + 4, start + 8);
+    const type = latin1(image, start + 4, start + 8);
     yield { start, end, role: type === 'eXIf' ? 'exif' : PNG_PICTURE.has(type) ? 'picture' : 'other' };
+    seen.add(type);
     start = end;
   }
+}
+
+/**
+ * Whether the file ends before or within its last chunk. Browsers show it. No decoder would notice that frames of an
+ * animation are missing, so there the chunk must have begun.
+ */
+function lacksPngEnd(image: Buffer, at: number, isAnimated: boolean): boolean {
+  const rest = image.subarray(at);
+  const isPart = rest.length < PNG_END.length && PNG_END.subarray(0, rest.length).equals(rest);
+  return isPart && (!isAnimated || rest.length >= 8);
 }
 
 const GIF = { image: 0x2c, extension: 0x21, end: 0x3b, control: 0xf9, application: 0xff };
@@ -220,13 +238,30 @@ function* gifParts(image: Buffer): Generator<Part, void> {
   for (let start = at; ; start = at) {
     // Browsers show it, since all its blocks are whole.
     if (hasImage && start === image.length) return yield { start, end: start, role: 'missing' };
-    if (image.readUInt8(start) === GIF.end) return yield { start, end: start + 1, role: 'picture' };
-    const isImage = image.readUInt8(start) === GIF.image;
-    if (!isImage && image.readUInt8(start) !== GIF.extension) throw new RangeError('Not a block of a GIF');
-    at = endOfBlocks(image, isImage ? start + 11 + colourTableLength(image.readUInt8(start + 9)) : start + 2);
-    yield { start, end: at, role: isImage || showsGif(image, start) ? 'picture' : 'other' };
-    hasImage ||= isImage;
+    const first = image.readUInt8(start);
+    if (first === GIF.end) return yield { start, end: start + 1, role: 'picture' };
+    // Some programs write zeros between blocks, and browsers skip them.
+    const isGap = hasImage && first === 0;
+    const part = isGap ? zeros(image, start) : gifBlock(image, start);
+    yield part;
+    at = part.end;
+    hasImage ||= first === GIF.image;
   }
+}
+
+/** An image or an extension. */
+function gifBlock(image: Buffer, start: number): Part {
+  const isImage = image.readUInt8(start) === GIF.image;
+  if (!isImage && image.readUInt8(start) !== GIF.extension) throw new RangeError('Not a block of a GIF');
+  const blocks = isImage ? start + 11 + colourTableLength(image.readUInt8(start + 9)) : start + 2;
+  const end = endOfBlocks(image, blocks);
+  return { start, end, role: isImage || showsGif(image, start) ? 'picture' : 'other' };
+}
+
+function zeros(image: Buffer, start: number): Part {
+  let end = start;
+  while (image[end] === 0) end++;
+  return { start, end, role: 'other' };
 }
 
 function showsGif(image: Buffer, extension: number): boolean {

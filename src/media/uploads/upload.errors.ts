@@ -152,4 +152,6 @@ const unsupportedBody = (detail: string) =>
 export const unsupportedChunkBody = (mediaType: string) => unsupportedBody(`${BODIES}, not ${mediaType}`);
 
 export const mislabelledForm = () =>
-  unsupportedBody('The body is a form, but its Content-Type is not: let the library that makes the form set it');
+  unsupportedBody(
+    'The body is a form, but its Content-Type is not: let the library that makes the form set it',
+  );
