@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { ImageCodec } from '../src/media/images/image-codec.js';
 import { Thumbnails } from '../src/media/images/thumbnails.js';
 import { Jobs } from '../src/jobs/jobs.js';
@@ -128,6 +128,40 @@ describe('a thumbnail', () => {
     expect((await thumbnail((await complete(await clear.png().toBuffer())).id)).color).toMatch(
       /^#f\wf\wf\w$/,
     );
+  });
+
+  describe('of 16 bits', () => {
+    /** The colour of a pixel, and the dominant one. */
+    const seen = async (file: Buffer) => {
+      const { url, color } = await thumbnail((await complete(file)).id);
+      const pixels = await sharp(Buffer.from(await (await fetch(url)).arrayBuffer()))
+        .removeAlpha()
+        .raw()
+        .toBuffer();
+      return [...pixels.subarray(0, 3), ...Buffer.from(color.slice(1), 'hex')];
+    };
+    const orange = (alpha?: number) => {
+      const background = { r: 230, g: 60, b: 20, ...(alpha && { alpha }) };
+      return sharp({ create: { width: 50, height: 40, channels: alpha ? 4 : 3, background } });
+    };
+    const deep = async (image: Sharp) =>
+      await sharp(await image.png().toBuffer())
+        .keepMetadata()
+        .toColourspace('rgb16')
+        .png()
+        .toBuffer();
+
+    it.each<[string, () => Sharp]>([
+      ['with a profile', () => orange().withIccProfile('p3')],
+      ['with a profile, turned', () => orange().withMetadata({ orientation: 6, icc: 'p3' })],
+      ['half clear, with a profile', () => orange(0.5).withIccProfile('p3')],
+      ['without a profile', orange],
+    ])('%s has the colours of 8 bits', async (_, image) => {
+      const file = await deep(image());
+      expect(await sharp(file).metadata()).toMatchObject({ depth: 'ushort' });
+      const [colours, expected] = [await seen(file), await seen(await image().png().toBuffer())];
+      for (const [i, value] of colours.entries()) expect(Math.abs(value - expected[i]!)).toBeLessThan(5);
+    });
   });
 
   it('is not made of documents, nor of images that are to be documents', async () => {

@@ -144,8 +144,11 @@ export class ImageCodec {
 
   /** A WebP of the first frame that fits into a square of `side` pixels, never larger than the image. */
   async thumbnail(image: Buffer, ownerId: string, side: number): Promise<Picture> {
-    return await this.decoding('shrink', image, ownerId, async ({ anatomy, decoder, load }, { pages }) => {
+    return await this.decoding('shrink', image, ownerId, async ({ anatomy, decoder, load }, metadata) => {
+      const { pages, space, icc } = metadata;
       const { degrees, flop } = TURNS[storedOrientation(anatomy, pages)];
+      // Of 16 bits, `sharp` makes Display P3, and `toColourspace` would take that for sRGB.
+      if (space === 'rgb16' && icc) decoder.withIccProfile('srgb', { attach: false });
       const { data: pixels, info } = await decoder
         .resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
         .rotate(degrees)
