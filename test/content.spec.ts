@@ -46,6 +46,11 @@ const compound = (name: string, length = 600_000) =>
   ]);
 
 const withoutEnd = joined('%PDF-1.7\n', noise(300_000));
+/** For fast display of its first page: an end mark near its head, objects behind that, and no second mark. */
+const linearized = joined(
+  '%PDF-1.7\n9 0 obj\n<</Linearized 1>>\nendobj\n%%EOF\r   \r\n10 0 obj\nstream\n',
+  noise(900_000),
+);
 const script = '<script>alert(1)</script>';
 const archive = zip([{ name: 'evil.js', data: 'alert(1)' }]);
 
@@ -90,6 +95,7 @@ describe('a real file', () => {
     ['a PNG that is padded', appended(smallPng, Buffer.alloc(16)), 'z.png', 'image/png'],
     ['a PDF', pdf(300_000), 'a.pdf', 'application/pdf'],
     ['a PDF of random bytes without an end', withoutEnd, 'r.pdf', 'application/pdf'],
+    ['a linearized PDF without its end', linearized, 'l.pdf', 'application/pdf'],
     [
       'a PDF with an archive attached to it',
       joined('%PDF-1.7\n', archive, '\nendstream\n%%EOF\n'),
@@ -410,6 +416,19 @@ describe('a whole file that is not what its head promised', () => {
       'text/html',
       'The PDF is truncated: its end is missing',
     ],
+    [
+      'linearized PDF without its end and HTML',
+      joined(linearized, script),
+      'text/html',
+      'The PDF is truncated: its end is missing',
+    ],
+    [
+      'PDF and an image tag and an object',
+      joined(pdf(3000), '\n<img src=x onerror=alert(1)>\n1 0 obj\n'),
+      'text/html',
+      HIDDEN_MARKUP,
+    ],
+    ['linearized PDF without its end and ZIP', behind(linearized), 'application/zip', HIDDEN_ZIP],
     ['PDF and ZIP', behind(pdf(300_000)), 'application/zip', HIDDEN_ZIP],
     [
       'PDF in the comment of a ZIP',

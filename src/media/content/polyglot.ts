@@ -8,6 +8,8 @@ const PDF_TAIL_BYTES = 1024 * 1024;
 /** Without an end mark, this many last bytes are checked. */
 const PDF_STUMP_BYTES = 64 * 1024;
 const PDF_END = '%%EOF';
+/** After an end mark that is not the last one: that of the first page of a linearized PDF, or of an older revision. */
+const NEXT_OBJECT = /^[\s\0]*\d{1,10}\s+\d{1,5}\s+obj\b/;
 
 /** Anything like a tag. */
 const TAG = /<(?:!--|!doctype|\?php|\?=|%|\/?[a-z][a-z0-9]*[\s/>])/i;
@@ -55,13 +57,18 @@ interface Rest {
   readonly isCut?: boolean;
 }
 
-/** After its last end mark, a PDF must not have any tags. Without a mark, it may have any bytes. */
+/**
+ * After its last end mark, a PDF must not have any tags. Without a mark, it may have any bytes. A mark that objects
+ * follow is not its last one, and their streams have any bytes too.
+ */
 async function restOfPdf(file: FileHandle, total: number): Promise<Rest> {
   const start = Math.max(0, total - PDF_TAIL_BYTES);
-  const mark = (await readAt(file, total - start, start)).lastIndexOf(PDF_END);
-  return mark < 0
-    ? { at: Math.max(0, total - PDF_STUMP_BYTES), tag: LONG_TAG, isCut: true }
-    : { at: start + mark + PDF_END.length, tag: TAG };
+  const tail = await readAt(file, total - start, start);
+  const mark = tail.lastIndexOf(PDF_END);
+  const end = mark + PDF_END.length;
+  if (mark < 0 || NEXT_OBJECT.test(tail.toString('latin1', end)))
+    return { at: Math.max(0, total - PDF_STUMP_BYTES), tag: LONG_TAG, isCut: true };
+  return { at: start + end, tag: TAG };
 }
 
 const ZIP_ENTRY = Buffer.from('504b0102', 'hex');
