@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { Audit } from '../../audit/audit.js';
+import { Periodic } from '../../concurrency/periodic.js';
 import { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';
 import { UploadSessions } from '../uploads/sessions/upload-sessions.js';
@@ -28,6 +29,12 @@ const UNCLEANED = `
      ORDER BY state, expires_at LIMIT ${10 * BATCH})) AS uncleaned
   ORDER BY random() LIMIT ${BATCH}`;
 
+interface Batch {
+  /** At most `BATCH`. */
+  readonly found: number;
+  readonly removed: number;
+}
+
 /** What one round removed. */
 export interface Swept {
   readonly expired: number;
@@ -44,9 +51,9 @@ export interface Swept {
 export class Sweeper implements OnModuleDestroy {
   private readonly logger = new Logger('Sweeper');
   private stopping = false;
-  private timer: NodeJS.Timeout | undefined;
-  /** The one that is running. */
-  private round: Promise<void> | undefined;
+  private readonly rounds = new Periodic((err) =>
+    this.logger.warn({ err }, 'The sweep failed and will be tried again'),
+  );
 
   constructor(
     private readonly config: Config,
@@ -56,42 +63,29 @@ export class Sweeper implements OnModuleDestroy {
     private readonly audit: Audit,
   ) {}
 
-  /** Starts sweeping, round after round. */
   start(): void {
-    if (this.config.sweep.intervalSeconds === 0) return;
-    this.unlessBusy(() => this.countOrphans());
-    this.timer = setInterval(
-      () => this.unlessBusy(() => this.sweepQuietly()),
-      this.config.sweep.intervalSeconds * 1000,
-    ).unref();
-  }
-
-  /** A round that takes longer than the interval stands for those that would have begun meanwhile. */
-  private unlessBusy(round: () => Promise<void>): void {
-    this.round ??= round().finally(() => (this.round = undefined));
+    const { intervalSeconds } = this.config.sweep;
+    if (intervalSeconds === 0) return;
+    this.rounds.run(() => this.countOrphans());
+    this.rounds.start(intervalSeconds * 1000, () => this.round());
   }
 
   async onModuleDestroy(): Promise<void> {
     this.stopping = true;
-    clearInterval(this.timer);
-    await this.round;
+    await this.rounds.stop();
   }
 
   async sweep(): Promise<Swept> {
-    const expired = await this.expire();
-    const cleaned = await this.clean();
-    const forgotten = await this.forget();
+    const expired = await this.inBatches(() => this.expire());
+    const cleaned = await this.inBatches(() => this.clean());
+    const forgotten = await this.inBatches(() => this.forget());
     const orphans = await this.removeOrphans();
     return { expired, cleaned, forgotten, orphans };
   }
 
-  private async sweepQuietly(): Promise<void> {
-    try {
-      const swept = await this.sweep();
-      if (Object.values(swept).some((count) => count > 0)) this.logger.log({ ...swept }, 'Swept');
-    } catch (err) {
-      this.logger.warn({ err }, 'The sweep failed and will be tried again');
-    }
+  private async round(): Promise<void> {
+    const swept = await this.sweep();
+    if (Object.values(swept).some((count) => count > 0)) this.logger.log({ ...swept }, 'Swept');
   }
 
   /** Warns at the start if the database is older than the files. */
@@ -108,8 +102,17 @@ export class Sweeper implements OnModuleDestroy {
     }
   }
 
+  /** Until nothing is left, or nothing can be removed. */
+  private async inBatches(next: () => Promise<Batch>): Promise<number> {
+    for (let total = 0; ;) {
+      const { found, removed } = await next();
+      total += removed;
+      if (found < BATCH || removed === 0 || this.stopping) return total;
+    }
+  }
+
   /** Commits before any bytes are removed: an upload ends before its files. */
-  private async expire(): Promise<number> {
+  private async expire(): Promise<Batch> {
     const { rows } = await this.db.query<{ id: string; owner_id: string }>(
       `UPDATE upload_session SET state = 'expired' WHERE id IN (
          SELECT id FROM upload_session WHERE state = 'open' AND expires_at <= now()
@@ -118,24 +121,24 @@ export class Sweeper implements OnModuleDestroy {
     );
     for (const { id, owner_id } of rows)
       this.audit.record('upload.expired', { id: owner_id }, { upload: id });
-    const expired = rows.length;
-    return expired < BATCH || this.stopping ? expired : expired + (await this.expire());
+    return { found: rows.length, removed: rows.length };
   }
 
-  private async clean(): Promise<number> {
+  private async clean(): Promise<Batch> {
     const { rows } = await this.db.query<{ id: string }>(UNCLEANED);
-    return await this.attempt(rows, ({ id }) => this.sessions.clean(id));
+    return { found: rows.length, removed: await this.attempt(rows, ({ id }) => this.sessions.clean(id)) };
   }
 
   /** Ended uploads are kept for a while, so that late clients learn what happened. Media stay forever. */
-  private async forget(): Promise<number> {
+  private async forget(): Promise<Batch> {
     const { rowCount } = await this.db.query(
       `DELETE FROM upload_session WHERE id IN (
          SELECT id FROM upload_session
          WHERE state <> 'open' AND cleaned_at IS NOT NULL AND greatest(expires_at, cleaned_at) < now() - interval '${TOMBSTONE}'
          ORDER BY greatest(expires_at, cleaned_at) LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)`,
     );
-    return rowCount ?? 0;
+    const removed = rowCount ?? 0;
+    return { found: removed, removed };
   }
 
   private async removeOrphans(): Promise<number> {
