@@ -1,3 +1,4 @@
+import type { Periodic } from '../src/concurrency/periodic.js';
 import { Progress } from '../src/events/progress.js';
 import { Jobs } from '../src/jobs/jobs.js';
 import { Client, md5 } from './setup/client.js';
@@ -142,12 +143,12 @@ describe('a watched upload', () => {
     const { body } = await client.slice(file, 0, 1000);
     const stream = await Stream.open(client, body.upload_id);
     await stream.next();
-    const progress = app.app.get(Progress) as unknown as { timer: unknown };
-    expect(progress.timer).toBeDefined();
+    const progress = app.app.get(Progress) as unknown as { polls: Periodic };
+    expect(progress.polls.isStarted).toBe(true);
     const jobs = Hold.on(app.app.get(Jobs), 'onModuleDestroy', 'before');
     const closed = app.app.close();
     await types(stream);
-    expect(progress.timer).toBeUndefined();
+    expect(progress.polls.isStarted).toBe(false);
     const again = await client.send('GET', `/api/v2/media/upload/${body.upload_id}/events`);
     expect(again).toMatchObject({ status: 503, body: { action: 'wait' } });
     jobs.release();

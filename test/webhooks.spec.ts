@@ -5,6 +5,7 @@ import { Webhook } from 'standardwebhooks';
 import { DataSource } from 'typeorm';
 import { Audit } from '../src/audit/audit.js';
 import { Database } from '../src/database/database.js';
+import { Webhooks } from '../src/events/webhooks.js';
 import { pair } from '../src/media/upkeep/pairing.js';
 import { Sweeper } from '../src/media/upkeep/sweeper.js';
 import { deliveredEvents } from '../src/metrics/metrics.js';
@@ -74,6 +75,18 @@ const retry = () =>
        jobs AS (UPDATE mediadock_jobs._private_jobs SET run_at = now() WHERE locked_at IS NULL)
      SELECT pg_notify('jobs:insert', '{"count":1}')`,
   );
+
+it('all events that were delivered a week ago are removed, however many', async () => {
+  await start();
+  await app.sql(
+    `INSERT INTO event (type, upload_id, owner_id, created_at, subject)
+     SELECT 'upload.created', '', '', now() - n * interval '1 day', '{}' FROM (SELECT 6 + n % 2 * 2 FROM generate_series(1, 5000) AS n) AS age (n)`,
+  );
+  await app.app.get(Webhooks)['keepUp']();
+  expect(await app.sql(`SELECT count(*)::integer FROM event WHERE upload_id = ''`)).toEqual([
+    { count: 2500 },
+  ]);
+});
 
 describe('an event', () => {
   it('tells of an upload from its first chunk to the end of its media, in order', async () => {

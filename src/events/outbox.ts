@@ -194,15 +194,15 @@ export class Outbox {
     return rows[0]?.seconds ?? 0;
   }
 
-  /** Removes events that were delivered to all receivers a while ago. Returns their number. */
-  async forget(): Promise<number> {
+  /** Removes events that were delivered to all receivers a while ago. Returns whether there may be more. */
+  async forget(): Promise<boolean> {
     const { rowCount } = await this.db.query(
       `DELETE FROM event WHERE position IN (
          SELECT position FROM event WHERE created_at < now() - interval '${KEPT}' AND NOT EXISTS (
            SELECT FROM delivery WHERE event = position AND delivered_at IS NULL)
          ORDER BY position LIMIT ${BATCH})`,
     );
-    return rowCount ?? 0;
+    return rowCount === BATCH;
   }
 
   private async addJob(db: Queryable, webhook: string, partition: string, runAt?: Date): Promise<void> {

@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { Observable, type Subscriber } from 'rxjs';
+import { Periodic } from '../concurrency/periodic.js';
 import { Database } from '../database/database.js';
 import { ServiceUnavailable } from '../errors/app-error.js';
 import { TooManyRequests } from '../errors/too-many-requests.js';
@@ -36,16 +37,18 @@ interface Watcher {
 export class Progress implements OnModuleDestroy {
   private readonly logger = new Logger('Progress');
   private readonly watchers = new Set<Watcher>();
-  private timer: NodeJS.Timeout | undefined;
-  private isAsking = false;
+  private readonly polls = new Periodic((err) =>
+    this.logger.warn({ err }, 'The progress of uploads could not be read'),
+  );
   private isEnding = false;
 
   constructor(private readonly db: Database) {}
 
   /** All streams end when the server stops. Clients continue with another one. */
-  onModuleDestroy(): void {
+  async onModuleDestroy(): Promise<void> {
     this.isEnding = true;
     for (const { subscriber } of this.watchers) subscriber.complete();
+    await this.polls.stop();
   }
 
   /** Yields the state of an upload, now and after each change. @throws TooManyRequests, ServiceUnavailable */
@@ -57,33 +60,23 @@ export class Progress implements OnModuleDestroy {
     return new Observable((subscriber) => {
       const watcher = { owner, upload, subscriber, last: '' };
       this.watchers.add(watcher);
-      this.timer ??= setInterval(() => void this.ask(), POLL_MS).unref();
-      void this.ask();
+      this.polls.start(POLL_MS, () => this.ask());
+      this.polls.run(() => this.ask());
       return () => this.leave(watcher);
     });
   }
 
   private leave(watcher: Watcher): void {
     this.watchers.delete(watcher);
-    if (this.watchers.size > 0) return;
-    clearInterval(this.timer);
-    this.timer = undefined;
+    if (this.watchers.size === 0) void this.polls.stop();
   }
 
   private async ask(): Promise<void> {
-    if (this.isAsking) return;
-    this.isAsking = true;
-    try {
-      // New watchers are served by the next query.
-      const watchers = [...this.watchers];
-      const { rows } = await this.db.query<Standing>(STANDINGS, [watchers.map(({ upload }) => upload)]);
-      const standings = new Map(rows.map((row) => [row.id, row]));
-      for (const watcher of watchers) tell(watcher, standings.get(watcher.upload));
-    } catch (err) {
-      this.logger.warn({ err }, 'The progress of uploads could not be read');
-    } finally {
-      this.isAsking = false;
-    }
+    // New watchers are served by the next query.
+    const watchers = [...this.watchers];
+    const { rows } = await this.db.query<Standing>(STANDINGS, [watchers.map(({ upload }) => upload)]);
+    const standings = new Map(rows.map((row) => [row.id, row]));
+    for (const watcher of watchers) tell(watcher, standings.get(watcher.upload));
   }
 }
 

@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Periodic } from '../concurrency/periodic.js';
 import { Audit } from '../audit/audit.js';
 import type { Receiver } from '../config/settings/webhooks.js';
 import { Config } from '../config/config.js';
@@ -22,8 +23,9 @@ const MOST_WORDS = 200;
 @Injectable()
 export class Webhooks implements OnModuleDestroy {
   private readonly logger = new Logger('Webhooks');
-  private timer: NodeJS.Timeout | undefined;
-  private upkeep: Promise<void> = Promise.resolve();
+  private readonly upkeep = new Periodic((err) =>
+    this.logger.warn({ err }, 'Old events could not be removed'),
+  );
 
   constructor(
     private readonly config: Config,
@@ -42,12 +44,11 @@ export class Webhooks implements OnModuleDestroy {
   /** Makes triggers record events for exactly the configured receivers. */
   async start(): Promise<void> {
     await this.outbox.register(this.config.webhooks.receivers.map(({ id }) => id));
-    this.timer = setInterval(() => void (this.upkeep = this.keepUp()), UPKEEP_MS).unref();
+    this.upkeep.start(UPKEEP_MS, () => this.keepUp());
   }
 
   async onModuleDestroy(): Promise<void> {
-    clearInterval(this.timer);
-    await this.upkeep;
+    await this.upkeep.stop();
   }
 
   /** Sends an event once. Returns the error, if any. */
@@ -72,12 +73,8 @@ export class Webhooks implements OnModuleDestroy {
   }
 
   private async keepUp(): Promise<void> {
-    try {
-      oldestWaitingEventSeconds.set(await this.outbox.oldestWaitingSeconds());
-      await this.outbox.forget();
-    } catch (err) {
-      this.logger.warn({ err }, 'Old events could not be removed');
-    }
+    oldestWaitingEventSeconds.set(await this.outbox.oldestWaitingSeconds());
+    while ((await this.outbox.forget()) && this.upkeep.isStarted) continue;
   }
 
   private async deliverAll(receiver: Receiver, partition: string, attempt: Attempt): Promise<void> {
