@@ -10,6 +10,7 @@ import {
   type WorkerPool,
 } from 'graphile-worker';
 import type { PoolClient } from 'pg';
+import { Periodic } from '../concurrency/periodic.js';
 import { Database, type Queryable } from '../database/database.js';
 import { jobSchema, poolOf } from '../database/job-schema.js';
 import { LOCK_SPACE, releaseAbandoned } from './abandoned-jobs.js';
@@ -50,12 +51,11 @@ interface Definition {
 export class Jobs implements OnModuleDestroy {
   private readonly logger = new Logger('Jobs');
   private readonly definitions = new Map<string, Definition>();
-  private schema: Promise<string> | undefined;
+  private schema: string | undefined;
   private workers: WorkerPool | undefined;
   /** Workers whose first look for jobs has failed keep that failure for ever. */
   private haveLooked = false;
-  private timer: NodeJS.Timeout | undefined;
-  private rescue: Promise<void> = Promise.resolve();
+  private readonly rescues = new Periodic((err) => this.logger.warn({ err }, 'Jobs could not be rescued'));
 
   constructor(private readonly db: Database) {}
 
@@ -84,20 +84,18 @@ export class Jobs implements OnModuleDestroy {
     );
   }
 
-  /** Starts to run jobs. */
   async start(): Promise<void> {
-    if (this.timer) return;
-    this.timer = setInterval(() => void (this.rescue = this.rescueJobs()), POLL_MS).unref();
-    this.work(await this.schemaName());
+    const schema = await this.schemaName();
+    if (this.rescues.isStarted) return;
+    this.rescues.start(POLL_MS, () => this.rescue());
+    this.work(schema);
   }
 
   async onModuleDestroy(): Promise<void> {
-    clearInterval(this.timer);
-    this.timer = undefined;
+    await this.rescues.stop();
     const workers = this.workers;
     this.workers = undefined;
-    await this.rescue;
-    await Promise.race([workers?.gracefulShutdown(), sleep(MOST_STOPPING_MS, undefined, { ref: false })]);
+    await stopped(workers);
   }
 
   private work(schema: string): void {
@@ -159,16 +157,12 @@ export class Jobs implements OnModuleDestroy {
    * Releases the jobs and queues of processes that have ended: the library itself waits for four hours. If that succeeds, the
    * database is there, so workers that have lost it are replaced.
    */
-  private async rescueJobs(): Promise<void> {
-    const schema = await this.quotedSchema();
-    try {
-      const freed = await releaseAbandoned(this.db, schema, POLL_MS);
-      if (!this.haveLooked) await this.workers?.gracefulShutdown('They have never reached the database');
-      if (!this.workers && this.timer) this.work(await this.schemaName());
-      if (freed > 0) this.workers?.nudge(freed);
-    } catch (err) {
-      this.logger.warn({ err }, 'Jobs could not be rescued');
-    }
+  private async rescue(): Promise<void> {
+    const schema = await this.schemaName();
+    const freed = await releaseAbandoned(this.db, await this.quotedSchema(), POLL_MS);
+    if (!this.haveLooked) await stopped(this.workers, 'They have never reached the database');
+    if (!this.workers && this.rescues.isStarted) this.work(schema);
+    if (freed > 0) this.workers?.nudge(freed);
   }
 
   private async quotedSchema(): Promise<string> {
@@ -176,11 +170,16 @@ export class Jobs implements OnModuleDestroy {
   }
 
   private async schemaName(): Promise<string> {
-    this.schema ??= this.db
-      .query<{ name: string }>(`SELECT current_schema() AS name`)
-      .then(({ rows }) => jobSchema(rows[0]?.name ?? 'public'));
-    return await this.schema;
+    if (this.schema === undefined) {
+      const { rows } = await this.db.query<{ name: string }>(`SELECT current_schema() AS name`);
+      this.schema = jobSchema(rows[0]?.name ?? 'public');
+    }
+    return this.schema;
   }
+}
+
+async function stopped(workers: WorkerPool | undefined, why?: string): Promise<void> {
+  await Promise.race([workers?.gracefulShutdown(why), sleep(MOST_STOPPING_MS, undefined, { ref: false })]);
 }
 
 type Listen = (error: Error | undefined, client?: PoolClient, release?: () => void) => void;
