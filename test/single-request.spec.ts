@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
+import type { Caller } from '../src/audit/audit.js';
+import { UploadRateLimiter } from '../src/media/uploads/limits/upload-rate-limiter.js';
 import { Publisher } from '../src/media/uploads/publisher.js';
 import { Client, CHUNK_BYTES } from './setup/client.js';
-import { Hold } from './setup/hold.js';
+import { Hold, seen } from './setup/hold.js';
+import { BlobStorage } from '../src/storage/blob-storage.js';
 import { noise, pdf } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';
 
@@ -88,6 +91,24 @@ describe('a whole file in one request', () => {
     expect(again.body.id).toBe(first.body.id);
     const { status, body } = await send(pdf(CHUNK_BYTES * 2 + 5, 'other'), key);
     expect([status, body.code]).toEqual([409, 'upload-complete']);
+  });
+
+  it('is one part, and a retry is compared with it piece by piece, at no charge', async () => {
+    const key = { 'idempotency-key': client.token.slice(-32) };
+    const storage = app.app.get(BlobStorage);
+    const [parts, throttled] = [
+      seen(storage, 'createPart', (_id: string, { length }: Buffer) => length),
+      seen(app.app.get(UploadRateLimiter), 'throttle', (_caller: Caller, length: number) => length),
+    ];
+    const bytes = pdf(3 * MEBIBYTE);
+    expect((await send(bytes, key)).status).toBe(201);
+    const pieces = seen(storage, 'read', (...[, , , length]: Parameters<BlobStorage['read']>) => length);
+    expect((await send(bytes, key)).status).toBe(200);
+    expect({ parts, throttled, pieces }).toEqual({
+      parts: [bytes.length],
+      throttled: [bytes.length],
+      pieces: [MEBIBYTE, MEBIBYTE, MEBIBYTE],
+    });
   });
 
   it.each([

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
+import { setImmediate as turn } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../../audit/audit.js';
 import { Shares } from '../../concurrency/shares.js';
-import { Config } from '../../config/config.js';
 import { InvalidRequest } from '../../errors/app-error.js';
 import { TooManyRequests } from '../../errors/too-many-requests.js';
-import type { Chunk } from '../uploads/chunks/chunk-request.js';
+import type { Chunk, Receipt } from '../uploads/chunks/chunk-request.js';
 import { CompletionService, type Completion, type CompletionRequest } from '../uploads/completion.service.js';
 import { UploadRateLimiter } from '../uploads/limits/upload-rate-limiter.js';
 import { checksumMismatch } from '../uploads/upload.errors.js';
@@ -15,13 +15,21 @@ import { FileBuffers, type IncomingFile } from './whole-file.pipe.js';
 /** Files of one user in memory, small ones not counted. Fewer than there may be of all users. */
 const MOST_PER_USER = 6;
 
-/** Uploads a file from one request like any other client: in chunks, followed by the completion. */
+/** How much is hashed at a time. */
+const PIECE_BYTES = 1024 * 1024;
+
+/** How to complete the upload of a file. */
+interface StoredFile extends CompletionRequest {
+  /** Whether it has an Idempotency-Key. */
+  readonly isKeyed: boolean;
+}
+
+/** Uploads a file from one request like any other client: in a chunk, followed by the completion. */
 @Injectable()
 export class SingleRequestService {
   private readonly shares = new Shares(MOST_PER_USER, () => new TooManyRequests());
 
   constructor(
-    private readonly config: Config,
     private readonly buffers: FileBuffers,
     private readonly uploads: UploadService,
     private readonly rates: UploadRateLimiter,
@@ -33,61 +41,48 @@ export class SingleRequestService {
    * @param client aborted when the client has gone
    */
   async upload(caller: Caller, file: IncomingFile, client: AbortSignal): Promise<Completion> {
-    let unknown: string | undefined;
-    const opened = (id: string) => (unknown = id);
+    const store = () => this.store(caller, file);
+    const { isKeyed, ...request } = await (file.isSmall ? store() : this.shares.run(caller.id, store));
     try {
-      const store = () => this.store(caller, file, opened);
-      const request = await (file.isSmall ? store() : this.shares.run(caller.id, store));
       return await this.completions.complete(caller, request, client);
     } catch (error) {
-      // If this fails too, the upload expires.
-      if (unknown !== undefined) await this.uploads.cancel(caller, unknown).catch(() => undefined);
+      // Without a key, no retry can find the upload. If this fails too, it expires.
+      if (!isKeyed) await this.uploads.cancel(caller, request.uploadId).catch(() => undefined);
       throw error;
     }
   }
 
-  /**
-   * Stores a file and releases its memory, because completing may take long. Returns how to complete its upload.
-   * @param opened is told of an upload that nobody else knows, as retries know one by its Idempotency-Key
-   */
-  private async store(
-    caller: Caller,
-    { read }: IncomingFile,
-    opened: (id: string) => void,
-  ): Promise<CompletionRequest> {
+  /** Stores a file and releases its memory, because completing may take long. Returns how to complete its upload. */
+  private async store(caller: Caller, { read }: IncomingFile): Promise<StoredFile> {
     const file = await read();
-    const md5 = createHash('md5');
-    let uploadId: string | undefined;
+    let md5: string;
+    let receipt: Receipt;
     try {
-      verify(file);
-      for (const chunk of chunksOf(file, this.config.uploads.chunkMaxBytes)) {
-        // One that the client gave has been verified.
-        if (file.md5 === undefined) md5.update(chunk.bytes);
-        // Only the first chunk is subject to the byte rate, because the other bytes are in memory already.
-        const isFirst = uploadId === undefined;
-        const { id, outcome } = await this.uploads.take(caller, { ...chunk, uploadId }, isFirst);
-        if (isFirst && outcome === 'appended' && file.idempotencyKey === undefined) opened(id);
-        uploadId = id;
-      }
+      md5 = await md5Of(file.bytes);
+      verify(file, md5);
+      receipt = await this.uploads.take(caller, file);
     } finally {
       this.buffers.giveBack(file.bytes);
     }
-    await this.rates.throttle(caller, file.bytes.length);
-    return { uploadId: uploadId ?? '', md5: file.md5 ?? md5.digest('hex'), claim: undefined };
+    if (receipt.outcome !== 'replayed') await this.rates.throttle(caller, file.bytes.length);
+    const isKeyed = file.idempotencyKey !== undefined;
+    return { uploadId: receipt.id, md5, claim: undefined, isKeyed };
   }
 }
 
 /** The MD5 that the client gives, if it gives one. */
-function verify({ bytes, md5 }: Chunk): void {
-  if (md5 === undefined) return;
-  if (!/^[0-9a-f]{32}$/.test(md5)) throw new InvalidRequest('md5', 'md5 must be 32 hex digits');
-  if (createHash('md5').update(bytes).digest('hex') !== md5) throw checksumMismatch(0);
+function verify({ md5: given }: Chunk, md5: string): void {
+  if (given === undefined) return;
+  if (!/^[0-9a-f]{32}$/.test(given)) throw new InvalidRequest('md5', 'md5 must be 32 hex digits');
+  if (given !== md5) throw checksumMismatch(0);
 }
 
-function* chunksOf(file: Chunk, maxBytes: number): Generator<Chunk> {
-  const total = file.bytes.length;
-  for (let start = 0; start < total; start += maxBytes) {
-    const bytes = file.bytes.subarray(start, start + maxBytes);
-    yield { ...file, bytes, range: { start, end: start + bytes.length - 1, total } };
+/** In pieces, so that other requests need not wait. */
+async function md5Of(bytes: Buffer): Promise<string> {
+  const hash = createHash('md5');
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+    hash.update(bytes.subarray(at, at + PIECE_BYTES));
+    await turn();
   }
+  return hash.digest('hex');
 }

@@ -13,6 +13,8 @@ import { chunkConflict, inconsistentLength, offsetMismatch, uploadComplete } fro
 
 /** Attempts before a 503. Each one that fails means that another request has changed the row. */
 const MAX_ROUNDS = 5;
+/** How much of what is stored is in memory at a time to compare a retry with it. */
+const PIECE_BYTES = 1024 * 1024;
 
 /**
  * Appends chunks to open uploads. Writes first, where nobody else writes; then one compare-and-set in Postgres decides whether
@@ -91,10 +93,14 @@ export class UploadWriter {
 
   /** False if the stored bytes are no longer where the row said. @throws chunkConflict, uploadComplete */
   private async repeats(session: FoundSession, start: number, repeated: Buffer): Promise<boolean> {
-    const stored = await this.store.read(session, start, repeated.length);
-    if (stored && !stored.equals(repeated))
-      throw session.mediaId === null ? chunkConflict(session.offset) : uploadComplete(session.mediaId);
-    return stored !== undefined;
+    for (let at = 0; at < repeated.length; at += PIECE_BYTES) {
+      const piece = repeated.subarray(at, at + PIECE_BYTES);
+      const stored = await this.store.read(session, start + at, piece.length);
+      if (!stored) return false;
+      if (!stored.equals(piece))
+        throw session.mediaId === null ? chunkConflict(session.offset) : uploadComplete(session.mediaId);
+    }
+    return true;
   }
 
   /** Detects the media type once more bytes are there than the first chunk had. Undefined if the row has changed. */

@@ -56,13 +56,10 @@ export class UploadService {
     return receipt;
   }
 
-  /**
-   * Stores a chunk and takes back its memory: its bytes are gone afterwards.
-   * @param isLimited whether the rate of bytes may refuse it
-   */
-  async take(caller: Caller, chunk: Chunk, isLimited = true): Promise<Receipt> {
+  /** Stores a chunk and takes back its memory: its bytes are gone afterwards. */
+  async take(caller: Caller, chunk: Chunk): Promise<Receipt> {
     try {
-      if (isLimited) this.rates.assertByteRate(caller);
+      this.rates.assertByteRate(caller);
       const receipt = await this.shares.run(caller.id, () => this.append(caller, chunk));
       if (receipt.outcome !== 'replayed') storedBytes.inc(chunk.bytes.length);
       return receipt;
