@@ -485,6 +485,7 @@ describe('what an operator sees', () => {
       ['list', '--limit', '0'],
       ['list', '--since', '2026-11-28'],
       ['resend', '--failed', '--since', '2026-13-01'],
+      ['resend', '--failed', '--since', '2026-02-30'],
     ])
       expect(await webhooks(...args)).toEqual({
         code: 1,

@@ -1,4 +1,5 @@
 import type { INestApplicationContext } from '@nestjs/common';
+import { isISO8601 } from 'class-validator';
 import { Config } from '../config/config.js';
 import { StartError } from '../config/start-error.js';
 import { EventBodies, type RecordedEvent } from '../events/event-body.js';
@@ -54,8 +55,10 @@ export async function webhooks(args: string[]): Promise<void> {
 }
 
 function dateOf(text = '1970-01-01'): Date | undefined {
+  // Strict: Date rolls 30 February over to March.
+  const isDate = ISO_DATE.test(text) && isISO8601(text, { strict: true });
   const date = new Date(text);
-  return ISO_DATE.test(text) && !Number.isNaN(date.getTime()) ? date : undefined;
+  return isDate && !Number.isNaN(date.getTime()) ? date : undefined;
 }
 
 function commands(ofEvent: boolean, failed: boolean): Readonly<Record<string, Command>> {
