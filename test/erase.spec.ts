@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataSource } from 'typeorm';
 import { MediaService } from '../src/media/library/media.service.js';
@@ -124,12 +124,26 @@ it('goes on when the user deletes something meanwhile', async () => {
   const user = await Client.of(app, USER);
   const media = [await finish(user, pdf(2000)), await finish(user, pdf(3000))];
   const service = app.app.get(MediaService);
-  const first = Hold.on(service, 'delete', 'before');
+  const first = Hold.on(service, 'deleteRow', 'before');
   const erasing = app.app.get(Erasure).erase(USER);
   await first.reached;
   await app.sql('DELETE FROM media WHERE id = ANY ($1)', [media]);
   first.release();
   expect(isNothing((await erasing).left)).toBe(true);
+});
+
+it('erases a thumbnail that is made meanwhile', async () => {
+  const media = await finish(await Client.of(app, USER), pdf(2000));
+  const deletion = Hold.on(app.app.get(MediaService), 'deleteRow', 'before');
+  const erasing = app.app.get(Erasure).erase(USER);
+  await deletion.reached;
+  await writeFile(join(app.config.dataDir, 'thumbnails', 'f'.repeat(32)), 'small');
+  await app.sql(`UPDATE media SET thumbnail_key = repeat('f', 32), thumbnail_size = 5 WHERE id = $1`, [
+    media,
+  ]);
+  deletion.release();
+  expect(await erasing).toEqual({ left: expect.objectContaining({ media: 0, thumbnails: 0 }), kept: [] });
+  expect(await files()).toEqual([]);
 });
 
 describe('when the store keeps a file,', () => {

@@ -39,6 +39,14 @@ export interface MediaPage {
   readonly media: readonly Media[];
 }
 
+/** Names of the files of a media item, as columns. */
+export interface FilesOfMedia {
+  readonly key: string;
+  readonly thumbnail_key: string | null;
+  /** Of the uploaded bytes, if they still exist. */
+  readonly parts: readonly string[];
+}
+
 /** What is not named stays as it is. */
 export interface MediaChanges {
   readonly title?: string | null;
@@ -172,13 +180,18 @@ export class MediaService {
     return media;
   }
 
-  /**
-   * Deletes the row, then the files. Resolves to whether these are gone too; if not, as after a crash in between, the
-   * sweeper removes them.
-   */
-  async delete(caller: Pick<Caller, 'id'> & Partial<Caller>, id: number): Promise<boolean> {
+  /** Deletes the row, then the files. The sweeper removes what a failure or a crash in between leaves. */
+  async delete(caller: Caller, id: number): Promise<void> {
+    const files = await this.deleteRow(caller, id);
+    await this.removeFiles(files).catch((err: unknown) =>
+      this.logger.warn({ err }, 'Files left for the sweeper'),
+    );
+  }
+
+  /** Returns the names of the files, which no row has any more. @throws MediaNotFound */
+  async deleteRow(caller: Pick<Caller, 'id'> & Partial<Caller>, id: number): Promise<FilesOfMedia> {
     // The upload is deleted too, unless its row was removed long before.
-    const { rows } = await this.db.query<DeletedRow>(
+    const { rows } = await this.db.query<FilesOfMedia>(
       `DELETE FROM media WHERE id = $1 AND owner_id = $2
        RETURNING key, thumbnail_key, array(SELECT name FROM upload_part WHERE upload_id = media.upload_id) AS parts`,
       [id, caller.id],
@@ -187,16 +200,10 @@ export class MediaService {
     if (!row) throw new MediaNotFound();
     this.remembered.end(row.key, row.thumbnail_key);
     this.audit.record('media.deleted', caller, { media: id });
-    return await this.removeFiles(row).then(
-      () => true,
-      (err: unknown) => {
-        this.logger.warn({ err }, 'Files left for the sweeper');
-        return false;
-      },
-    );
+    return row;
   }
 
-  private async removeFiles({ key, thumbnail_key, parts }: DeletedRow): Promise<void> {
+  async removeFiles({ key, thumbnail_key, parts }: FilesOfMedia): Promise<void> {
     await this.storage.remove('files', key);
     if (thumbnail_key !== null) await this.storage.remove('thumbnails', thumbnail_key);
     await this.storage.removeAll('uploads', parts);
@@ -207,13 +214,6 @@ interface PageRow {
   /** Of all pages. */
   readonly count: number;
   readonly ids: number[];
-}
-
-interface DeletedRow {
-  readonly key: string;
-  readonly thumbnail_key: string | null;
-  /** The uploaded bytes, if they still exist. */
-  readonly parts: readonly string[];
 }
 
 /** The key of `<key>.<extension>`; undefined for any other name. */

@@ -21,3 +21,10 @@ export async function* batches<Row extends { readonly id: number | string }>(
     after = last.id;
   }
 }
+
+/** Like `batches`, row by row. */
+export async function* eachRow<Row extends { readonly id: number | string }>(
+  ...args: Parameters<typeof batches<Row>>
+): AsyncGenerator<Row> {
+  for await (const rows of batches<Row>(...args)) yield* rows;
+}

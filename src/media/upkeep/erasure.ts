@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
-import { ServiceUnavailable } from '../../errors/app-error.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import { MediaNotFound } from '../library/media.errors.js';
-import { MediaService } from '../library/media.service.js';
+import { MediaService, type FilesOfMedia } from '../library/media.service.js';
 import { UploadSessions } from '../uploads/sessions/upload-sessions.js';
-import { batches } from './batches.js';
+import { eachRow } from './batches.js';
 import { StoreFailures } from './store-failures.js';
 
 /** What is stored for a user. */
@@ -27,11 +26,8 @@ export interface Erased {
   readonly kept: readonly string[];
 }
 
-interface MediaRow {
+interface MediaRow extends FilesOfMedia {
   readonly id: number;
-  readonly key: string;
-  readonly thumbnail_key: string | null;
-  readonly parts: readonly string[];
 }
 
 interface UploadRow {
@@ -98,17 +94,12 @@ export class Erasure {
   }
 
   private async eraseMedia(userId: string): Promise<string[]> {
-    return await this.eraseAll<MediaRow>(MEDIA, 0, userId, 'media', async ({ id, ...names }) => {
-      await this.removeFiles(names);
-      const isGone = await this.media.delete({ id: userId }, id).catch(unlessGone);
-      if (!isGone) throw new ServiceUnavailable('A thumbnail was added meanwhile and is left to the sweeper');
+    return await this.eraseAll<MediaRow>(MEDIA, 0, userId, 'media', async ({ id, ...files }) => {
+      await this.media.removeFiles(files);
+      const last = await this.media.deleteRow({ id: userId }, id).catch(unlessGone);
+      // Its thumbnail was made meanwhile.
+      if (last && last.thumbnail_key !== files.thumbnail_key) await this.media.removeFiles(last);
     });
-  }
-
-  private async removeFiles({ key, thumbnail_key, parts }: Omit<MediaRow, 'id'>): Promise<void> {
-    await this.storage.remove('files', key);
-    if (thumbnail_key !== null) await this.storage.remove('thumbnails', thumbnail_key);
-    await this.storage.removeAll('uploads', parts);
   }
 
   /** Cancels uploads, so that nobody adds parts to them any more. */
@@ -134,12 +125,11 @@ export class Erasure {
     eraseOne: (row: Row) => Promise<void>,
   ): Promise<string[]> {
     const kept: string[] = [];
-    for await (const rows of batches<Row>(this.db, page, before, BATCH, userId))
-      for (const row of rows)
-        await this.failures.tolerate(
-          () => eraseOne(row),
-          (cause) => kept.push(`${kind} ${shown(row.id)}: ${cause}`),
-        );
+    for await (const row of eachRow<Row>(this.db, page, before, BATCH, userId))
+      await this.failures.tolerate(
+        () => eraseOne(row),
+        (cause) => kept.push(`${kind} ${shown(row.id)}: ${cause}`),
+      );
     return kept;
   }
 
@@ -149,10 +139,9 @@ export class Erasure {
   }
 }
 
-/** The user has deleted it meanwhile. */
-function unlessGone(error: unknown): true {
-  if (error instanceof MediaNotFound) return true;
-  throw error;
+/** The user may have deleted it meanwhile. */
+function unlessGone(error: unknown): undefined {
+  if (!(error instanceof MediaNotFound)) throw error;
 }
 
 /** The id of an upload gives access to it. */

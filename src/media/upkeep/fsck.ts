@@ -3,7 +3,7 @@ import { Database } from '../../database/database.js';
 import { Digester } from '../content/digest/digester.js';
 import { Thumbnails } from '../images/thumbnails.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
-import { batches } from './batches.js';
+import { eachRow } from './batches.js';
 import { unreadable, type Finding } from './finding.js';
 import { DAMAGED, Orphans, type Orphan } from './orphans.js';
 import { StoreFailures } from './store-failures.js';
@@ -11,17 +11,13 @@ import { UploadCheck } from './upload-check.js';
 
 interface MediaRow {
   readonly id: number;
+  /** Of the file or, where that is checked, the thumbnail. */
   readonly key: string;
   readonly size: string;
   readonly sha256: string;
 }
 
 type Fault = Pick<Finding, 'fault' | 'detail'>;
-
-interface ThumbnailRow {
-  readonly id: number;
-  readonly thumbnail_key: string;
-}
 
 const BATCH = 500;
 
@@ -42,21 +38,27 @@ export class Fsck {
   ) {}
 
   async *check(): AsyncGenerator<Finding> {
-    yield* this.checkMedia();
-    yield* this.checkThumbnails();
+    yield* this.checkMedia('media', 'key', (media) => this.findingOf(media));
+    yield* this.checkMedia('thumbnail', 'thumbnail_key', (media) => this.thumbnailFinding(media));
     yield* this.uploads.check();
     for await (const orphans of this.orphans.find()) yield* orphans.map((orphan) => this.orphan(orphan));
   }
 
-  private async *checkMedia(): AsyncGenerator<Finding> {
-    const page = `SELECT id, key, size, sha256 FROM media WHERE id > $1 ORDER BY id LIMIT ${BATCH}`;
-    for await (const media of this.rows<MediaRow>(page, 0)) {
+  private async *checkMedia(
+    kind: 'media' | 'thumbnail',
+    column: 'key' | 'thumbnail_key',
+    findingOf: (media: MediaRow) => Promise<Finding | undefined>,
+  ): AsyncGenerator<Finding> {
+    const page = `SELECT id, ${column} AS key, size, sha256 FROM media
+      WHERE ${column} IS NOT NULL AND id > $1 ORDER BY id LIMIT ${BATCH}`;
+    for await (const media of eachRow<MediaRow>(this.db, page, 0, BATCH)) {
       const finding = await this.failures.tolerate(
-        () => this.findingOf(media),
-        (cause) => unreadable('media', nameOf(media), cause),
+        () => findingOf(media),
+        (cause) => unreadable(kind, nameOf(media), cause),
       );
       if (!finding) continue;
-      const still = await this.db.query(`SELECT 1 FROM media WHERE id = $1`, [media.id]);
+      const { id, key } = media;
+      const still = await this.db.query(`SELECT 1 FROM media WHERE id = $1 AND ${column} = $2`, [id, key]);
       if (still.rowCount === 1) yield finding;
     }
   }
@@ -107,39 +109,23 @@ export class Fsck {
     };
   }
 
-  private async *checkThumbnails(): AsyncGenerator<Finding> {
-    const page = `SELECT id, thumbnail_key FROM media WHERE thumbnail_key IS NOT NULL AND id > $1 ORDER BY id LIMIT ${BATCH}`;
-    for await (const thumbnail of this.rows<ThumbnailRow>(page, 0)) {
-      const finding = await this.failures.tolerate(
-        () => this.thumbnailFinding(thumbnail),
-        (cause) => unreadable('thumbnail', nameOf(thumbnail), cause),
-      );
-      if (!finding) continue;
-      const still = await this.db.query(`SELECT 1 FROM media WHERE id = $1 AND thumbnail_key = $2`, [
-        thumbnail.id,
-        thumbnail.thumbnail_key,
-      ]);
-      if (still.rowCount === 1) yield finding;
-    }
-  }
-
-  private async thumbnailFinding(thumbnail: ThumbnailRow): Promise<Finding | undefined> {
-    const { id, thumbnail_key } = thumbnail;
-    if (await this.storage.size('thumbnails', thumbnail_key)) return undefined;
+  private async thumbnailFinding(media: MediaRow): Promise<Finding | undefined> {
+    const { id, key } = media;
+    if (await this.storage.size('thumbnails', key)) return undefined;
     return {
       fault: 'thumbnail-missing',
-      subject: nameOf(thumbnail),
+      subject: nameOf(media),
       detail: 'the thumbnail is missing',
       remedy: 'let the server make it again',
       fix: async () => {
         await this.db.withTransaction(async (db) => {
           const { rowCount } = await db.query(
             `UPDATE media SET thumbnail_key = NULL, thumbnail_size = NULL WHERE id = $1 AND thumbnail_key = $2`,
-            [id, thumbnail_key],
+            [id, key],
           );
           if (rowCount === 1) await this.thumbnails.order(db, id);
         });
-        await this.storage.remove('thumbnails', thumbnail_key);
+        await this.storage.remove('thumbnails', key);
       },
     };
   }
@@ -152,13 +138,6 @@ export class Fsck {
       remedy: orphan.area === 'files' ? 'move it to quarantine/ for a week' : 'remove it',
       fix: () => this.orphans.remove(orphan),
     };
-  }
-
-  private async *rows<Row extends { id: number | string }>(
-    page: string,
-    first: Row['id'],
-  ): AsyncGenerator<Row> {
-    for await (const rows of batches<Row>(this.db, page, first, BATCH)) yield* rows;
   }
 }
 

@@ -3,7 +3,7 @@ import { Database } from '../../database/database.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import type { UploadSession } from '../uploads/sessions/upload-session.entity.js';
 import { UploadStore } from '../uploads/sessions/upload-store.js';
-import { batches } from './batches.js';
+import { eachRow } from './batches.js';
 import { unreadable, type Finding } from './finding.js';
 import { StoreFailures } from './store-failures.js';
 
@@ -22,11 +22,10 @@ export class UploadCheck {
   ) {}
 
   async *check(): AsyncGenerator<Finding> {
-    for await (const rows of batches<{ id: string; owner_id: string }>(this.db, PAGE, '', BATCH))
-      for (const { id, owner_id } of rows) {
-        const finding = await this.findingOf(owner_id, id);
-        if (finding) yield finding;
-      }
+    for await (const row of eachRow<{ id: string; owner_id: string }>(this.db, PAGE, '', BATCH)) {
+      const finding = await this.findingOf(row.owner_id, row.id);
+      if (finding) yield finding;
+    }
   }
 
   /** Each part must have the bytes of its range. Otherwise the offset is set back to the first missing byte. */
