@@ -5,6 +5,7 @@ import { Database, type Queryable } from '../../database/database.js';
 import { Jobs, type Attempt } from '../../jobs/jobs.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 import { ImageTooCostly } from '../content/content.errors.js';
+import { deadlineAfter } from '../deadline.js';
 import { ImageCodec } from './image-codec.js';
 
 const JOB = 'thumbnail';
@@ -21,8 +22,7 @@ interface Image {
   readonly key: string;
   /** In bytes, as text. */
   readonly size: string;
-  /** Deadline for committing its thumbnail. After that, the sweeper may have removed the file. */
-  readonly deadline: Date;
+  readonly now: Date;
 }
 
 /** Makes thumbnails of finished images in the background. */
@@ -69,7 +69,7 @@ export class Thumbnails {
 
   private async make(id: number): Promise<void> {
     const { rows } = await this.db.query<Image>(
-      `SELECT owner_id, key, size, now() + interval '2 minutes' AS deadline
+      `SELECT owner_id, key, size, now() AS now
        FROM media WHERE id = $1 AND thumbnail_turn IS NOT NULL`,
       [id],
     );
@@ -90,7 +90,7 @@ export class Thumbnails {
        SET thumbnail_key = $2, thumbnail_size = $3, thumbnail_width = $4, thumbnail_height = $5,
            thumbnail_color = $6, thumbnail_turn = NULL
        WHERE id = $1 AND thumbnail_key IS NULL AND now() < $7`,
-      [id, thumbnail, bytes.length, width, height, color, row.deadline],
+      [id, thumbnail, bytes.length, width, height, color, deadlineAfter(row.now)],
     );
     if (rowCount === 0) await this.discard(id, thumbnail);
   }

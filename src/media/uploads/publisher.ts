@@ -8,12 +8,13 @@ import { Admission, type Candidate } from '../admission/admission.js';
 import { Digester, type Digest } from '../content/digest/digester.js';
 import { ContentInspector, type Content } from '../content/content-inspector.js';
 import { NotAnImage } from '../content/content.errors.js';
+import { deadlineAfter, MAX_WAIT_MS } from '../deadline.js';
 import { PublicImages } from '../images/public-images.js';
 import type { MediaType } from '../library/media.entity.js';
 import type { CompletionRequest } from './completion.service.js';
 import type { UploadSession } from './sessions/upload-session.entity.js';
 import { alive, UploadSessions } from './sessions/upload-sessions.js';
-import { deadlineAfter, MAX_WAIT_MS, UploadStore } from './sessions/upload-store.js';
+import { UploadStore } from './sessions/upload-store.js';
 import { checksumMismatch } from './upload.errors.js';
 
 /** A finished file that no row names yet. */

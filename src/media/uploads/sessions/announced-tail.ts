@@ -8,7 +8,8 @@ import { ServiceUnavailable } from '../../../errors/app-error.js';
 import { unlessAbsent } from '../../../storage/local/files.js';
 import { LocalStorage } from '../../../storage/local/local-storage.js';
 import { storing } from '../../../storage/storage.errors.js';
-import { deadlineAfter, positionAfter, UploadStore } from './upload-store.js';
+import { deadlineAfter } from '../../deadline.js';
+import { positionAfter, UploadStore } from './upload-store.js';
 import type { Addition, Committed, FoundSession, Position } from './upload-store.js';
 
 /** Types of local file systems: ext2 to ext4, XFS, Btrfs, ZFS, F2FS, tmpfs, overlayfs. Others may answer from a cache. */

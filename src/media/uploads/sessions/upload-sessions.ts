@@ -6,12 +6,13 @@ import { Database, type Queryable } from '../../../database/database.js';
 import { ServiceUnavailable } from '../../../errors/app-error.js';
 import { BlobStorage } from '../../../storage/blob-storage.js';
 import type { Digest } from '../../content/digest/digester.js';
+import { deadlineAfter } from '../../deadline.js';
 import type { Chunk } from '../chunks/chunk-request.js';
 import { lockUser, quotaError, quotaParameters, type QuotaRefusal } from '../limits/user-quota.js';
 import { uploadCancelled, uploadExpired, uploadNotFound, uploadRejected } from '../upload.errors.js';
 import { OPEN, STATE } from './statements.js';
 import { isUploadId, type Rejection, type UploadSession } from './upload-session.entity.js';
-import { deadlineAfter, type Position } from './upload-store.js';
+import type { Position } from './upload-store.js';
 
 interface OpenedRow {
   readonly refusal: QuotaRefusal | null;

@@ -6,6 +6,7 @@ import { Config } from '../../../config/config.js';
 import { Database } from '../../../database/database.js';
 import { Turns } from '../../../database/turns.js';
 import { BlobStorage } from '../../../storage/blob-storage.js';
+import { deadlineAfter } from '../../deadline.js';
 import type { PageQueryDto } from '../../page.dto.js';
 import type { ByteRange } from '../chunks/content-range.js';
 import { chunksTooSmall } from '../upload.errors.js';
@@ -47,17 +48,6 @@ export interface Addition {
   readonly bytes: Buffer;
   /** Media type of the upload; null while its bytes do not tell. */
   readonly mime: string | null;
-}
-
-/**
- * How long a new blob may wait for the statement that makes it count: well below the least ORPHAN_AGE_SECONDS, so that a
- * process that was frozen cannot commit a blob that the sweeper has removed.
- */
-export const MAX_WAIT_MS = 120_000;
-
-/** When a blob that is created next is too old to be committed. @param now what Postgres answered before that */
-export function deadlineAfter(now: Date, waitMs = MAX_WAIT_MS): Date {
-  return new Date(now.getTime() + waitMs);
 }
 
 /** Each part costs a row and a file, so an upload in smaller chunks than this may not have a part for each. */
