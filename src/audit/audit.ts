@@ -40,7 +40,7 @@ interface AuditFacts {
 export class Audit {
   private readonly logger = new Logger('Audit');
 
-  /** @param by the user alone where no request is: a caller of the past */
+  /** @param by only the user if there is no request, as when the sweeper expires an upload */
   record(event: AuditEvent, by: Partial<Caller>, { upload, ...facts }: AuditFacts): void {
     this.logger.log({
       event,

@@ -16,7 +16,7 @@ export async function erase(args: string[]): Promise<void> {
   const isDone = await withApp(async (app) => {
     const erasure = app.get(Erasure);
     const before = await erasure.holdings(user);
-    console.log(`User ${user} has ${words(before)}`);
+    console.log(`User ${user} has ${summaryOf(before)}`);
     if (!yes) console.log('Nothing was changed. To erase all of it, add --yes');
     if (!yes) return true;
     const { left, kept } = await erasure.erase(user);
@@ -26,14 +26,14 @@ export async function erase(args: string[]): Promise<void> {
       console.log(
         `${kept.length} media items or uploads could not be removed from the store. Run this again when it can`,
       );
-    else if (!isAll) console.log(`Run this again. The following was added meanwhile: ${words(left)}`);
+    else if (!isAll) console.log(`Run this again. The following was added meanwhile: ${summaryOf(left)}`);
     if (isAll) console.log('Everything has been erased');
     return isAll;
   }).catch(fail);
   process.exitCode = isDone ? 0 : 1;
 }
 
-function words(holdings: Holdings): string {
+function summaryOf(holdings: Holdings): string {
   const { uploads, media, bytes, thumbnails, clicks, events } = holdings;
   const stored = `${media} media items with ${thumbnails} thumbnails (${bytes} bytes)`;
   return `${stored}, ${uploads} uploads, clicks on ${clicks} media items, ${events} events`;

@@ -25,12 +25,12 @@ async function run(): Promise<void> {
     (app) => app.get(StorageMigration).run((moved) => console.log(`${moved} moved`)),
     config,
   );
-  console.log(words(migrated, storage.migrateFrom));
+  console.log(summaryOf(migrated, storage.migrateFrom));
   const { parts, damaged, unreadable } = migrated;
   process.exitCode = parts + damaged.length + unreadable.length === 0 ? 0 : 1;
 }
 
-function words({ damaged, unreadable, parts, lastUntil }: Migrated, from: string): string {
+function summaryOf({ damaged, unreadable, parts, lastUntil }: Migrated, from: string): string {
   const lines = damaged.map(
     (key) =>
       `damaged: files/${key} differs from what was uploaded, so it was not moved: run fsck, or restore it from a backup`,

@@ -42,8 +42,8 @@ export class JoinedJobs<Result> {
 
   /**
    * Runs `work`, or joins the job that is already running it.
-   * @param client aborted when whoever asks has gone
-   * @param work gets a signal that is aborted when all of them have
+   * @param client aborted when this client has gone
+   * @param work gets a signal that is aborted when all clients have gone
    * @throws `refusal()` or `refusalOfOwner()` if too many jobs are waiting
    */
   async run(

@@ -1,6 +1,6 @@
 import { FairSemaphore } from './fair-semaphore.js';
 
-/** A few blocks of memory for tasks that need one each, and wait until one is free. */
+/** A few blocks of memory. Each task uses one, and waits until one is free. */
 export class SharedMemory {
   private readonly free: Buffer[] = [];
   private readonly turns: FairSemaphore;
@@ -11,7 +11,7 @@ export class SharedMemory {
     this.bytes = bytes;
   }
 
-  /** A block is not used again after a failure: whatever was told to read it may not have noticed yet. */
+  /** A block is not used again after a failure, because something may still be reading it. */
   async use<T>(task: (block: Buffer) => Promise<T>): Promise<T> {
     return await this.turns.run('', async () => {
       const block = this.free.pop() ?? Buffer.allocUnsafeSlow(this.bytes);

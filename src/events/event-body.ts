@@ -23,7 +23,7 @@ export interface RecordedEvent {
   readonly upload_id: string;
   readonly owner_id: string;
   readonly created_at: Date;
-  /** By the names of columns. */
+  /** Keyed by column name. */
   readonly subject: Readonly<Record<string, unknown>>;
 }
 
@@ -49,7 +49,7 @@ export class EventBodies {
   }
 }
 
-/** Columns as the fields of entities. */
+/** Renames columns to the fields of entities, and parses times. */
 function fields(subject: RecordedEvent['subject']): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(subject).map(([column, value]) => [

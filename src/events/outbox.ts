@@ -29,7 +29,7 @@ export interface DeliveryJob {
   readonly partition: string;
 }
 
-/** Deliveries of a partition that will be made again. */
+/** Deliveries of a partition that have been rescheduled. */
 interface Again {
   readonly webhook: string;
   readonly partition: string;
@@ -55,7 +55,7 @@ const FAILED = `delivered_at IS NULL AND error IS NOT NULL AND webhook IN (SELEC
 
 const AGAIN = `UPDATE delivery SET due = now(), attempts = 0, delivered_at = NULL, failed_at = NULL, error = NULL`;
 
-/** Deliveries that failed, of the next events that have such. Statements have a time limit, so not of all at once. */
+/** Reschedules the failed deliveries of the next events. In batches, because statements have a time limit. */
 const FAILED_AGAIN = `
   WITH batch AS (
     SELECT DISTINCT position FROM delivery JOIN event ON position = event
@@ -163,8 +163,8 @@ export class Outbox {
   }
 
   /**
-   * Delivers everything again whose last attempt failed, oldest events first, to the receivers of WEBHOOK_URL. Returns the
-   * number of deliveries.
+   * Reschedules all deliveries to the receivers in WEBHOOK_URL whose last attempt failed, oldest events first. Returns
+   * their number.
    */
   async resendFailed(since: Date): Promise<number> {
     let count = 0;

@@ -1,12 +1,12 @@
 import type { Queryable } from '../database/database.js';
 
-// What the library leaves to itself: it releases the jobs of a process that has ended after four hours.
+// graphile-worker itself waits four hours before it releases the jobs of a process that has ended.
 
 /** The class of the advisory locks of living processes, which separates them from other locks in the database. */
 export const LOCK_SPACE = 7_326_120;
 
 /**
- * Releases jobs and queues that processes which have ended have locked for some time. Resolves to how many there were.
+ * Releases jobs and queues that processes which have ended locked more than `afterMs` ago. Returns their number.
  * @param schema quoted
  */
 export async function releaseAbandoned(db: Queryable, schema: string, afterMs: number): Promise<number> {

@@ -15,7 +15,7 @@ import { Database, type Queryable } from '../database/database.js';
 import { jobSchema, poolOf } from '../database/job-schema.js';
 import { LOCK_SPACE, releaseAbandoned } from './abandoned-jobs.js';
 
-/** For retries, and for jobs of processes that have ended. New jobs are noticed at once. */
+/** How often to look for retries, and for jobs of processes that have ended. New jobs are noticed at once. */
 const POLL_MS = 5000;
 /** How many jobs are taken over at a time. */
 const MOST_TAKEN_OVER = 1000;
@@ -53,7 +53,7 @@ export class Jobs implements OnModuleDestroy {
   private readonly definitions = new Map<string, Definition>();
   private schema: string | undefined;
   private workers: WorkerPool | undefined;
-  /** Workers whose first look for jobs has failed keep that failure for ever. */
+  /** Whether the workers have reached the database. If their first query fails, they never recover. */
   private haveLooked = false;
   private readonly rescues = new Periodic((err) => this.logger.warn({ err }, 'Jobs could not be rescued'));
 
@@ -74,7 +74,7 @@ export class Jobs implements OnModuleDestroy {
     );
   }
 
-  /** Removes all other jobs of a queue that are due, when the current one does their work as well. */
+  /** Removes the other due jobs of a queue, because the current one does their work too. */
   async takeOver(queue: string, job: string): Promise<void> {
     const schema = await this.quotedSchema();
     await this.db.query(
@@ -127,8 +127,8 @@ export class Jobs implements OnModuleDestroy {
     this.haveLooked = false;
     const look = () => (this.haveLooked ||= this.workers === workers);
     options.events.on('worker:getJob:empty', look).on('job:start', look);
-    // They stop when the end of a job could not be recorded. If two could not, they never finish stopping, so nothing waits
-    // for them (https://github.com/graphile/worker/issues/636).
+    // Workers stop when they cannot record the end of a job. After two such failures they never finish stopping, so nothing
+    // waits for them (https://github.com/graphile/worker/issues/636).
     options.events.on('pool:gracefulShutdown', ({ message }) => {
       if (this.workers !== workers) return;
       this.logger.warn(`The job workers stop and will be replaced: ${message}`);
@@ -153,10 +153,7 @@ export class Jobs implements OnModuleDestroy {
     });
   }
 
-  /**
-   * Releases the jobs and queues of processes that have ended: the library itself waits for four hours. If that succeeds, the
-   * database is there, so workers that have lost it are replaced.
-   */
+  /** Releases the jobs and queues of processes that have ended, then replaces workers that have lost the database. */
   private async rescue(): Promise<void> {
     const schema = await this.schemaName();
     const freed = await releaseAbandoned(this.db, await this.quotedSchema(), POLL_MS);

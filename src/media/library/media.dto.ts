@@ -104,7 +104,7 @@ function filePath({ key, mime }: Media): string {
   return `/files/${key}.${contentType(mime)?.extension ?? 'bin'}`;
 }
 
-/** Which of my media. */
+/** What to list. */
 export class MediaQueryDto extends PageQueryDto {
   @IsOptional()
   @IsIn(MEDIA_TYPES)

@@ -47,7 +47,7 @@ export interface FilesOfMedia {
   readonly parts: readonly string[];
 }
 
-/** What is not named stays as it is. */
+/** Missing fields stay as they are. */
 export interface MediaChanges {
   readonly title?: string | null;
   readonly description?: string | null;
@@ -58,8 +58,7 @@ const PAGE_TIMEOUT_MS = 2000;
 const QUERY_CANCELED = '57014';
 
 /**
- * Planned anew for each search: common texts are found through the index of the owner, rare ones through that of
- * trigrams.
+ * Plans each search anew: common texts are found through the index of the owner, rare ones through the trigram index.
  */
 const PAGE_SETTINGS: Statement = [
   `SELECT set_config('statement_timeout', $1, true), set_config('plan_cache_mode', 'force_custom_plan', true)`,

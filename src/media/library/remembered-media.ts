@@ -23,7 +23,7 @@ export class RememberedMedia {
     if (!this.ended.has(key)) this.media.set(key, media);
   }
 
-  /** Forgets rows that are about to change or be deleted. */
+  /** Forgets rows that have been changed or deleted. */
   end(...keys: readonly (string | null)[]): void {
     for (const key of keys) {
       if (key === null) continue;

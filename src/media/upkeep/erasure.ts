@@ -43,7 +43,7 @@ const HOLDINGS = `
   FROM media WHERE owner_id = $1`;
 
 const BATCH = 200;
-/** Rows without bytes. */
+/** Of rows without files. */
 const LARGE_BATCH = 1000;
 /** Rounds, because a user who is still signed in may add more. */
 const MOST_ROUNDS = 5;
@@ -53,7 +53,7 @@ const MEDIA = `
   FROM media WHERE id > $1 AND owner_id = $2 ORDER BY id LIMIT ${BATCH}`;
 const UPLOADS = `
   SELECT id FROM upload_session WHERE id > $1 AND owner_id = $2 AND state <> 'complete' ORDER BY id LIMIT ${BATCH}`;
-/** Locks rows in the order in which clicks are counted. */
+/** Locks rows in the same order as clicks do, so that they cannot deadlock. */
 const FORGET_CLICKS = `
   WITH clicked AS MATERIALIZED (
     SELECT media_id FROM media_click WHERE user_id = $1 ORDER BY media_id LIMIT ${LARGE_BATCH} FOR UPDATE)
@@ -102,7 +102,7 @@ export class Erasure {
     });
   }
 
-  /** Cancels uploads, so that nobody adds parts to them any more. */
+  /** Cancels each upload first, so that it gets no more parts. */
   private async eraseUploads(userId: string): Promise<string[]> {
     return await this.eraseAll<UploadRow>(UPLOADS, '', userId, 'upload', async ({ id }) => {
       await this.sessions.abandon(this.db, id, 'cancelled');
@@ -133,7 +133,7 @@ export class Erasure {
     return kept;
   }
 
-  /** In batches, since a statement has little time. */
+  /** In batches, because statements have a time limit. */
   private async eraseRows(statement: string, userId: string): Promise<void> {
     while ((await this.db.query(statement, [userId])).rowCount) continue;
   }
@@ -144,7 +144,7 @@ function unlessGone(error: unknown): undefined {
   if (!(error instanceof MediaNotFound)) throw error;
 }
 
-/** The id of an upload gives access to it. */
+/** Shortens the id of an upload, because it gives access to it. */
 function shown(id: number | string): string {
   return typeof id === 'number' ? String(id) : `${id.slice(0, 8)}…`;
 }

@@ -102,7 +102,7 @@ export class Fsck {
       subject: nameOf(media),
       remedy: 'delete the row, move what is left of the file to quarantine/',
       fix: async () => {
-        // First, so that the finding comes back if it fails.
+        // First: if it fails, the next run finds this again.
         await this.storage.move('files', media.key, 'quarantine', `${media.key}${DAMAGED}`);
         await this.db.query(`DELETE FROM media WHERE id = $1`, [media.id]);
       },

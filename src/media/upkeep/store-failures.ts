@@ -4,7 +4,7 @@ import { ServiceUnavailable } from '../../errors/app-error.js';
 import { wordsOf } from '../../errors/database-errors.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 
-/** Bad sectors are side by side, and so are files of media that follow one another: some in a row are no surprise. */
+/** Files that were written one after another may share a bad patch of the disk, so some failures in a row are normal. */
 const MOST_IN_A_ROW = 100;
 
 /** Tells single blobs that cannot be read or removed from a store that is not available at all. */
@@ -15,8 +15,8 @@ export class StoreFailures {
   constructor(private readonly storage: BlobStorage) {}
 
   /**
-   * Runs what needs a blob. If only this one fails, resolves to what `otherwise` makes of the cause.
-   * @throws StartError if the store is away
+   * Runs work on one blob. If only this blob fails, returns `otherwise(cause)`.
+   * @throws StartError if the store is not available
    */
   async tolerate<T, U>(work: () => Promise<T>, otherwise: (cause: string) => U): Promise<T | U> {
     try {
@@ -33,14 +33,14 @@ export class StoreFailures {
     }
   }
 
-  /** By a blob that is always there, since every command has compared it. */
+  /** Reads a blob that is always there: every command has read it at its start. */
   private async isAway(): Promise<boolean> {
     return (await this.storage.readDatabaseId().catch(() => undefined)) === undefined;
   }
 }
 
 function causeOf(error: ServiceUnavailable): string {
-  // The name of what S3 answers is its code.
+  // Errors of S3 are named by their code.
   const { name } = (error.cause ?? new Error()) as Error;
   return name === 'Error' ? wordsOf(error) : `${name}: ${wordsOf(error)}`;
 }

@@ -3,7 +3,7 @@ const YEAR_SECONDS = 31_536_000;
 /**
  * Lets caches keep a file, which never changes, as long as its URL is valid.
  * @param secondsLeft how long a signed URL is good; undefined for a public one
- * @param sharedSeconds after which proxies and CDNs ask again, so that a deleted file ends there; undefined: as browsers
+ * @param sharedSeconds how long proxies and CDNs keep it, and may serve it after it is deleted; undefined: like browsers
  */
 export function cacheControl(secondsLeft: number | undefined, sharedSeconds: number | undefined): string {
   if (secondsLeft !== undefined) return `private, max-age=${secondsLeft}`;

@@ -29,7 +29,7 @@ type Headers = FileHeaders & { readonly 'Cache-Control': string };
 
 type Answer = ServerResponse<IncomingMessage>;
 
-/** Headers that all responses have, and that mean nothing for files or are wrong: pages of others show PDFs in frames. */
+/** Helmet headers that don't apply to files: X-Frame-Options would keep other sites from framing PDFs. */
 const FOR_PAGES = ['X-Frame-Options', 'Cross-Origin-Opener-Policy'];
 
 /** Sends files and thumbnails to anybody who has their URL. */
@@ -91,7 +91,7 @@ export class Downloads {
     return file;
   }
 
-  /** Leaves sending to the proxy, including ranges. It would evaluate conditions by its own knowledge of the file. */
+  /** Has the proxy send the file, or a range of it. The proxy would compare conditions with its own ETag and date. */
   private handOver({ area, key }: PublicFile, headers: Headers, response: Answer): boolean {
     const { handOver } = this.config.downloads;
     if (!handOver || isConditional(response.req.headers)) return false;
@@ -125,19 +125,19 @@ export class Downloads {
   ): Promise<void> {
     const bytes = await this.small.get(file);
     if (bytes) {
-      // Its close has been, and would not come to be counted.
+      // `close` has already fired, so these bytes would never be released.
       if (response.destroyed) throw new ClientGone('The client closed the download');
       response.once('close', this.small.sending(bytes));
       return void response.writeHead(status, head).end(bytes.subarray(start, end + 1));
     }
     const blob = await this.storage.stream(file.area, file.key, start, end);
     if (response.destroyed) {
-      // A pipeline would refuse to begin, and leave the blob open.
+      // `pipeline` would fail at once and leave the blob open.
       blob?.destroy();
       throw new ClientGone('The client closed the download');
     }
     if (!blob) {
-      this.logger.error('A row has lost its file');
+      this.logger.error('The file of a media item is missing');
       throw new FileNotFound();
     }
     await stream(blob, response.writeHead(status, head));
