@@ -6,6 +6,7 @@ import { UploadRateLimiter } from '../src/media/uploads/limits/upload-rate-limit
 import { Publisher } from '../src/media/uploads/publisher.js';
 import { Client, CHUNK_BYTES } from './setup/client.js';
 import { Hold, seen } from './setup/hold.js';
+import { UploadStore } from '../src/media/uploads/sessions/upload-store.js';
 import { BlobStorage } from '../src/storage/blob-storage.js';
 import { noise, pdf } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';
@@ -109,6 +110,18 @@ describe('a whole file in one request', () => {
       throttled: [bytes.length],
       pieces: [MEBIBYTE, MEBIBYTE, MEBIBYTE],
     });
+  });
+
+  it('may take minutes on its way to the store', async () => {
+    const store = app.app.get(UploadStore);
+    const findByKey = store.findByKey.bind(store);
+    const now = new Date(Date.now() - 600_000);
+    Object.assign(store, {
+      findByKey: async (...args: Parameters<typeof findByKey>) => ({ ...(await findByKey(...args)), now }),
+    });
+    const { status } = await send(pdf(1000));
+    Reflect.deleteProperty(store, 'findByKey');
+    expect(status).toBe(201);
   });
 
   it.each([

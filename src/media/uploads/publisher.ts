@@ -8,7 +8,7 @@ import { Admission, type Candidate } from '../admission/admission.js';
 import { Digester, type Digest } from '../content/digest/digester.js';
 import { ContentInspector, type Content } from '../content/content-inspector.js';
 import { NotAnImage } from '../content/content.errors.js';
-import { deadlineAfter, MAX_WAIT_MS } from '../deadline.js';
+import { deadlineAfter, longWaitMs } from '../deadline.js';
 import { PublicImages } from '../images/public-images.js';
 import type { MediaType } from '../library/media.entity.js';
 import type { CompletionRequest } from './completion.service.js';
@@ -49,7 +49,7 @@ export class Publisher {
     private readonly admission: Admission,
   ) {
     this.turns = new FairSemaphore(cpuBounds(config));
-    this.namingMs = Math.max(MAX_WAIT_MS, (config.sweep.orphanAgeSeconds * 1000) / 2);
+    this.namingMs = longWaitMs(config.sweep.orphanAgeSeconds);
   }
 
   /**
