@@ -136,7 +136,7 @@ describe('a whole file in one request', () => {
   it('that is refused leaves nothing behind', async () => {
     const { status, body } = await send(noise(1000));
     expect([status, body.code]).toEqual([415, 'unsupported-content']);
-    // Refused by its whole content, after its chunks were taken.
+    // Refused by its whole content, after it was stored.
     const image = Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), Buffer.alloc(CHUNK_BYTES * 2, 1)]);
     expect((await send(image)).status).toBe(415);
     expect(await openUploads()).toBe(0);
