@@ -153,7 +153,10 @@ export class Jobs implements OnModuleDestroy {
     });
   }
 
-  /** Releases the jobs and queues of processes that have ended, then replaces workers that have lost the database. */
+  /**
+   * Releases the jobs and queues of processes that have ended. If that succeeds, the database is there, so workers that have
+   * lost it are replaced.
+   */
   private async rescue(): Promise<void> {
     const schema = await this.schemaName();
     const freed = await releaseAbandoned(this.db, await this.quotedSchema(), POLL_MS);
