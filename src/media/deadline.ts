@@ -2,7 +2,7 @@
  * How long a new blob may wait for the statement that makes it count: well below the least ORPHAN_AGE_SECONDS, so that a
  * process that was frozen cannot commit a blob that the sweeper has removed.
  */
-export const MAX_WAIT_MS = 120_000;
+const MAX_WAIT_MS = 120_000;
 
 /** The same for a blob that may be large, and be sent to a store over a slow uplink. */
 export function longWaitMs(orphanAgeSeconds: number): number {
