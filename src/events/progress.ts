@@ -6,7 +6,7 @@ import { ServiceUnavailable } from '../errors/app-error.js';
 import { TooManyRequests } from '../errors/too-many-requests.js';
 
 const POLL_MS = 500;
-const MOST_PER_USER = 20;
+const MAX_PER_USER = 20;
 
 /** The state of an upload, and its media item once there is one. */
 export interface Standing {
@@ -56,7 +56,7 @@ export class Progress implements OnModuleDestroy {
     // Clients whose streams have ended reconnect at once, and would delay the end of the server.
     if (this.isEnding) throw new ServiceUnavailable('The server is stopping; try again');
     const theirs = [...this.watchers].filter((watcher) => watcher.owner === owner);
-    if (theirs.length >= MOST_PER_USER) throw new TooManyRequests();
+    if (theirs.length >= MAX_PER_USER) throw new TooManyRequests();
     return new Observable((subscriber) => {
       const watcher = { owner, upload, subscriber, last: '' };
       this.watchers.add(watcher);

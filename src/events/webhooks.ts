@@ -17,7 +17,7 @@ const UPKEEP_MS = 15_000;
 /** Concurrent deliveries to one receiver, per process. */
 const AT_ONCE = 8;
 /** Length of a recorded error. */
-const MOST_CHARACTERS = 200;
+const MAX_CHARACTERS = 200;
 
 /** Delivers events to the receivers in WEBHOOK_URL, at least once, and in order for each upload. */
 @Injectable()
@@ -61,12 +61,12 @@ export class Webhooks implements OnModuleDestroy {
     for (const signal of [timeout, stop]) signal?.addEventListener('abort', abort, { once: true });
     try {
       const { status, text } = await this.post.send(url, event.id, this.bodies.of(event), either.signal);
-      return status >= 200 && status < 300 ? undefined : plainText(`${status} ${text}`, MOST_CHARACTERS);
+      return status >= 200 && status < 300 ? undefined : plainText(`${status} ${text}`, MAX_CHARACTERS);
     } catch (error) {
       stop?.throwIfAborted();
       if (timeout.aborted) return `no answer in ${TIMEOUT_MS / 1000} s`;
       const { message, code } = error as NodeJS.ErrnoException;
-      return plainText(message || code || 'failed', MOST_CHARACTERS);
+      return plainText(message || code || 'failed', MAX_CHARACTERS);
     } finally {
       stop?.removeEventListener('abort', abort);
     }

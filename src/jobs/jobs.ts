@@ -18,9 +18,9 @@ import { LOCK_SPACE, releaseAbandoned } from './abandoned-jobs.js';
 /** How often to look for retries, and for jobs of processes that have ended. New jobs are noticed at once. */
 const POLL_MS = 5000;
 /** How many jobs are taken over at a time. */
-const MOST_TAKEN_OVER = 1000;
+const MAX_TAKEN_OVER = 1000;
 /** Workers that cannot record the end of their jobs may never stop. */
-const MOST_STOPPING_MS = 5000;
+const MAX_STOPPING_MS = 5000;
 
 export interface Attempt {
   readonly job: string;
@@ -79,7 +79,7 @@ export class Jobs implements OnModuleDestroy {
     const schema = await this.quotedSchema();
     await this.db.query(
       `SELECT count(*) FROM ${schema}.complete_jobs(array(SELECT id FROM ${schema}.jobs
-         WHERE queue_name = $1 AND id <> $2 AND run_at <= now() AND locked_at IS NULL LIMIT ${MOST_TAKEN_OVER}))`,
+         WHERE queue_name = $1 AND id <> $2 AND run_at <= now() AND locked_at IS NULL LIMIT ${MAX_TAKEN_OVER}))`,
       [queue, job],
     );
   }
@@ -179,7 +179,7 @@ export class Jobs implements OnModuleDestroy {
 }
 
 async function stopped(workers: WorkerPool | undefined, why?: string): Promise<void> {
-  await Promise.race([workers?.gracefulShutdown(why), sleep(MOST_STOPPING_MS, undefined, { ref: false })]);
+  await Promise.race([workers?.gracefulShutdown(why), sleep(MAX_STOPPING_MS, undefined, { ref: false })]);
 }
 
 type Listen = (error: Error | undefined, client?: PoolClient, release?: () => void) => void;

@@ -19,12 +19,7 @@ import { ServiceUnavailable } from '../../errors/app-error.js';
 import { TooManyRequests } from '../../errors/too-many-requests.js';
 import { ClientSignal } from '../../http/client-signal.js';
 import { StorageFull } from '../../storage/storage.errors.js';
-import {
-  InfectedContent,
-  NotAdmitted,
-  UnsupportedContent,
-  UploadTooLarge,
-} from '../content/content.errors.js';
+import { REFUSALS } from '../content/content.errors.js';
 import { FileUrl } from '../library/file-url.pipe.js';
 import type { FileUrlOf } from '../library/file-urls.js';
 import { MediaDto, toMediaDto } from '../library/media.dto.js';
@@ -62,10 +57,7 @@ export class SingleRequestController {
     refused.checksumMismatch(0),
     new BodyTooLarge(5_308_416, false, 'Upload a larger file in chunks'),
     refused.chunkTooLarge(5_242_880, 'Upload a larger file in chunks'),
-    new UploadTooLarge('image', 5_242_880),
-    new UnsupportedContent('image/svg+xml', { declared: 'image/png' }),
-    new InfectedContent('Eicar-Signature'),
-    new NotAdmitted(),
+    ...REFUSALS,
     new TooManyRequests(),
     refused.tooManyUploads(100),
     refused.rateExceeded('uploads-per-hour', 60),

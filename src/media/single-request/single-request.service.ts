@@ -13,7 +13,7 @@ import { UploadService } from '../uploads/upload.service.js';
 import { FileBuffers, type IncomingFile } from './whole-file.pipe.js';
 
 /** Files of one user in memory, small ones not counted. Fewer than there may be of all users. */
-const MOST_PER_USER = 6;
+const MAX_PER_USER = 6;
 
 /** How much is hashed at a time. */
 const PIECE_BYTES = 1024 * 1024;
@@ -27,7 +27,7 @@ interface StoredFile extends CompletionRequest {
 /** Uploads a file from one request like any other client: in a chunk, followed by the completion. */
 @Injectable()
 export class SingleRequestService {
-  private readonly shares = new Shares(MOST_PER_USER, () => new TooManyRequests());
+  private readonly shares = new Shares(MAX_PER_USER, () => new TooManyRequests());
 
   constructor(
     private readonly buffers: FileBuffers,

@@ -9,13 +9,13 @@ import { WholeRequest } from '../../http/whole-request.js';
 import { readChunk, type Chunk, type RequestLimits } from '../uploads/chunks/chunk-request.js';
 
 /** Files in memory at a time. Further ones get a 503. One block stays allocated for the next file. */
-const MOST_IN_MEMORY = 8;
-const MOST_FREE = 1;
+const MAX_IN_MEMORY = 8;
+const MAX_FREE = 1;
 
 @Injectable()
 export class FileBuffers extends BufferPool {
   constructor({ uploads }: Config) {
-    super(uploads.singleMaxBytes + FORM_BYTES, MOST_IN_MEMORY, MOST_FREE);
+    super(uploads.singleMaxBytes + FORM_BYTES, MAX_IN_MEMORY, MAX_FREE);
   }
 }
 

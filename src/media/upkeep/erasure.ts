@@ -46,7 +46,7 @@ const BATCH = 200;
 /** Of rows without files. */
 const LARGE_BATCH = 1000;
 /** Rounds, because a user who is still signed in may add more. */
-const MOST_ROUNDS = 5;
+const MAX_ROUNDS = 5;
 
 const MEDIA = `
   SELECT id, key, thumbnail_key, array(SELECT name FROM upload_part p WHERE p.upload_id = media.upload_id) AS parts
@@ -89,7 +89,7 @@ export class Erasure {
       // Last, because the steps before add events.
       await this.eraseRows(FORGET_EVENTS, userId);
       const left = await this.holdings(userId);
-      if (isNothing(left) || kept.length > 0 || round === MOST_ROUNDS) return { left, kept };
+      if (isNothing(left) || kept.length > 0 || round === MAX_ROUNDS) return { left, kept };
     }
   }
 

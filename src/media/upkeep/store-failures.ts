@@ -5,7 +5,7 @@ import { wordsOf } from '../../errors/database-errors.js';
 import { BlobStorage } from '../../storage/blob-storage.js';
 
 /** Files that were written one after another may share a bad patch of the disk, so some failures in a row are normal. */
-const MOST_IN_A_ROW = 100;
+const MAX_IN_A_ROW = 100;
 
 /** Tells single blobs that cannot be read or removed from a store that is not available at all. */
 @Injectable()
@@ -27,7 +27,7 @@ export class StoreFailures {
       if (!(error instanceof ServiceUnavailable)) throw error;
       const cause = causeOf(error);
       this.inARow++;
-      if (this.inARow > MOST_IN_A_ROW || (await this.isAway()))
+      if (this.inARow > MAX_IN_A_ROW || (await this.isAway()))
         throw new StartError(`The store is not available (${cause}).`, { cause: error });
       return otherwise(cause);
     }

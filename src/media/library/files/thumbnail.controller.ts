@@ -1,10 +1,9 @@
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
-import { ApiOperation, ApiParam, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiParam, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Public } from '../../../auth/bearer.guard.js';
-import { ApiProblems } from '../../../errors/api-problems.js';
 import type { SignedQuery } from '../file-urls.js';
-import { ExpiredUrl, FileNotFound, InvalidSignature } from '../media.errors.js';
+import { ApiDownload } from './api-download.js';
 import { Downloads } from './downloads.js';
 
 @ApiTags('Files')
@@ -21,9 +20,7 @@ export class ThumbnailController {
   })
   @ApiParam({ name: 'name', example: '89e6c98d92887913cadf06b2adb97f26.webp' })
   @ApiProduces('image/webp')
-  @ApiResponse({ status: 200, description: 'The thumbnail' })
-  @ApiResponse({ status: 304, description: 'The copy of the client is current' })
-  @ApiProblems(new FileNotFound(), new InvalidSignature(), new ExpiredUrl())
+  @ApiDownload()
   async get(
     @Param('name') name: string,
     @Query() query: SignedQuery,
