@@ -29,6 +29,8 @@ describe('no cache keeps', () => {
     ['GET', '/nothing', 404],
     ['GET', '/files/3f786850e387550fdab836ed7e6dc881.png', 404],
     ['GET', '/demo/nothing.js', 404],
+    ['GET', '/demo', 404],
+    ['GET', '/client', 404],
     ['GET', '/files/%', 400],
   ])('%s %s, %s', async (method, path, status) => {
     const answer = await client.send(method, path);

@@ -11,6 +11,7 @@ export const INDEX = join(ROOT, 'public', 'index.html');
 /** Browsers cache them, and revalidate. */
 const ASSETS = {
   index: false,
+  redirect: false,
   setHeaders: (response: ServerResponse) => response.setHeader('Cache-Control', 'no-cache'),
 } as const;
 
