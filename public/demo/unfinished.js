@@ -6,8 +6,8 @@ import { percent, size } from './words.js';
 
 const section = element('unfinished');
 const list = section.querySelector('ul');
-/** Browsers open at most six connections to a server, and uploads need some of them. */
-const MOST_WATCHED = 3;
+/** Each takes one of six connections, and uploads need some. */
+const MOST_WATCHED = 2;
 let asked = 0;
 let watching = new AbortController();
 

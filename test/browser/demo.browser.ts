@@ -108,6 +108,32 @@ async function midway(name: string): Promise<void> {
   }, name);
 }
 
+/** To Chromium, pages of tests are always visible. */
+async function turn(tab: Page, visibilityState: 'visible' | 'hidden'): Promise<void> {
+  await tab.evaluate((value) => {
+    Object.defineProperty(document, 'visibilityState', { value, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, visibilityState);
+}
+
+/** Sends half of a text without the form of the page, or its other half. */
+async function sendHalf(name: string, uploadId?: string): Promise<string> {
+  return await page.evaluate(
+    async ([name, uploadId]) => {
+      const form = new FormData();
+      if (uploadId) form.append('upload_id', uploadId);
+      form.append('image', new Blob(['note '.repeat(200)]), name);
+      const headers = {
+        authorization: `Bearer ${localStorage.getItem('demo token')}`,
+        'content-range': `bytes ${uploadId ? '1000-1999' : '0-999'}/2000`,
+      };
+      const init = { method: 'POST', headers, body: form };
+      return (await (await fetch('/api/v2/media/upload/chunk/', init)).json()).upload_id as string;
+    },
+    [name, uploadId] as const,
+  );
+}
+
 async function sessions(): Promise<number> {
   const { count } = (await page.evaluate(async () => {
     const token = localStorage.getItem('demo token');
@@ -408,6 +434,61 @@ it('shows how far another tab is, and its file once it is there', async () => {
   await media('elsewhere.pdf').waitFor();
   await unfinished('elsewhere.pdf').waitFor({ state: 'detached' });
   await other.close();
+});
+
+it('hidden tabs take no connections from others, and know the news when they are visible again', async () => {
+  const ids = await Promise.all(['left 1.txt', 'left 2.txt'].map((name) => sendHalf(name)));
+  const other = await page.context().newPage();
+  for (const tab of [page, other]) {
+    const watched = [0, 1].map((n) =>
+      tab.waitForResponse((response) => response.url().includes(`${ids[n]}/events`)),
+    );
+    await tab.goto(server.url);
+    await Promise.all(watched);
+    await turn(tab, 'hidden');
+  }
+  const front = await page.context().newPage();
+  await front.goto(server.url);
+  await front.locator('#files').setInputFiles(paper('front.pdf', 10_000));
+  await front.locator('#library .media', { hasText: 'front.pdf' }).waitFor();
+  await sendHalf('left 1.txt', ids[0]);
+  expect(await unfinished('left 1.txt').textContent()).toContain('50 %');
+  await turn(page, 'visible');
+  await unfinished('left 1.txt').getByText('100 %').waitFor();
+});
+
+it('goes on watching when the server is back', async () => {
+  const id = await sendHalf('watched.txt');
+  const watched = page.waitForResponse('**/events');
+  await page.reload();
+  await watched;
+  await server.kill('SIGKILL');
+  await server.run();
+  await sendHalf('watched.txt', id);
+  await unfinished('watched.txt').getByText('100 %').waitFor();
+});
+
+it('forgets an upload that is cancelled while nobody watches', async () => {
+  const id = await sendHalf('gone.txt');
+  await page.reload();
+  await unfinished('gone.txt').waitFor();
+  await turn(page, 'hidden');
+  await page.evaluate(async (id) => {
+    const headers = { authorization: `Bearer ${localStorage.getItem('demo token')}` };
+    await fetch(`/api/v2/media/upload/${id}/`, { method: 'DELETE', headers });
+  }, id);
+  await turn(page, 'visible');
+  await unfinished('gone.txt').waitFor({ state: 'detached' });
+});
+
+it('shows a thumbnail though the stream that tells of it was cut', async () => {
+  const complete = 'id: complete\nevent: complete\ndata: {"image_thumbnail":null}\n\n';
+  const cut = { contentType: 'text/event-stream', body: complete };
+  await page.route('**/events', (route) => route.fulfill(cut), { times: 1 });
+  const again = page.waitForRequest((request) => request.headers()['last-event-id'] === 'complete');
+  await pick({ name: 'harbour.jpg', mimeType: 'image/jpeg', buffer: await harbour() });
+  await again;
+  await media('harbour.jpg').locator('img[src*="/thumbnails/"]').waitFor();
 });
 
 it('cancels an upload that an earlier visit left unfinished', async () => {
