@@ -1,5 +1,7 @@
 // @ts-check
+import { hasToken } from './account.js';
 import { element, nameButtons, removeRow, rowOf } from './page.js';
+import { enter, leave } from './queue.js';
 import { percent, size, span } from './words.js';
 
 /** @typedef {'running' | 'paused' | 'done' | 'failed'} State */
@@ -19,7 +21,7 @@ export class UploadRow {
 
   /**
    * @param {File} file
-   * @param {(file: File) => any} start
+   * @param {() => any} start starts an upload of the file
    * @param {(row: UploadRow, media?: any) => void} changed
    */
   constructor(file, start, changed) {
@@ -31,21 +33,28 @@ export class UploadRow {
     nameButtons(row, file.name);
     part('.pause').onclick = () => this.togglePause();
     part('.cancel').onclick = () => this.cancel();
-    part('.retry').onclick = () => this.begin();
+    part('.retry').onclick = () => hasToken() && this.begin();
     if (file.type.startsWith('image/')) this.#preview();
     element('uploads').append(row);
   }
 
   begin() {
-    this.upload = this.#start(this.file);
+    this.#become('running', 'Waiting for its turn…');
+    enter(this);
+  }
+
+  /** Starts the upload, or resumes it. */
+  run() {
     this.#become('running', 'Starting…');
-    this.upload.on('state', (/** @type {string} */ state) => this.#follow(state));
+    if (this.upload) return this.upload.resume();
+    this.upload = this.#start();
     this.upload.on('progress', (/** @type {any} */ progress) => this.#move(progress));
     this.upload.on('retry', (/** @type {any} */ { error, delayMs }) =>
       this.#tell(`${error.message}; trying again in ${span(delayMs / 1000)}`),
     );
     this.upload.media.then(
       (/** @type {any} */ media) => {
+        leave(this);
         this.bytes = this.file.size;
         this.#part('progress').value = 1;
         this.#become('done', `Done · ${size(this.file.size)}`, media);
@@ -56,6 +65,8 @@ export class UploadRow {
 
   /** @param {string} message */
   fail(message, mayRetry = false) {
+    leave(this);
+    this.upload = undefined;
     this.#become('failed', message);
     this.#part('.retry').hidden = !mayRetry;
   }
@@ -67,16 +78,17 @@ export class UploadRow {
   }
 
   togglePause() {
-    if (this.state === 'paused') this.upload.resume();
-    else this.upload.pause();
+    if (this.state === 'paused') return this.begin();
+    leave(this);
+    this.upload?.pause();
+    this.#become('paused', `Paused at ${size(this.bytes)} of ${size(this.file.size)}`);
   }
 
   cancel() {
-    const isOpen = this.state === 'running' || this.state === 'paused';
+    leave(this);
     // The client cancels it on the server, now or once that is reachable.
-    const forgotten = isOpen ? this.upload.abort({ cancel: true }) : Promise.resolve();
+    void this.upload?.abort({ cancel: true });
     this.remove();
-    return forgotten;
   }
 
   remove() {
@@ -94,14 +106,6 @@ export class UploadRow {
     const image = this.#part('.preview');
     image.onload = () => (image.hidden = false);
     image.src = URL.createObjectURL(this.file);
-  }
-
-  /** @param {string} state */
-  #follow(state) {
-    if (state === 'paused')
-      this.#become('paused', `Paused at ${size(this.bytes)} of ${size(this.file.size)}`);
-    else if (state === 'queued') this.#become('running', 'Waiting for its turn…');
-    else if (state === 'running') this.#become('running', 'Starting…');
   }
 
   /** @param {any} progress */

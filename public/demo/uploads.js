@@ -1,5 +1,5 @@
 // @ts-check
-import { uploadAll } from '../client/browser.js';
+import { upload } from '../client/browser.js';
 import { hasToken, token } from './account.js';
 import { refusal } from './checks.js';
 import { announce, element, HERE, rescueFocus } from './page.js';
@@ -27,7 +27,7 @@ export class Uploads {
     const retry = { limit: 100, maxDelayMs: 5000 };
     this.#options = { url: HERE.href, token, resume: 'anywhere', fetch, retry };
     element('pause-all').onclick = () => this.#pauseAll();
-    element('cancel-all').onclick = () => [...this.#open].forEach((row) => void row.cancel());
+    element('cancel-all').onclick = () => this.#open.forEach((row) => row.cancel());
     element('clear').onclick = () =>
       this.#rows.filter(({ state }) => state === 'done' || state === 'failed').forEach((row) => row.remove());
     addEventListener('beforeunload', (event) => {
@@ -38,21 +38,25 @@ export class Uploads {
   /** @param {readonly File[]} files */
   add(files) {
     if (files.length === 0 || !hasToken()) return;
-    const accepted = files.filter((file) => this.#accept(file));
-    const queue = uploadAll(accepted, this.#options);
-    accepted.forEach((file, index) => {
-      /** The first attempt belongs to the queue; a retry starts alone. */
-      let upload = queue.uploads[index];
-      const start = () => {
-        const started = upload ?? uploadAll([file], this.#options).uploads[0];
-        upload = undefined;
-        return started;
-      };
-      const row = new UploadRow(file, start, (changed, media) => this.#changed(changed, media));
+    for (const file of files) {
+      const reason = refusal(file);
+      if (reason) {
+        this.refuse(file, reason);
+        continue;
+      }
+      const row = this.#rowOf(file);
       if (this.#isDuplicate(file)) row.warn('You have uploaded this file already. This makes a copy.');
       this.#rows.push(row);
       row.begin();
-    });
+    }
+  }
+
+  /** @param {File} file @param {string} reason */
+  refuse(file, reason) {
+    const row = this.#rowOf(file);
+    this.#rows.push(row);
+    row.fail(reason);
+    announce(`${file.name}: ${reason}`, true);
   }
 
   /** Upload ids that this page is sending. */
@@ -65,18 +69,9 @@ export class Uploads {
   }
 
   /** @param {File} file */
-  #accept(file) {
-    const reason = refusal(file);
-    if (!reason) return true;
-    const row = new UploadRow(
-      file,
-      () => undefined,
-      (changed) => this.#changed(changed),
-    );
-    this.#rows.push(row);
-    row.fail(reason);
-    announce(`${file.name}: ${reason}`, true);
-    return false;
+  #rowOf(file) {
+    const start = () => upload(file, this.#options);
+    return new UploadRow(file, start, (row, media) => this.#changed(row, media));
   }
 
   /** @param {File} file */

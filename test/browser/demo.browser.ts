@@ -491,6 +491,24 @@ it('shows a thumbnail though the stream that tells of it was cut', async () => {
   await media('harbour.jpg').locator('img[src*="/thumbnails/"]').waitFor();
 });
 
+it('runs three uploads at once, even if files are chosen one by one', async () => {
+  const waits = (name: string) => row(name).getByText('Waiting for its turn').waitFor();
+  await page.getByLabel('Slow network').check();
+  for (const n of [1, 2, 3, 4, 5]) await pick(paper(`${n}.pdf`, 1_500_000));
+  await midway('3.pdf');
+  await waits('4.pdf');
+  await waits('5.pdf');
+  await button('Pause 1.pdf').click();
+  await midway('4.pdf');
+  await button('Resume 1.pdf').click();
+  await waits('1.pdf');
+  await button('Cancel 5.pdf').click();
+  await button('Cancel 2.pdf').click();
+  await page.waitForFunction(() => !document.querySelector('.upload .detail')?.textContent?.includes('turn'));
+  await page.getByLabel('Slow network').uncheck();
+  for (const n of [1, 3, 4]) await media(`${n}.pdf`).waitFor();
+});
+
 it('cancels an upload that an earlier visit left unfinished', async () => {
   await page.getByLabel('Slow network').check();
   await pick(paper('left.pdf', 2_000_000));
