@@ -6,14 +6,26 @@ const field = /** @type {HTMLInputElement} */ (element('token'));
 
 export const token = () => field.value.trim();
 
-/** @param {string} path @param {RequestInit} [init] @returns {Promise<Response>} */
-export function authorized(path, init) {
-  const headers = { ...init?.headers, authorization: `Bearer ${token()}` };
-  return fetch(new URL(path, API), { ...init, headers });
+/** What is wrong with the token, as far as that is certain before anything is sent; '' if nothing. */
+function complaint() {
+  if (!token()) return 'Paste a token.';
+  const [wrong] = /[^!-~]/u.exec(token()) ?? [];
+  return wrong ? `No token contains “${wrong}”. Copy it again.` : '';
 }
 
-/** Whether there is a token. Asks for one if not. */
+/**
+ * Sends nothing without a token that can be sent.
+ * @param {string} path @param {RequestInit} [init] @returns {Promise<Response>}
+ */
+export async function authorized(path, init) {
+  if (complaint()) return new Response(JSON.stringify({ detail: complaint() }), { status: 400 });
+  const headers = { ...init?.headers, authorization: `Bearer ${token()}` };
+  return await fetch(new URL(path, API), { ...init, headers });
+}
+
+/** Whether there is a token that can be sent. Asks for one if not. */
 export function hasToken() {
+  field.setCustomValidity(complaint());
   return field.reportValidity();
 }
 

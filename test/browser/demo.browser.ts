@@ -491,6 +491,30 @@ it('shows a thumbnail though the stream that tells of it was cut', async () => {
   await media('harbour.jpg').locator('img[src*="/thumbnails/"]').waitFor();
 });
 
+it('sends nothing without a token that can be sent, and says what is wrong with it', async () => {
+  const field = page.getByLabel('Bearer token');
+  const good = await field.inputValue();
+  await field.fill('wrong');
+  await field.blur();
+  await page.getByText('The token was refused').waitFor();
+  await pick(paper('again.pdf', 1000));
+  await button('Retry again.pdf').waitFor();
+  const sent: string[] = [];
+  page.on('request', (request) => sent.push(request.url()));
+  await field.fill('eyJhbGci…');
+  await field.blur();
+  await page.getByText('No token contains “…”. Copy it again.').waitFor();
+  await button('Retry again.pdf').click();
+  await pick(paper('other.pdf', 1000));
+  await field.fill('');
+  await field.blur();
+  await page.getByText('Paste a token.').waitFor();
+  expect([sent, await rows('.upload')]).toEqual([[], 1]);
+  await field.fill(good);
+  await button('Retry again.pdf').click();
+  await media('again.pdf').waitFor();
+});
+
 it('runs three uploads at once, even if files are chosen one by one', async () => {
   const waits = (name: string) => row(name).getByText('Waiting for its turn').waitFor();
   await page.getByLabel('Slow network').check();
