@@ -36,6 +36,8 @@ function limit(bytes) {
   return bytes % 2 ** 20 === 0 ? `${bytes / 2 ** 20} MB` : size(bytes);
 }
 
+export const FOLDER = 'Folders can’t be uploaded. Choose the files in it.';
+
 /**
  * Why a file would be refused, as far as that is certain before anything is sent.
  * @param {File} file @returns {string | undefined}

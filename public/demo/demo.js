@@ -1,6 +1,6 @@
 // @ts-check
 import { startAccount } from './account.js';
-import { LIMITS } from './checks.js';
+import { FOLDER, LIMITS } from './checks.js';
 import { FaultyFetch } from './faults.js';
 import { Library } from './library.js';
 import { element } from './page.js';
@@ -34,6 +34,19 @@ files.onchange = () => {
   files.value = '';
 };
 
+/** @param {DataTransfer | null} transfer */
+function take(transfer) {
+  /** @type {File[]} */
+  const files = [];
+  for (const item of transfer?.items ?? []) {
+    const file = item.getAsFile();
+    if (!file) continue;
+    if (item.webkitGetAsEntry()?.isDirectory) uploads.refuse(file, FOLDER);
+    else files.push(file);
+  }
+  uploads.add(files);
+}
+
 // Accept drops anywhere: otherwise the browser would open the file and leave the page.
 document.ondragover = (event) => {
   event.preventDefault();
@@ -45,13 +58,15 @@ document.ondragleave = (event) => {
 document.ondrop = (event) => {
   event.preventDefault();
   element('drop').classList.remove('over');
-  uploads.add([...(event.dataTransfer?.files ?? [])]);
+  take(event.dataTransfer);
 };
-document.onpaste = (event) => uploads.add([...(event.clipboardData?.files ?? [])]);
+document.onpaste = (event) => take(event.clipboardData);
 
 for (const button of element('break').querySelectorAll('button'))
   button.onclick = () => faulty.next(button.dataset['fault'] ?? '');
-element('slow').onchange = () => faulty.always(element('slow').checked ? 'slow' : undefined);
+// Browsers may restore the box of an earlier visit.
+element('slow').onchange = window.onpageshow = () =>
+  faulty.always(element('slow').checked ? 'slow' : undefined);
 
 startAccount(() => {
   void library.reload();

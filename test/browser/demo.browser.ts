@@ -491,6 +491,16 @@ it('shows a thumbnail though the stream that tells of it was cut', async () => {
   await media('harbour.jpg').locator('img[src*="/thumbnails/"]').waitFor();
 });
 
+it('a slow network stays slow when people come back', async () => {
+  await page.getByLabel('Slow network').check();
+  await page.goto(`${server.url}/api/docs`);
+  await page.goBack();
+  expect(await page.getByLabel('Slow network').isChecked()).toBe(true);
+  const sent = page.waitForRequest((request) => request.method() === 'POST');
+  await pick(paper('slow.pdf', 1000));
+  expect((await sent).headers()['x-fault']).toBe('slow');
+});
+
 it('sends nothing without a token that can be sent, and says what is wrong with it', async () => {
   const field = page.getByLabel('Bearer token');
   const good = await field.inputValue();
@@ -531,6 +541,19 @@ it('runs three uploads at once, even if files are chosen one by one', async () =
   await page.waitForFunction(() => !document.querySelector('.upload .detail')?.textContent?.includes('turn'));
   await page.getByLabel('Slow network').uncheck();
   for (const n of [1, 3, 4]) await media(`${n}.pdf`).waitFor();
+});
+
+it('says that a folder can’t be uploaded, and takes the file beside it', async () => {
+  const folder = await mkdtemp(join(directory, 'folder-'));
+  const file = join(directory, 'beside.pdf');
+  await writeFile(file, pdf(1000));
+  const data = { items: [], files: [folder, file], dragOperationsMask: 1 };
+  const devtools = await page.context().newCDPSession(page);
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
+    await devtools.send('Input.dispatchDragEvent', { type, x: 300, y: 300, data });
+  await row('folder-').getByText('Folders can’t be uploaded. Choose the files in it.').waitFor();
+  expect(await row('folder-').getByRole('button', { name: 'Retry' }).isVisible()).toBe(false);
+  await media('beside.pdf').waitFor();
 });
 
 it('cancels an upload that an earlier visit left unfinished', async () => {
