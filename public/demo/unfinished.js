@@ -7,7 +7,7 @@ import { percent, size } from './words.js';
 const section = element('unfinished');
 const list = section.querySelector('ul');
 /** Each takes one of six connections, and uploads need some. */
-const MOST_WATCHED = 2;
+const MAX_WATCHED = 2;
 let asked = 0;
 let watching = new AbortController();
 
@@ -27,7 +27,7 @@ export async function showUnfinished(ownIds, finished) {
   section.hidden = results.length === 0;
   watching.abort();
   watching = new AbortController();
-  for (const [index, { row, showOffset }] of rows.slice(0, MOST_WATCHED).entries()) {
+  for (const [index, { row, showOffset }] of rows.slice(0, MAX_WATCHED).entries()) {
     const { upload_id: id } = results[index];
     void watch(
       id,

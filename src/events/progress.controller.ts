@@ -52,8 +52,8 @@ export class ProgressController {
     description:
       'Server-sent events, whichever server the chunks go to: `offset` (with `offset` and `total`), `completing` ' +
       '(all bytes are there), `complete` and `thumbnail` (each with the media item), `rejected` (with `code` and ' +
-      '`detail`), `cancelled`, `expired`. The stream ends when nothing more can happen, or its server stops. With `Last-Event-ID` it ' +
-      'continues after that event. The offset is for progress bars: before you resume, get the upload.',
+      '`detail`), `cancelled`, `expired`. The stream ends when nothing more can happen, or its server stops. With ' +
+      '`Last-Event-ID` it continues after that event. The offset is for progress bars: before you resume, get the upload.',
   })
   @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'The id of the last event received' })
   @ApiProduces('text/event-stream')
