@@ -67,6 +67,16 @@ describe('the unit for systemd in docs/deploying.md', () => {
     expect(unit).not.toMatch(/^Environment=/m);
   });
 
+  it('has the user, the directory and the settings that docs/operations.md runs commands with', () => {
+    const command = blocksOf(read('docs/operations.md')).find(({ text }) => text.includes('systemd-run'));
+    for (const [name, option] of [
+      ['User', '--uid'],
+      ['WorkingDirectory', '-p WorkingDirectory'],
+      ['EnvironmentFile', '-p EnvironmentFile'],
+    ] as const)
+      expect(command?.text).toContain(`${option}=${new RegExp(`^${name}=(.*)$`, 'm').exec(unit)?.[1]} `);
+  });
+
   const analyze = '/usr/bin/systemd-analyze';
   (existsSync(analyze) ? it : it.skip)(
     'is well-formed to systemd-analyze, where that is installed',

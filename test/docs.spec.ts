@@ -205,6 +205,7 @@ const NOT_RUN = [
   'docs/operations.md: pg_dump --format=custom --file=/backup/mediadock.dump "$DATABASE_URL" (your database, your bucket, your backup disk)',
   'docs/operations.md: pg_restore --clean --if-exists --dbname="$DATABASE_URL" /backup/mediadock.dump (your database, your bucket, your backup disk)',
   'docs/operations.md: pg_restore --clean --if-exists --dbname="$DATABASE_URL" /backup/mediadock.dump (your database, your backup disk)',
+  'docs/operations.md: sudo systemd-run --pipe --wait --collect --uid=mediadock -p EnvironmentFile=/etc/mediadock.env \\ (needs systemd, needs Docker)',
   'docs/webhooks.md: npm run webhooks -- list               # the latest events and their deliveries (needs a server with webhooks)',
 ];
 

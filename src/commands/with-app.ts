@@ -1,23 +1,29 @@
 import 'reflect-metadata';
+import { join } from 'node:path';
 import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DataSource } from 'typeorm';
 import { AppModule } from '../app.module.js';
-import { loadConfig } from '../config/load-config.js';
+import type { Config } from '../config/config.js';
 import { EmbeddedPostgres } from '../database/embedded/embedded-postgres.js';
-import { prepareDatabase } from '../database/prepare.js';
+import { findDatabase } from '../database/prepare.js';
 import { pair } from '../media/upkeep/pairing.js';
 import { BlobStorage } from '../storage/blob-storage.js';
+import { configOfServer, requireMade } from './server-config.js';
 
-/** Runs a command on the database and the files of this server, which may be running. */
+/**
+ * Runs a command on the database and the files of this server, which may be running.
+ * @throws StartError if there is no server of this version
+ */
 export async function withApp<T>(
   command: (app: INestApplicationContext) => Promise<T>,
-  config = loadConfig(),
+  config = configOfServer(),
 ): Promise<T> {
+  requireServer(config);
   const { url } = config.database;
   const postgres = url === undefined ? await EmbeddedPostgres.start({ dataDir: config.dataDir }) : undefined;
   const connection = postgres?.connection ?? { url: url ?? '' };
-  const place = await prepareDatabase(connection, { unsafe: true, warn: console.warn });
+  const place = await findDatabase(connection, { unsafe: true, warn: console.warn });
   const app = await NestFactory.createApplicationContext(AppModule.with(config, place), {
     logger: false,
     abortOnError: false,
@@ -27,4 +33,10 @@ export async function withApp<T>(
   await app.close();
   await postgres?.stop();
   return result;
+}
+
+/** Otherwise the command would make an empty installation, and find it clean. */
+function requireServer({ database, dataDir, storage }: Config): void {
+  if (database.url === undefined) requireMade(join(dataDir, 'postgres'));
+  if (storage.driver === 'local') requireMade(dataDir);
 }

@@ -10,14 +10,19 @@ import { StartError } from './start-error.js';
 type Variables = Readonly<Record<string, string | undefined>>;
 
 /** Reads and checks the settings; unknown variables are ignored. @throws ConfigError */
-export function loadConfig(variables: Variables = processVariables()): Config {
+export function loadConfig(variables?: Variables): Config {
+  return new Config(loadEnvironment(variables));
+}
+
+/** The variables themselves, each checked on its own. @throws ConfigError */
+export function loadEnvironment(variables: Variables = processVariables()): Environment {
   const given = Object.entries(variables).filter(([, value]) => value !== undefined && value.trim() !== '');
   const environment = plainToInstance(Environment, Object.fromEntries(given));
   const problems = validateSync(environment).map(
     ({ property, constraints }) => `${property}: ${Object.values(constraints ?? {}).join(', ')}`,
   );
   if (problems.length > 0) throw new ConfigError(problems);
-  return new Config(environment);
+  return environment;
 }
 
 /** A warning for each variable of this process that looks like a misspelled setting. */

@@ -6,6 +6,7 @@ import { Events1764374400000 } from '../../migrations/1764374400000-events.js';
 import { Sweeping1764460800000 } from '../../migrations/1764460800000-sweeping.js';
 import { ClicksOfAUser1764547200000 } from '../../migrations/1764547200000-clicks-of-a-user.js';
 import { ConfigError } from '../config/config-error.js';
+import { StartError } from '../config/start-error.js';
 import { urlsOf } from './hosts.js';
 import { migrateJobs } from './job-schema.js';
 import { Primary } from './primary.js';
@@ -59,12 +60,30 @@ export async function migrate(connection: Connection): Promise<void> {
   }
 }
 
+/** @throws StartError unless the tables are exactly those of this version */
+export async function refuseOtherTables(connection: Connection): Promise<void> {
+  const source = await new DataSource(options(connection, 1, SERVING, SILENCE_MS)).initialize();
+  try {
+    const applied = (await hasMigrations(source)) ? await appliedMigrations(source) : undefined;
+    if (!applied) throw unlike('has no tables of Mediadock. Use the settings of the server');
+    if (!applied.every(isKnown))
+      throw unlike(
+        'is of another version of Mediadock, perhaps a newer one. Run the command of that version',
+      );
+    if (!areAll(applied))
+      throw unlike('is older than this command. Run that of the old version, or first start the new server');
+  } finally {
+    await source.destroy();
+  }
+}
+
+function unlike(words: string): StartError {
+  return new StartError(`DATA_DIR, DATABASE_URL: the database ${words}.`);
+}
+
 async function refuseOtherVersions(source: DataSource, runner: QueryRunner): Promise<void> {
-  const known = `SELECT to_regclass('migration') IS NOT NULL AS exists`;
-  const [{ exists }] = await source.query<[{ exists: boolean }]>(known, [], runner);
-  if (!exists) return;
-  const applied = await appliedMigrations(source, runner);
-  if (applied.every((name) => MIGRATIONS.some((migration) => migration.name === name))) return;
+  if (!(await hasMigrations(source, runner))) return;
+  if ((await appliedMigrations(source, runner)).every(isKnown)) return;
   throw new ConfigError([
     'DATA_DIR, DATABASE_URL: created by another version of Mediadock, whose layout this one cannot read. ' +
       'Start with an empty directory and an empty database, or go back to the version that created them.',
@@ -73,13 +92,26 @@ async function refuseOtherVersions(source: DataSource, runner: QueryRunner): Pro
 
 /** TypeORM's own `showMigrations` keeps its connection for ever when a query fails. */
 export async function isMigrated(source: DataSource): Promise<boolean> {
-  const applied = await appliedMigrations(source);
-  return MIGRATIONS.every(({ name }) => applied.includes(name));
+  return areAll(await appliedMigrations(source));
+}
+
+async function hasMigrations(source: DataSource, runner?: QueryRunner): Promise<boolean> {
+  const known = `SELECT to_regclass('migration') IS NOT NULL AS exists`;
+  const [{ exists }] = await source.query<[{ exists: boolean }]>(known, [], runner);
+  return exists;
 }
 
 async function appliedMigrations(source: DataSource, runner?: QueryRunner): Promise<string[]> {
   const rows = await source.query<{ name: string }[]>(`SELECT name FROM migration`, [], runner);
   return rows.map(({ name }) => name);
+}
+
+function isKnown(applied: string): boolean {
+  return MIGRATIONS.some(({ name }) => name === applied);
+}
+
+function areAll(applied: readonly string[]): boolean {
+  return MIGRATIONS.every(({ name }) => applied.includes(name));
 }
 
 /** How node-postgres connects, with the class of its clients. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StartError } from '../config/start-error.js';
 import { fromDatabase, wordsOf } from '../errors/database-errors.js';
-import { migrate, type Connection } from './data-source.js';
+import { migrate, refuseOtherTables, type Connection } from './data-source.js';
 import { examine, type Facts } from './examine.js';
 
 interface PrepareOptions {
@@ -37,11 +37,24 @@ const ADVICE: readonly (readonly [code: RegExp, advice: string])[] = [
  * @throws StartError
  */
 export async function prepareDatabase(connection: Connection, options: PrepareOptions): Promise<Connection> {
+  return await withTables(connection, options, migrate);
+}
+
+/** The same for commands, which leave the migrations to the server. @throws StartError if any is missing or unknown */
+export async function findDatabase(connection: Connection, options: PrepareOptions): Promise<Connection> {
+  return await withTables(connection, options, refuseOtherTables);
+}
+
+async function withTables(
+  connection: Connection,
+  options: PrepareOptions,
+  provide: (place: Connection) => Promise<void>,
+): Promise<Connection> {
   try {
     const facts = await untilWritable(connection, options);
     refuseUnfit(facts, options);
     const place = { ...connection, schema: facts.schema };
-    await migrate(place);
+    await provide(place);
     return place;
   } catch (error) {
     throw explained(error);

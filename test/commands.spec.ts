@@ -1,0 +1,91 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runCommand } from './setup/run-command.js';
+import { administer, ask, createDatabase, dropDatabase, JWT_SECRET } from './setup/test-app.js';
+import { urlOf } from './setup/test-server.js';
+
+let dataDir: string;
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'mediadock-commands-'));
+});
+afterEach(() => rm(dataDir, { recursive: true }));
+
+/** The only line that a command prints which is refused. */
+async function refusal(settings: Record<string, string>, ...args: string[]): Promise<string> {
+  const { code, printed } = await runCommand({ DATA_DIR: dataDir, ...settings }, ...args);
+  const lines = printed.trimEnd().split('\n');
+  expect([code, lines.length, printed]).toEqual([1, 1, expect.any(String)]);
+  return lines[0]!;
+}
+
+describe('where no server has ever run, a command makes nothing, and says so', () => {
+  it.each(['fsck', 'fsck --fix', 'erase --user 7 --yes', 'webhooks list'])('%s', async (command) => {
+    const nowhere = join(dataDir, 'data');
+    for (const [secret, missing] of [['', 'jwt-secret'] as const, [JWT_SECRET, 'postgres'] as const]) {
+      const settings = { DATA_DIR: nowhere, JWT_SECRET: secret };
+      expect(await refusal(settings, ...command.split(' '))).toMatch(
+        `DATA_DIR: there is no ${nowhere}/${missing}: `,
+      );
+    }
+    expect(existsSync(nowhere)).toBe(false);
+  });
+
+  it('migrate-storage', async () => {
+    const moving = { STORAGE: 's3', S3_BUCKET: 'bucket', S3_MIGRATE_FROM: join(dataDir, 'old') };
+    expect(await refusal(moving, 'migrate-storage')).toMatch(/^DATA_DIR: there is no .*\/postgres: /);
+    expect(await readdir(dataDir)).toEqual([]);
+  });
+
+  it('token', async () => {
+    expect(await refusal({ JWT_SECRET: '' }, 'token')).toMatch(/^DATA_DIR: there is no .*\/jwt-secret: /);
+    expect(await readdir(dataDir)).toEqual([]);
+  });
+});
+
+describe('a command on a database', () => {
+  let database: string;
+  let settings: Record<string, string>;
+
+  beforeEach(async () => {
+    database = await createDatabase();
+    settings = { DATABASE_URL: urlOf(database) };
+  });
+  afterEach(() => dropDatabase(database));
+
+  it('without a directory for its files is refused', async () => {
+    const nowhere = join(dataDir, 'data');
+    expect(await refusal({ ...settings, DATA_DIR: nowhere }, 'fsck')).toMatch(
+      `DATA_DIR: there is no ${nowhere}: `,
+    );
+    expect(existsSync(nowhere)).toBe(false);
+  });
+
+  it('that is empty is refused, and leaves it empty', async () => {
+    await dropDatabase(database);
+    await administer(`CREATE DATABASE ${database}`);
+    expect(await refusal(settings, 'fsck')).toMatch(/^DATA_DIR, DATABASE_URL: .* has no tables of Mediadock/);
+    expect(await ask(database, `SELECT to_regclass('migration') AS made`)).toEqual([{ made: null }]);
+  });
+
+  it('that is older is refused, and leaves it to the server of that version', async () => {
+    await ask(database, `DELETE FROM migration WHERE id > 1`);
+    const before = await ask(database, `SELECT * FROM migration`);
+    expect(await refusal(settings, 'erase', '--user', '7')).toMatch(/^DATA_DIR, DATABASE_URL: .* older /);
+    expect(await ask(database, `SELECT * FROM migration`)).toEqual(before);
+  });
+
+  it('that is newer is refused', async () => {
+    await ask(database, `INSERT INTO migration (timestamp, name) VALUES (9e12, 'Later9000000000000')`);
+    expect(await refusal(settings, 'fsck')).toMatch(/^DATA_DIR, DATABASE_URL: .* newer /);
+  });
+
+  it('of its own version runs', async () => {
+    expect(await runCommand({ ...settings, DATA_DIR: dataDir }, 'fsck')).toEqual({
+      code: 0,
+      printed: expect.stringMatching(/^clean: /),
+    });
+  });
+});
