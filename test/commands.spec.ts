@@ -89,3 +89,30 @@ describe('a command on a database', () => {
     });
   });
 });
+
+describe('npm run token', () => {
+  it('prints a token', async () => {
+    const { code, printed } = await runCommand({ DATA_DIR: dataDir }, 'token', '--user', '7');
+    const [, claims = ''] = printed.split('.');
+    expect([code, JSON.parse(Buffer.from(claims, 'base64url').toString())]).toEqual([
+      0,
+      expect.objectContaining({ user_id: 7, sub: '7' }),
+    ]);
+  });
+
+  it('tells in a few words which setting is wrong', async () => {
+    expect(await runCommand({ DATA_DIR: dataDir, PORT: 'x' }, 'token')).toEqual({
+      code: 1,
+      printed: expect.stringMatching(/^These settings are wrong:\n {2}PORT: [^\n]*\n$/),
+    });
+  });
+
+  it('signs none in the place of an issuer', async () => {
+    const issuer = { JWT_SECRET: '', JWKS_URL: 'https://issuer.example/keys', JWT_ISSUER: 'i' };
+    expect(await refusal({ ...issuer, JWT_AUDIENCE: 'a' }, 'token')).toMatch(/^JWKS_URL: /);
+  });
+
+  it('signs none for nobody', async () => {
+    expect(await refusal({}, 'token', '--user', '')).toBe('Usage: npm run token -- [--user ID]');
+  });
+});

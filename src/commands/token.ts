@@ -1,11 +1,19 @@
 import { signToken } from '../auth/token.js';
-import { loadConfig } from '../config/load-config.js';
+import { StartError } from '../config/start-error.js';
 import { fail } from '../fail.js';
 import { commandLine } from './command-line.js';
+import { configOfServer } from './server-config.js';
+
+const USAGE = 'Usage: npm run token -- [--user ID]';
 
 /** Prints a token for a user of the server in this directory. */
 export async function token(args: string[]): Promise<void> {
   const options = { user: { type: 'string', default: '1' } } as const;
-  const { values } = commandLine({ args, options }, 'Usage: npm run token -- [--user ID]');
-  await signToken(loadConfig().tokens, values.user).then(console.log, fail);
+  const { user } = commandLine({ args, options }, USAGE).values;
+  if (!user) return fail(new StartError(USAGE));
+  await print(user).catch(fail);
+}
+
+async function print(user: string): Promise<void> {
+  console.log(await signToken(configOfServer().tokens, user));
 }
