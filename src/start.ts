@@ -24,7 +24,8 @@ async function run(): Promise<void> {
   if (cluster.isPrimary) settingWarnings().forEach((warning) => console.warn(warning));
   await makeWritable([config.dataDir]);
   // Loading the app takes as long as initializing Postgres, so do both at once: the first start takes under 3 s.
-  const [postgres, serving] = await Promise.all([startPostgres(config), loadServer(config)]);
+  // A worker joins the Postgres that its primary has started.
+  const [postgres, serving] = await Promise.all([EmbeddedPostgres.of(config), loadServer(config)]);
   try {
     const { port, stop } = await serving(postgres?.connection ?? { url: config.database.url ?? '' });
     const metrics = await startMetrics(config);
@@ -38,11 +39,6 @@ async function run(): Promise<void> {
     await postgres?.stop();
     throw error;
   }
-}
-
-/** A worker joins the Postgres that its primary has started. */
-async function startPostgres({ database, dataDir }: Config): Promise<EmbeddedPostgres | undefined> {
-  return database.url ? undefined : await EmbeddedPostgres.start({ dataDir });
 }
 
 async function loadServer(config: Config): Promise<(connection: Connection) => Promise<Serving>> {

@@ -20,9 +20,8 @@ export async function withApp<T>(
   config = configOfServer(),
 ): Promise<T> {
   requireServer(config);
-  const { url } = config.database;
-  const postgres = url === undefined ? await EmbeddedPostgres.start({ dataDir: config.dataDir }) : undefined;
-  const connection = postgres?.connection ?? { url: url ?? '' };
+  const postgres = await EmbeddedPostgres.of(config);
+  const connection = postgres?.connection ?? { url: config.database.url ?? '' };
   const place = await findDatabase(connection, { unsafe: true, warn: console.warn });
   const app = await NestFactory.createApplicationContext(AppModule.with(config, place), {
     logger: false,

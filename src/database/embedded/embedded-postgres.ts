@@ -1,9 +1,10 @@
 import { closeSync, mkdirSync, realpathSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import type { Config } from '../../config/config.js';
 import type { Postmaster } from './postgres-cluster.js';
 import { EmbeddedPostgresError } from './postgres-error.js';
-import { PostgresServer, type Settings } from './postgres-server.js';
+import { LEAST_CONNECTIONS, PostgresServer, type Settings } from './postgres-server.js';
 
 export { EmbeddedPostgresError } from './postgres-error.js';
 
@@ -24,6 +25,10 @@ interface PostgresConnection {
 const USER = 'mediadock';
 /** The one that initdb creates: another one would slow a first start down by a quarter of a second. */
 const DATABASE = 'postgres';
+/** A process that replaces a worker, and a command. */
+const OTHERS = 2;
+/** One connection listens for jobs, and two examine Postgres when a process starts. */
+const BESIDES_POOL = 3;
 const POLL_MS = 20;
 const START_MS = 20_000;
 /** After a power cut, Postgres replays its WAL before it is ready. */
@@ -58,6 +63,14 @@ export class EmbeddedPostgres {
     this.hold = hold;
     this.connection = connectionTo(hold.postmaster);
     this.watcher = setInterval(() => this.watch(), WATCH_MS).unref();
+  }
+
+  /** The Postgres of a server with these settings, with connections for all of its processes; undefined with a URL. */
+  static async of({ database, dataDir, workers }: Config): Promise<EmbeddedPostgres | undefined> {
+    if (database.url !== undefined) return undefined;
+    const connections = (workers + OTHERS) * (database.poolSize + BESIDES_POOL);
+    const settings = { max_connections: `${Math.max(LEAST_CONNECTIONS, connections)}` };
+    return await EmbeddedPostgres.start({ dataDir, settings });
   }
 
   /** Starts, or joins, the Postgres of a data directory and waits until it accepts connections. */
