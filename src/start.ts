@@ -14,6 +14,9 @@ import { makeWritable } from './storage/local/data-directory.js';
 // doubles the CPU time of a chunk. A limit of twice the live heap prevents that (decisions/005).
 setFlagsFromString('--heap-growing-percent=100');
 
+/** A signal to all processes of a group comes again from npm, or to a worker from its primary. */
+const ECHO_MS = 1000;
+
 /** Starts everything, and stops it in reverse order on a signal. Ends the process if the start fails. */
 export async function start(): Promise<void> {
   await run().catch(fail);
@@ -65,12 +68,15 @@ async function greet(config: Config, port: number): Promise<void> {
 }
 
 function stopOnSignal(stop: () => Promise<void>): void {
-  let stopping = false;
+  let askedAt: number | undefined;
   const onSignal = () => {
-    // A second Ctrl-C ends the process at once.
-    if (stopping) process.exit(1);
-    stopping = true;
-    stop().then(() => process.exit(0), fail);
+    if (askedAt === undefined) {
+      askedAt = performance.now();
+      stop().then(() => process.exit(0), fail);
+    } else if (cluster.isPrimary && performance.now() - askedAt > ECHO_MS) {
+      // A second Ctrl-C ends the processes at once: workers end with their primary.
+      process.exit(1);
+    }
   };
   process.on('SIGTERM', onSignal);
   // Ctrl-C reaches all processes of a terminal, but the primary stops its workers.

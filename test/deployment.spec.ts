@@ -62,6 +62,10 @@ describe('the unit for systemd in docs/deploying.md', () => {
     expect(unit).toMatch(/^\[Service\][^[]*^Restart=always\nRestartSec=\d+$/m);
   });
 
+  it('asks the primary alone to stop, which lets its workers finish', () => {
+    expect(unit).toMatch(/^\[Service\][^[]*^KillMode=mixed$/m);
+  });
+
   it('sets nothing that its file of settings would override', () => {
     expect(unit).toMatch(/^EnvironmentFile=\/etc\/mediadock\.env$/m);
     expect(unit).not.toMatch(/^Environment=/m);

@@ -1,19 +1,24 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, mkdtemp, rm } from 'node:fs/promises';
+import { readdir, readFile, mkdtemp, rm } from 'node:fs/promises';
+import { request, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import pg from 'pg';
+import { EmbeddedPostgres } from '../src/database/embedded/embedded-postgres.js';
 import { pdf } from './setup/samples.js';
 import { Client, md5, type Answer } from './setup/client.js';
 import { freePort } from '../scripts/free-port.js';
+import { until } from './setup/until.js';
 
 const itOnLinux = process.platform === 'linux' ? it : it.skip;
 
-/** The built server as `npm start` runs it. */
+/** The built server, in a process group of its own. */
 async function start(
   dataDir: string,
   settings: Record<string, string> = {},
+  [program, ...args]: readonly [string, ...string[]] = [process.execPath, 'dist/src/main.js'],
 ): Promise<{ primary: ChildProcess; client: Client }> {
   const env = {
     PATH: process.env['PATH'],
@@ -23,8 +28,9 @@ async function start(
     LOG_LEVEL: 'silent',
     ...settings,
   };
-  const primary = spawn(process.execPath, ['dist/src/main.js'], {
+  const primary = spawn(program, args, {
     env,
+    detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let printed = '';
@@ -71,7 +77,10 @@ let primary: ChildProcess;
 
 afterEach(async () => {
   // Asked to stop, it is gone when its Postgres is; killed, Postgres would still be writing to what is removed.
-  if (primary.exitCode === null && primary.kill('SIGTERM')) await once(primary, 'exit');
+  const isRunning = primary.exitCode === null && primary.signalCode === null;
+  if (isRunning && primary.kill('SIGTERM')) await once(primary, 'exit');
+  // What a failed test leaves.
+  for (const pid of await processesOn(dataDir)) process.kill(Number(pid), 'SIGKILL');
   await rm(dataDir, { recursive: true });
 });
 
@@ -119,6 +128,110 @@ itOnLinux(
     expect(text).toMatch(/^process_resident_memory_bytes /m);
     expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404);
     expect((await fetch(`${client.url}/metrics`)).status).toBe(404);
+  },
+  60_000,
+);
+
+/** Sends a chunk, the last half of it once `between` has resolved. */
+async function chunkInHalves({ url, token }: Client, between: () => Promise<void>): Promise<number> {
+  const form = new FormData();
+  form.append('image', new Blob([new Uint8Array(pdf(1000))]), 'a.pdf');
+  const { headers, body } = new Response(form);
+  const bytes = Buffer.from(await new Response(body).arrayBuffer());
+  const sending = request(`${url}/api/v2/media/upload/chunk/`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${token}`,
+      'content-type': headers.get('content-type') ?? '',
+      'content-length': bytes.length,
+      'content-range': 'bytes 0-999/1000',
+      expect: '100-continue',
+    },
+  });
+  const answered = once(sending, 'response') as Promise<[IncomingMessage]>;
+  sending.flushHeaders();
+  await once(sending, 'continue');
+  sending.write(bytes.subarray(0, 500));
+  await between();
+  sending.end(bytes.subarray(500));
+  const [{ statusCode = 0 }] = await answered;
+  return statusCode;
+}
+
+async function isRefused(url: string): Promise<boolean> {
+  return await fetch(url).then(
+    () => false,
+    () => true,
+  );
+}
+
+/** Processes of a data directory, its Postgres included. */
+async function processesOn(directory: string): Promise<string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const isOn = async (pid: string) => {
+    const files = ['cmdline', 'environ'].map((name) => `/proc/${pid}/${name}`);
+    const texts = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')));
+    return texts.some((text) => text.includes(directory));
+  };
+  const found = await Promise.all(pids.map(isOn));
+  return pids.filter((_, i) => found[i]);
+}
+
+describe('a stop', () => {
+  beforeEach(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'mediadock-workers-'));
+  });
+
+  itOnLinux.each([
+    ['SIGTERM', 'node, as systemd stops it', [process.execPath, 'dist/src/main.js'], '2'],
+    ['SIGINT', 'npm start, as Ctrl-C stops it', ['npm', 'start'], '1'],
+  ] as const)(
+    'by %s to all processes of %s lets a running chunk finish',
+    async (signal, _, command, WORKERS) => {
+      const started = await start(dataDir, { WORKERS }, command);
+      primary = started.primary;
+      const ended = once(primary, 'exit');
+      const status = await chunkInHalves(started.client, async () => {
+        process.kill(-primary.pid!, signal);
+        await until(() => isRefused(started.client.url), Boolean);
+      });
+      expect(status).toBe(201);
+      await ended;
+      await until(
+        () => processesOn(dataDir),
+        (running) => running.length === 0,
+      );
+    },
+    60_000,
+  );
+
+  itOnLinux(
+    'of npm start alone stops the server too',
+    async () => {
+      primary = (await start(dataDir, { WORKERS: '1' }, ['npm', 'start'])).primary;
+      process.kill(primary.pid!, 'SIGTERM');
+      await once(primary, 'exit');
+      await until(
+        () => processesOn(dataDir),
+        (running) => running.length === 0,
+      );
+    },
+    90_000,
+  );
+});
+
+itOnLinux(
+  'the embedded Postgres has connections for all pools',
+  async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'mediadock-workers-'));
+    primary = (await start(dataDir, { WORKERS: '2', DATABASE_POOL_SIZE: '60' })).primary;
+    const postgres = await EmbeddedPostgres.start({ dataDir });
+    const client = new pg.Client(postgres.connection);
+    await client.connect();
+    const { rows } = await client.query<{ max_connections: string }>('SHOW max_connections');
+    await client.end();
+    await postgres.stop();
+    expect(Number(rows[0]?.max_connections)).toBeGreaterThan(2 * 60);
   },
   60_000,
 );
