@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -83,4 +83,21 @@ describe('the build', () => {
   async function read(path: string): Promise<string> {
     return await readFile(join(checkout, path), 'utf8');
   }
+});
+
+describe('the generated files', () => {
+  it('are the same in a checkout with any path', async () => {
+    const checkout = await mkdtemp(join(tmpdir(), 'mediadock-ü#%25 -'));
+    const names = ['src', 'migrations', 'packages/client/src', 'dist', 'packages/client/dist', 'scripts'];
+    const files = ['package.json', 'package-lock.json', '.swcrc', '.prettierrc.json', 'openapi.json'];
+    for (const name of [...names, ...files, 'nest-cli.json', 'tsconfig.json', 'tsconfig.build.json'])
+      await cp(name, join(checkout, name), { recursive: true });
+    await symlink(join(process.cwd(), 'node_modules'), join(checkout, 'node_modules'));
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/openapi.js', '--check'], {
+      cwd: checkout,
+      encoding: 'utf8',
+    });
+    expect([stderr, status]).toEqual(['', 0]);
+    await rm(checkout, { recursive: true });
+  }, 60_000);
 });
