@@ -37,9 +37,7 @@ async function build({ root, folders, out }) {
   if ((await readFile(join(out, STAMP), 'utf8').catch(() => '')) === stamp) return;
 
   const outputs = await compile(sources, (path) => join(out, relative(root, path)));
-  await removeOthers(out, outputs);
-  for (const [path, text] of outputs) await write(path, text);
-  await writeFile(join(out, STAMP), stamp);
+  await replace(out, outputs, stamp).catch((error) => cannotWrite(out, error));
 }
 
 /** @param {string} folder */
@@ -70,6 +68,20 @@ async function compile(sources, placeOf) {
     return /** @type {const} */ ([placeOf(path).replace(/ts$/, 'js'), code]);
   });
   return new Map(await Promise.all(outputs));
+}
+
+/** @param {string} out @param {Texts} outputs @param {string} stamp */
+async function replace(out, outputs, stamp) {
+  await removeOthers(out, outputs);
+  for (const [path, text] of outputs) await write(path, text);
+  await writeFile(join(out, STAMP), stamp);
+}
+
+/** As after `sudo npm start`. @param {string} out @param {NodeJS.ErrnoException} error @returns {never} */
+function cannotWrite(out, error) {
+  if (error.syscall === undefined) throw error;
+  console.error(`${out} cannot be written to (${error.message}): run \`npm run build\` as its owner`);
+  process.exit(1);
 }
 
 /** Also removes the stamp, so an interrupted build has none. @param {string} out @param {Texts} outputs */

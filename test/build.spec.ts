@@ -62,6 +62,17 @@ describe('the build', () => {
     expect(await read('dist/src/main.js')).toBe('export const n = 2;\n');
   });
 
+  it('says in a line that it cannot write, and who can', async () => {
+    await write('dist', 'in the way');
+    const { status, stderr } = spawnSync(process.execPath, [join(checkout, 'scripts/build.js')], {
+      encoding: 'utf8',
+    });
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^dist cannot be written to \(E\w+: .*\): run `npm run build` as its owner\n$/),
+    ]);
+  });
+
   async function build(): Promise<number | null> {
     const [code] = (await once(
       spawn(process.execPath, [join(checkout, 'scripts/build.js')], { stdio: 'ignore' }),
