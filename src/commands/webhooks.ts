@@ -27,10 +27,16 @@ interface Arguments {
   readonly since: Date;
 }
 
+interface Options {
+  readonly failed: boolean;
+  readonly limit?: string;
+  readonly since?: string;
+}
+
 type Command = (app: INestApplicationContext, given: Arguments) => Promise<boolean>;
 
 const OPTIONS = {
-  limit: { type: 'string', default: '50' },
+  limit: { type: 'string' },
   failed: { type: 'boolean', default: false },
   since: { type: 'string' },
 } as const;
@@ -42,16 +48,21 @@ const NONE_FAILED = 'There are no failed events';
 /** Lists and resends webhooks. Exits with code 1 if the command failed. */
 export async function webhooks(args: string[]): Promise<void> {
   const { values, positionals } = commandLine({ args, options: OPTIONS, allowPositionals: true }, USAGE);
-  const { failed, limit } = values;
+  const { failed, limit = '50' } = values;
   const [name = '', id = '', ...more] = positionals;
   const since = dateOf(values.since);
   const known = commands(id !== '', failed);
   const command = Object.hasOwn(known, name) ? known[name] : undefined;
-  const isWrong = more.length > 0 || !/^[1-9]\d*$/.test(limit) || (values.since !== undefined && !failed);
+  const isWrong = more.length > 0 || !/^[1-9]\d*$/.test(limit) || hasUnused(name, values);
   if (!command || !since || isWrong) return fail(new StartError(USAGE));
   const given = { id, limit: Math.min(Number(limit), 10_000), since };
   const works = await withApp((app) => command(app, given)).catch(fail);
   process.exitCode = works ? 0 : 1;
+}
+
+/** Whether an option is given that has no effect there. */
+function hasUnused(name: string, { failed, limit, since }: Options): boolean {
+  return (since !== undefined && !failed) || (limit !== undefined && name !== 'list');
 }
 
 function dateOf(text = '1970-01-01'): Date | undefined {
