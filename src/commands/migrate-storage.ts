@@ -1,9 +1,9 @@
 import 'reflect-metadata';
 import { ConfigError } from '../config/config-error.js';
-import { loadConfig } from '../config/load-config.js';
 import { fail } from '../fail.js';
 import { StorageMigration, type Migrated } from '../media/upkeep/storage-migration.js';
 import { commandLine } from './command-line.js';
+import { configOfServer } from './server-config.js';
 import { withApp } from './with-app.js';
 
 const USAGE = `Usage: npm run migrate-storage
@@ -17,7 +17,7 @@ export async function migrateStorage(args: string[]): Promise<void> {
 }
 
 async function run(): Promise<void> {
-  const config = loadConfig();
+  const config = configOfServer();
   const { storage } = config;
   if (storage.driver !== 's3' || storage.migrateFrom === undefined)
     throw new ConfigError(['S3_MIGRATE_FROM: must be set to the directory with the files to move']);

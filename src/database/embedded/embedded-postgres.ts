@@ -4,7 +4,7 @@ import pg from 'pg';
 import type { Config } from '../../config/config.js';
 import type { Postmaster } from './postgres-cluster.js';
 import { EmbeddedPostgresError } from './postgres-error.js';
-import { LEAST_CONNECTIONS, PostgresServer, type Settings } from './postgres-server.js';
+import { MIN_CONNECTIONS, PostgresServer, type Settings } from './postgres-server.js';
 
 export { EmbeddedPostgresError } from './postgres-error.js';
 
@@ -69,7 +69,7 @@ export class EmbeddedPostgres {
   static async of({ database, dataDir, workers }: Config): Promise<EmbeddedPostgres | undefined> {
     if (database.url !== undefined) return undefined;
     const connections = (workers + OTHERS) * (database.poolSize + BESIDES_POOL);
-    const settings = { max_connections: `${Math.max(LEAST_CONNECTIONS, connections)}` };
+    const settings = { max_connections: `${Math.max(MIN_CONNECTIONS, connections)}` };
     return await EmbeddedPostgres.start({ dataDir, settings });
   }
 

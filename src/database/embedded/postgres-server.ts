@@ -11,13 +11,13 @@ import { PostgresUser } from './postgres-user.js';
 
 export type Settings = Readonly<Record<string, string>>;
 
-export const LEAST_CONNECTIONS = 100;
+export const MIN_CONNECTIONS = 100;
 
 const SETTINGS: Settings = {
   listen_addresses: '',
   unix_socket_permissions: '0700',
   shared_buffers: '64MB',
-  max_connections: `${LEAST_CONNECTIONS}`,
+  max_connections: `${MIN_CONNECTIONS}`,
   log_checkpoints: 'off',
 };
 const MAX_LOG_BYTES = 4 * 1024 * 1024;
