@@ -1,16 +1,15 @@
 // @ts-check
-import { execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { freePort } from '../scripts/free-port.js';
 import { cephConfig } from './ceph-config.js';
+import { spawnGuarded, temporaryDirectory } from './guard.js';
 
 const PROGRAMS = ['ceph-mon', 'ceph-osd', 'radosgw', 'radosgw-admin', 'ceph', 'monmaptool'];
 const PLACES = ['/usr/bin', '/usr/sbin', '/usr/local/bin'];
@@ -44,7 +43,7 @@ export class Ceph {
 
   /** Resolves once the store responds. With three OSDs it tolerates the loss of one. */
   static async start({ osds = 1 } = {}) {
-    const directory = await mkdtemp(join(tmpdir(), 'mediadock-ceph-'));
+    const directory = temporaryDirectory('mediadock-ceph-');
     const ceph = new Ceph(directory, osds, await freePort());
     try {
       await ceph.make();
@@ -133,9 +132,10 @@ export class Ceph {
     ]);
     const [program = '', ...args] = commands.get(name) ?? ['ceph-osd', '-i', index];
     const output = openSync(join(this.directory, `${name}.out`), 'a');
-    /** @type {import('node:child_process').StdioOptions} */
-    const stdio = ['ignore', output, output];
-    this.daemons.set(name, spawn(program, ['-c', this.config, ...args, '-f'], { stdio, detached: true }));
+    const daemon = spawnGuarded(program, ['-c', this.config, ...args, '-f'], {
+      stdio: ['ignore', output, output],
+    });
+    this.daemons.set(name, daemon);
     closeSync(output);
   }
 
@@ -143,7 +143,13 @@ export class Ceph {
   async execute(program, ...args) {
     // monmaptool reads no configuration.
     const config = program === 'monmaptool' ? [] : ['-c', this.config];
-    await promisify(execFile)(program, [...config, ...args], { timeout: READY_MS });
+    const child = spawnGuarded(program, [...config, ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: READY_MS,
+    });
+    const words = text(/** @type {import('node:stream').Readable} */ (child.stderr));
+    const [code] = await once(child, 'exit');
+    if (code !== 0) throw new Error(`${program} failed: ${await words}`);
   }
 
   async untilReady() {

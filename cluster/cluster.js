@@ -1,12 +1,11 @@
 // @ts-check
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../scripts/free-port.js';
+import { spawnGuarded, temporaryDirectory } from './guard.js';
 import { documentedSite, Nginx } from './nginx.js';
 
 const READY_MS = 60_000;
@@ -38,7 +37,7 @@ export class Cluster {
 
   /** Resolves once every server is ready. @param {ClusterOptions} options */
   static async start(options) {
-    const root = await mkdtemp(join(tmpdir(), 'mediadock-cluster-'));
+    const root = temporaryDirectory('mediadock-cluster-');
     const isShared = options.settings?.['STORAGE'] !== 's3';
     const members = await Promise.all(
       Array.from({ length: options.servers ?? 2 }, async (_, index) => {
@@ -109,11 +108,7 @@ export class Cluster {
       ...settings,
     };
     const program = join(checkout, 'dist/src/main.js');
-    const child = spawn(process.execPath, [program], {
-      env,
-      stdio: ['ignore', 'ignore', 'inherit'],
-      detached: true,
-    });
+    const child = spawnGuarded(process.execPath, [program], { env, stdio: ['ignore', 'ignore', 'inherit'] });
     member.child = child;
     // Restarts a server that was killed from outside, as a process manager would.
     child.once('exit', () => {

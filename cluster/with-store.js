@@ -22,7 +22,7 @@ if (env['TEST_CLUSTER'] !== undefined && Nginx.missing) {
 }
 const command = spawn(program, args, { env, stdio: 'inherit' });
 // Ctrl-C reaches the command too, which then ends by itself.
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => command.kill('SIGTERM'));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => command.kill('SIGTERM'));
 const [code] = await once(command, 'exit');
 await ceph?.stop();
 process.exitCode = code ?? 1;

@@ -11,3 +11,13 @@ export async function freePort() {
   await once(server, 'close');
   return port;
 }
+
+/** Rejects if another process listens on this port of the loopback interface. @param {number} port */
+export async function assertFree(port) {
+  const server = createServer().listen(port, '127.0.0.1');
+  await once(server, 'listening').catch((error) => {
+    throw new Error(`Port ${port} cannot be used: ${error.code}`, { cause: error });
+  });
+  server.close();
+  await once(server, 'close');
+}

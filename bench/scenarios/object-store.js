@@ -18,7 +18,6 @@ const FILE = { uploads: 1, chunks: 256 };
 const MANY = 64;
 /** Fills caches, and has the code compiled. */
 const WARM_UP = { uploads: 8, chunks: 256 };
-const SIGNALS = ['SIGINT', 'SIGTERM'];
 
 /** @param {Tools} tools @returns {Promise<Outcome>} */
 export async function objectStore(tools) {
@@ -48,9 +47,6 @@ export async function objectStore(tools) {
  */
 async function inPlace({ starters, load }, osds, work) {
   const ceph = await Ceph.start({ osds });
-  // Its daemons outlive a Ctrl-C.
-  const abort = () => void ceph.stop().finally(() => process.exit(1));
-  for (const signal of SIGNALS) process.once(signal, abort);
   try {
     const own = await starters.mediadock(settingsOf(ceph));
     const pid = ceph.daemons.get('rgw')?.pid ?? 0;
@@ -63,7 +59,6 @@ async function inPlace({ starters, load }, osds, work) {
       await own.stop();
     }
   } finally {
-    for (const signal of SIGNALS) process.off(signal, abort);
     await ceph.stop();
   }
 }
