@@ -60,7 +60,11 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const fixes = await json('scripts/known-fixes.json');
   const { allowScripts } = await json('package.json');
   const faults = [];
-  for (const path of ['package-lock.json', 'bench/package-lock.json']) {
+  for (const path of [
+    'package-lock.json',
+    'bench/package-lock.json',
+    'scripts/openapi-lint/package-lock.json',
+  ]) {
     const lockfile = await json(path);
     const found = [...outdated(lockfile, fixes), ...untold(lockfile, allowScripts)];
     faults.push(...found.map((fault) => `${path}: ${fault}`));
