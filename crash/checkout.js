@@ -1,9 +1,9 @@
 // @ts-check
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { temporaryDirectory } from '../cluster/guard.js';
 
 const SOURCES = [
   'src',
@@ -26,7 +26,7 @@ const SOURCES = [
  * @param {(checkout: string) => AsyncGenerator<T>} work
  */
 export async function* inPatched(from, patches, work) {
-  const checkout = await mkdtemp(join(tmpdir(), 'mediadock-checkout-'));
+  const checkout = temporaryDirectory('mediadock-checkout-');
   try {
     for (const source of SOURCES) await cp(join(from, source), join(checkout, source), { recursive: true });
     await symlink(join(resolve(from), 'node_modules'), join(checkout, 'node_modules'));

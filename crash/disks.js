@@ -45,37 +45,43 @@ export async function noDisks(fileSystem) {
  * --reflink` copies a file at one instant, after all writes accepted before. A plain `cp` would mix several moments.
  */
 export class Disks {
-  /**
-   * @param {string} root @param {string} carrier device @param {FileSystem} fileSystem
-   * @param {Record<string, string>} mounts
-   */
-  constructor(root, carrier, fileSystem, mounts) {
-    this.root = root;
-    this.carrier = carrier;
+  /** @param {FileSystem} fileSystem @param {Record<'uploads' | 'database', string>} mounts mount points */
+  constructor(fileSystem, mounts) {
     this.fileSystem = fileSystem;
     this.mounts = mounts;
-    /** @type {Map<string, string>} device of each disk that is attached */
+    this.root = '';
+    /** @type {Map<string, string>} device of each image that is attached */
     this.devices = new Map();
     this.removed = false;
+    /** Making or mounting, which must have ended before the disks can be removed. */
+    this.begun = Promise.resolve();
   }
 
-  /** @param {FileSystem} fileSystem @param {Record<'uploads' | 'database', string>} mounts mount points */
-  static async make(fileSystem, mounts) {
-    const root = await mkdtemp(join(await roomy(), 'mediadock-disks-'));
-    const image = join(root, 'carrier.img');
-    await run('truncate', ['-s', String(CARRIER_BYTES), image]);
-    await run('mkfs.xfs', ['-q', '-m', 'reflink=1', image]);
-    const disks = new Disks(root, await attach(image, false), fileSystem, mounts);
-    await mkdir(disks.path(''));
-    await run('mount', ['-t', 'xfs', '-o', 'discard', disks.carrier, disks.path('')]);
-    for (const name of NAMES) {
-      await run('truncate', ['-s', String(BYTES[name]), disks.path(name)]);
-      await mkdir(mounts[name], { recursive: true });
-    }
-    await disks.mount(
-      async (device) => void (await run(`mkfs.${fileSystem}`, ['-q', ...BLOCKS[fileSystem], device])),
-    );
-    return disks;
+  async make() {
+    await this.begin(async () => {
+      this.root = await mkdtemp(join(await roomy(), 'mediadock-disks-'));
+      const carrier = this.path('');
+      await mkdir(carrier);
+      await run('truncate', ['-s', String(CARRIER_BYTES), `${carrier}.img`]);
+      await run('mkfs.xfs', ['-q', '-m', 'reflink=1', `${carrier}.img`]);
+      const device = await this.attach('carrier', `${carrier}.img`, false);
+      await run('mount', ['-t', 'xfs', '-o', 'discard', device, carrier]);
+      for (const name of NAMES) await run('truncate', ['-s', String(BYTES[name]), this.path(name)]);
+      await this.mountAll(
+        async (device) =>
+          void (await run(`mkfs.${this.fileSystem}`, ['-q', ...BLOCKS[this.fileSystem], device])),
+      );
+    });
+  }
+
+  async mount() {
+    await this.begin(() => this.mountAll());
+  }
+
+  /** @param {() => Promise<void>} work */
+  async begin(work) {
+    if (this.removed) throw new Error('The harness is being stopped');
+    await (this.begun = work());
   }
 
   /** @param {string} name */
@@ -84,11 +90,9 @@ export class Disks {
   }
 
   /** @param {(device: string) => Promise<void>} [prepare] */
-  async mount(prepare) {
+  async mountAll(prepare) {
     for (const name of NAMES) {
-      if (this.removed) throw new Error('The harness is being stopped');
-      const device = await attach(this.path(name), true);
-      this.devices.set(name, device);
+      const device = await this.attach(name, this.path(name), true);
       await prepare?.(device);
       await run('mount', [
         '-t',
@@ -102,11 +106,27 @@ export class Disks {
   }
 
   async unmount() {
-    for (const [name, device] of this.devices) {
-      await unmount(this.mounts[name] ?? '');
-      await run('losetup', ['-d', device]);
-      this.devices.delete(name);
-    }
+    for (const name of NAMES) await this.detach(name, this.mounts[name]);
+  }
+
+  /** @param {string} name @param {string} image @param {boolean} direct */
+  async attach(name, image, direct) {
+    const options = [`--direct-io=${direct ? 'on' : 'off'}`, '--find', '--show'];
+    const device = (await run('losetup', [...options, image])).stdout.trim();
+    this.devices.set(name, device);
+    const { stdout: mode } = await run('losetup', ['--noheadings', '--output', 'DIO', device]);
+    if (direct && mode.trim() !== '1')
+      throw new Error(`${device} does not do direct I/O: its image would be ahead of the disk`);
+    return device;
+  }
+
+  /** @param {string} name @param {string} mount */
+  async detach(name, mount) {
+    const device = this.devices.get(name);
+    if (device === undefined) return;
+    await unmount(mount);
+    await run('losetup', ['-d', device]);
+    this.devices.delete(name);
   }
 
   /** Copies both disks in their present state. @param {string} label */
@@ -129,10 +149,10 @@ export class Disks {
 
   async remove() {
     this.removed = true;
+    await this.begun.catch(() => undefined);
     await this.unmount();
-    await unmount(this.path(''));
-    await run('losetup', ['-d', this.carrier]);
-    await rm(this.root, { recursive: true });
+    await this.detach('carrier', this.path(''));
+    if (this.root) await rm(this.root, { recursive: true });
   }
 }
 
@@ -143,21 +163,6 @@ async function roomy() {
     () => 0,
   );
   return free > 4096 * MEBIBYTE ? '/dev/shm' : tmpdir();
-}
-
-/** @param {string} image @param {boolean} direct */
-async function attach(image, direct) {
-  const { stdout } = await run('losetup', [
-    `--direct-io=${direct ? 'on' : 'off'}`,
-    '--find',
-    '--show',
-    image,
-  ]);
-  const device = stdout.trim();
-  const { stdout: mode } = await run('losetup', ['--noheadings', '--output', 'DIO', device]);
-  if (direct && mode.trim() !== '1')
-    throw new Error(`${device} does not do direct I/O: its image would be ahead of the disk`);
-  return device;
 }
 
 /** Retries, because killed processes may take a moment to close their files. @param {string} path */

@@ -20,6 +20,7 @@ import { sweep } from './layers/sweep.js';
 import { sync } from './layers/sync.js';
 import { errors, syscalls } from './layers/syscalls.js';
 import { turns } from './layers/turns.js';
+import { wholeNumber } from '../scripts/whole-number.js';
 import { Place } from './place.js';
 import { summary } from './report.js';
 
@@ -65,9 +66,12 @@ const { positionals, values } = parseArgs({
 
 /** @type {Promise<never> | undefined} */
 let clearing;
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => (clearing ??= clearAway()));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => (clearing ??= clearAway()));
 
-const asked = positionals[0] ?? 'short';
+const [asked = 'short', ...more] = positionals;
+if (more.length > 0) fail(`One layer at a time, not "${positionals.join(' ')}"`);
+const seconds = wholeNumber('--seconds', values.seconds);
+const givenRuns = values.runs === undefined ? undefined : wholeNumber('--runs', values.runs);
 const names = ['all', 'short'].includes(asked) ? Object.keys(LAYERS) : [asked];
 let ok = true;
 for (const name of names) {
@@ -81,12 +85,11 @@ process.exit(ok ? 0 : 1);
 async function runLayer(name, layer) {
   const lines = [];
   const short = asked === 'short';
-  const runs = values.runs ? Number(values.runs) : short ? 1 : undefined;
   const options = {
     checkout: resolve(values.dir),
     seed: values.seed,
-    seconds: Number(values.seconds),
-    runs,
+    seconds,
+    runs: givenRuns ?? (short ? 1 : undefined),
     short,
   };
   try {
@@ -95,10 +98,9 @@ async function runLayer(name, layer) {
       console.log(JSON.stringify(line));
       if (values['fail-fast'] && line.violations?.length) break;
     }
-  } catch (error) {
-    // Removing its directory may fail the layer. The cleanup ends the process.
+  } finally {
+    // The cleanup ends the process. Removing its directory may have failed the layer.
     await clearing;
-    throw error;
   }
   const last = summary(name, lines);
   console.log(JSON.stringify(last));

@@ -19,15 +19,17 @@ const { values } = parseArgs({
 
 /** @type {import('node:child_process').ChildProcess | undefined} */
 let running;
-for (const signal of ['SIGINT', 'SIGTERM']) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.once(signal, () => {
     process.exitCode = 130;
     running?.kill('SIGTERM');
   });
 }
 
-let ok = true;
-for (const mutant of MUTANTS.filter(({ name }) => !values.only || name === values.only)) {
+const chosen = MUTANTS.filter(({ name }) => values.only === undefined || name === values.only);
+let ok = chosen.length > 0;
+if (!ok) console.error(`There is no mutant "${values.only}"`);
+for (const mutant of chosen) {
   const line = await judge(mutant);
   ok &&= line.ok;
   console.log(JSON.stringify(line));

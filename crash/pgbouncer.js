@@ -1,12 +1,12 @@
 // @ts-check
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { spawnGuarded, temporaryDirectory } from '../cluster/guard.js';
 import { freePort } from '../scripts/free-port.js';
 
 const PATHS = [
@@ -37,7 +37,7 @@ export class PgBouncer {
    * @param {Record<string, string | number>} [settings]
    */
   static async start({ host, port: postgresPort, user }, settings = {}) {
-    const directory = await mkdtemp(join(tmpdir(), 'mediadock-pgbouncer-'));
+    const directory = temporaryDirectory('mediadock-pgbouncer-');
     await chmod(directory, 0o755);
     const port = await freePort();
     const own = { listen_addr: '127.0.0.1', listen_port: port, unix_socket_dir: '', auth_type: 'any' };
@@ -48,7 +48,10 @@ export class PgBouncer {
     // PgBouncer refuses to run as root, and only the owner of the socket may use it.
     const as = process.geteuid?.() === 0 ? ['-u', host.startsWith('/') ? ownerOf(host) : 'nobody'] : [];
     const program = PATHS.find((path) => existsSync(path)) ?? 'pgbouncer';
-    const child = spawn(program, ['-q', ...as, file], { cwd: '/', stdio: 'ignore' });
+    const child = spawnGuarded(program, ['-q', ...as, file], {
+      cwd: '/',
+      stdio: ['ignore', 'ignore', 'ignore'],
+    });
     const bouncer = new PgBouncer(directory, port, child);
     await bouncer.untilReady();
     return bouncer;

@@ -1,9 +1,9 @@
 // @ts-check
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { temporaryDirectory } from '../cluster/guard.js';
 import { Postgres } from './postgres.js';
 import { environmentOf, Server, TOKEN } from './server.js';
 import { directory } from './stores.js';
@@ -28,6 +28,8 @@ export class Place {
     this.store = directory(this.dataDir);
     /** @type {Server[]} */
     this.servers = [];
+    /** @type {Set<Server>} */
+    this.starting = new Set();
     /** Where clients send requests: the running server. */
     this.target = { url: '', token: '' };
     /** @type {import('./disks.js').Disks | undefined} simulated disks that are mounted here */
@@ -39,7 +41,7 @@ export class Place {
 
   /** Creates only the directories. @param {string} checkout */
   static async empty(checkout) {
-    const root = await realpath(await mkdtemp(join(tmpdir(), 'mediadock-crash-')));
+    const root = await realpath(temporaryDirectory('mediadock-crash-'));
     // Postgres runs as another user if we are root, and that user must be able to enter the directory.
     await chmod(root, 0o755);
     const place = new Place(checkout, root);
@@ -57,13 +59,10 @@ export class Place {
     const { checkout, store, target } = this;
     const all = { ...store.settings, ...settings };
     const databaseUrl = this.database.url;
-    const server = await Server.start({
-      checkout,
-      dataDir: await this.ownDirectory(),
-      databaseUrl,
-      settings: all,
-      under,
-    });
+    const dataDir = await this.ownDirectory();
+    const server = Server.launch({ checkout, dataDir, databaseUrl, settings: all, under });
+    this.starting.add(server);
+    await server.untilReady().finally(() => this.starting.delete(server));
     this.servers = [...this.servers.filter(({ running }) => running), server];
     Object.assign(target, { url: server.url, token: server.token });
     void server.exit.then(async () => {
@@ -117,15 +116,16 @@ export class Place {
     const base = environmentOf(await this.ownDirectory(), this.database.url);
     const env = { ...base, ...this.store.settings, ...SWEEP_NOW };
     const ended = await promisify(execFile)(process.execPath, program, { cwd: this.dataDir, env }).catch(
-      (/** @type {{ stdout: string, stderr: string }} */ error) => error,
+      (/** @type {Error & { stdout: string, stderr: string }} */ error) => error,
     );
-    return ended instanceof Error ? `${ended.stdout}${ended.stderr}`.trim() : '';
+    return ended instanceof Error ? `${ended.stdout}${ended.stderr}`.trim() || ended.message : '';
   }
 
   async remove() {
     if (!Place.all.delete(this)) return;
     this.postgres.closed = true;
     if (this.pair) this.pair.closed = true;
+    for (const server of this.starting) await server.kill();
     await this.killServers();
     await this.postgres.stop();
     await this.pair?.stop();

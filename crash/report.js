@@ -52,6 +52,17 @@ export function summary(layer, lines) {
     runs: lines.length,
     ...sums,
     ...(skipped !== undefined && { skipped }),
-    ok: violations === 0,
+    ok: lines.length > 0 && violations === 0,
   };
+}
+
+/**
+ * Some runs make fewer calls or statements than the one that counted them, so their fault does not come about. A layer
+ * of which that is true for most runs has tested nothing.
+ * @param {number} runs @param {number} struck runs in which the fault came about
+ * @returns {import('./oracles.js').Violation[]}
+ */
+export function seldomStruck(runs, struck) {
+  if (2 * struck >= runs) return [];
+  return [{ kind: 'stuck', what: `the fault came about in ${struck} of ${runs} runs` }];
 }

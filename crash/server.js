@@ -1,9 +1,9 @@
 // @ts-check
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SignJWT } from 'jose';
+import { spawnGuarded } from '../cluster/guard.js';
 
 const START_MS = 60_000;
 const SECRET = 'the crash harness signs nothing of value with this';
@@ -53,18 +53,16 @@ export class Server {
     this.token = TOKEN;
   }
 
-  /** Resolves once it is ready for uploads. @param {ServerOptions} options */
-  static async start({ checkout, dataDir, databaseUrl, settings = {}, under = [] }) {
+  /** @param {ServerOptions} options */
+  static launch({ checkout, dataDir, databaseUrl, settings = {}, under = [] }) {
     const env = { ...environmentOf(dataDir, databaseUrl), ...settings };
     const [program = '', ...args] = [...under, process.execPath, join(checkout, 'dist/src/main.js')];
-    const child = spawn(program, args, { cwd: dataDir, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawnGuarded(program, args, { cwd: dataDir, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const output = { words: '' };
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (text) => (output.words = (output.words + text).slice(-8000)));
     }
-    const server = new Server(child, output);
-    await server.untilReady();
-    return server;
+    return new Server(child, output);
   }
 
   get pid() {
@@ -102,6 +100,7 @@ export class Server {
     return { code, milliseconds: Math.round(performance.now() - start) };
   }
 
+  /** Resolves once it is ready for uploads. */
   async untilReady() {
     const deadline = Date.now() + START_MS;
     while (Date.now() < deadline && this.running) {

@@ -1,11 +1,11 @@
 // @ts-check
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { GetObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import { build } from 'esbuild';
 import { Ceph } from '../cluster/ceph.js';
+import { temporaryDirectory } from '../cluster/guard.js';
 
 /**
  * Where servers store bytes, from the view of the oracles.
@@ -81,7 +81,7 @@ export async function faultyStore() {
 
 /** @param {string} source path of a TypeScript file in this checkout */
 async function compiled(source) {
-  const out = await mkdtemp(join(tmpdir(), 'mediadock-compiled-'));
+  const out = temporaryDirectory('mediadock-compiled-');
   const outfile = join(out, 'module.mjs');
   const entry = join(import.meta.dirname, '..', source);
   await build({

@@ -47,8 +47,6 @@ export class Upload {
     this.key = undefined;
     /** Every request gets a response, and failed ones must not change anything. */
     this.exact = false;
-    /** Number of first chunks sent. Each may open an upload on the server. */
-    this.opened = 0;
     this.resumed = 0;
     /** @type {{ status: number, type: string }[]} answers that asked to wait, and 0 for none at all */
     this.failures = [];
@@ -103,7 +101,6 @@ export class Upload {
       CHUNK_MAX_BYTES,
     );
     const bytes = this.content.subarray(start, start + size);
-    if (id === undefined) this.opened++;
     const { detour } = this;
     const to = detour && start >= detour.from && start < detour.to ? detour.target : target;
     const answer = await sendChunk(to, { name, bytes, start, total, id, raw, key });

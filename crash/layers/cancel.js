@@ -4,7 +4,7 @@ import { Load } from '../load.js';
 import { inspect } from '../oracles.js';
 import { inPlace } from '../place.js';
 import { Random } from '../random.js';
-import { figures } from '../report.js';
+import { figures, seldomStruck } from '../report.js';
 import { someUploads } from '../upload.js';
 import { lastLook } from './kill.js';
 
@@ -26,9 +26,13 @@ const STORM = `
 export async function* cancel({ checkout, seed, runs = 6, seconds, short }) {
   yield* inPlace(checkout, async function* (place) {
     await place.startServer();
+    let struck = 0;
     for (let run = 0; run < runs; run++) {
-      yield { layer: 'cancel', run, ...(await cancelRun(place, `${seed}-cancel-${run}`, seconds, short)) };
+      const result = await cancelRun(place, `${seed}-cancel-${run}`, seconds, short);
+      if (result.cancelled > 0) struck++;
+      yield { layer: 'cancel', run, ...result };
     }
+    yield { layer: 'cancel', last: true, ...figures([], seldomStruck(runs, struck)) };
   });
 }
 

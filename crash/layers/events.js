@@ -1,9 +1,9 @@
 // @ts-check
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { spawnGuarded } from '../../cluster/guard.js';
 import { freePort } from '../../scripts/free-port.js';
 import { send } from '../http.js';
 import { Load } from '../load.js';
@@ -77,7 +77,9 @@ class Receiver {
 
   async start() {
     const program = join(import.meta.dirname, '../receiver.js');
-    this.child = spawn(process.execPath, [program, String(this.port), this.file], { stdio: 'inherit' });
+    this.child = spawnGuarded(process.execPath, [program, String(this.port), this.file], {
+      stdio: ['inherit', 'inherit', 'inherit'],
+    });
     await once(this.child, 'spawn');
   }
 

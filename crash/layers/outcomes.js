@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { inspect } from '../oracles.js';
 import { inPlace } from '../place.js';
 import { Random } from '../random.js';
-import { figures } from '../report.js';
+import { figures, seldomStruck } from '../report.js';
 import { Wire } from '../wire.js';
 import { lastLook } from './kill.js';
 import { driven } from './syscalls.js';
@@ -27,11 +27,14 @@ export async function* outcomes({ checkout, seed, runs, seconds, short }) {
     ).flat();
     const wanted = runs ?? points.length;
     const step = Math.max(1, points.length / (short ? 12 : wanted));
-    for (let point = 0, run = 0; point < points.length; point += step, run++) {
+    let [run, cuts] = [0, 0];
+    for (let point = 0; point < points.length; point += step, run++) {
       const { at, fate } = /** @type {(typeof points)[number]} */ (points[Math.floor(point)]);
-      yield { layer: 'outcomes', run, ...(await cutting.run(`${seed}-outcomes-${run}`, at, fate)) };
+      const result = await cutting.run(`${seed}-outcomes-${run}`, at, fate);
+      cuts += result.cuts;
+      yield { layer: 'outcomes', run, ...result };
     }
-    const violations = await lastLook(place, []);
+    const violations = [...(await lastLook(place, [])), ...seldomStruck(run, cuts)];
     yield { layer: 'outcomes', last: true, points: points.length, ...figures([], violations) };
     await cutting.wire.close();
   });
@@ -88,7 +91,8 @@ class Cutting {
     await Promise.all(wire.late);
     violations.push(...(await inspect(place, load.uploads)), ...(await this.doubled(load.uploads)));
     const figure = figures(load.uploads, violations);
-    return { seed, at: `${fate} statement ${at}: ${cut.kind}`, statements, ...figure };
+    const cuts = cut.kind === 'none' ? 0 : 1;
+    return { seed, at: `${fate} statement ${at}: ${cut.kind}`, statements, cuts, ...figure };
   }
 
   /** Three requests in four go to the server with the wire. */

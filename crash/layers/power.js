@@ -32,8 +32,9 @@ export async function* power(options) {
 async function* powerOn(fileSystem, runs, { checkout, seed, seconds, short }) {
   const place = await Place.empty(checkout);
   try {
-    const disks = await Disks.make(fileSystem, { uploads: place.dataDir, database: place.postgres.dataDir });
+    const disks = new Disks(fileSystem, { uploads: place.dataDir, database: place.postgres.dataDir });
     place.disks = disks;
+    await disks.make();
     await makeTemplate(place, disks);
     for (let run = 0; run < runs; run++) {
       const cutting = new Cutting(

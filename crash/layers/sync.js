@@ -45,7 +45,8 @@ export async function* sync(options) {
 async function* syncOn(fileSystem, { checkout, seed, runs = FAULTS.length, short, seconds }) {
   const place = await Place.empty(checkout);
   try {
-    place.disks = await Disks.make(fileSystem, { uploads: place.dataDir, database: place.postgres.dataDir });
+    place.disks = new Disks(fileSystem, { uploads: place.dataDir, database: place.postgres.dataDir });
+    await place.disks.make();
     await makeTemplate(place, place.disks);
     for (const [run, fault] of FAULTS.slice(0, short ? 1 : runs).entries()) {
       const result = await syncOnce(place, place.disks, fault, `${seed}-sync-${fileSystem}-${run}`, seconds);

@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Load } from '../load.js';
 import { inspect } from '../oracles.js';
 import { inPlace } from '../place.js';
-import { figures } from '../report.js';
+import { figures, seldomStruck } from '../report.js';
+import { uploadId } from '../seeded-ids.js';
 import { descriptorOf, noStrace, parse, pathsOf, predictable, Trace } from '../trace.js';
 import { plainUpload } from '../upload.js';
 import { lastLook } from './kill.js';
@@ -36,14 +37,15 @@ export async function* syscalls(options) {
     const points = (await pointsOf(place, options.seed, other)).flatMap((point) =>
       CHANGING.test(point.name) ? [point, { ...point, after: true }] : [point],
     );
-    for (const [run, point] of [...chosen(points, options), ...idlePoints(options)].entries()) {
-      yield {
-        layer: 'syscalls',
-        run,
-        ...(await killAt(place, point, `${options.seed}-syscalls-${run}`, options.seconds, other)),
-      };
+    const all = [...chosen(points, options), ...idlePoints(options)];
+    let kills = 0;
+    for (const [run, point] of all.entries()) {
+      const result = await killAt(place, point, `${options.seed}-syscalls-${run}`, options.seconds, other);
+      kills += result.kills;
+      yield { layer: 'syscalls', run, ...result };
     }
-    yield { layer: 'syscalls', last: true, points: points.length, ...figures([], await lastLook(place, [])) };
+    const violations = [...(await lastLook(place, [])), ...seldomStruck(all.length, kills)];
+    yield { layer: 'syscalls', last: true, points: points.length, ...figures([], violations) };
   });
 }
 
@@ -64,9 +66,15 @@ export async function* errors(options) {
     ]);
     const client = new ErrorRuns(place, options, other);
     const idle = idlePoints(options).map((point) => ({ ...point, fault: 'error=EIO' }));
-    for (const [run, fault] of [...chosen(faults, options), ...idle].entries())
-      yield await client.run(fault, run);
-    yield { layer: 'errors', last: true, points: faults.length, ...figures([], await lastLook(place, [])) };
+    const all = [...chosen(faults, options), ...idle];
+    let struckRuns = 0;
+    for (const [run, fault] of all.entries()) {
+      const line = await client.run(fault, run);
+      if (line.injected > 0) struckRuns++;
+      yield line;
+    }
+    const violations = [...(await lastLook(place, [])), ...seldomStruck(all.length, struckRuns)];
+    yield { layer: 'errors', last: true, points: faults.length, ...figures([], violations) };
   });
 }
 
@@ -74,6 +82,9 @@ export async function* errors(options) {
 function errorsOf({ name }) {
   return /^p?read/.test(name) ? ERRORS.filter((error) => !FULL.includes(error)) : ERRORS;
 }
+
+/** How many ids `driven` takes: three for uploads, two for finished files, and some more for what is repeated. */
+const IDS = 7;
 
 /** Seed of the part names of the server that is not traced. */
 const OTHER = 'other';
@@ -146,11 +157,11 @@ function rank(name) {
 }
 
 /**
- * The ids of the uploads that `driven` sends. One of them may be opened twice.
+ * All paths of the uploads that `driven` sends.
  * @param {import('../place.js').Place} place @param {string} ids @param {number} n
  */
 function watch({ dataDir }, ids, n) {
-  const paths = [0, 1, 2, 3].flatMap((index) => pathsOf(dataDir, ids, n + index, [OTHER]));
+  const paths = Array.from({ length: IDS }, (_, index) => pathsOf(dataDir, ids, n + index, [OTHER])).flat();
   return ['-e', 'trace=%file,%desc', ...[...new Set(paths)].flatMap((path) => ['-P', path])];
 }
 
@@ -230,7 +241,7 @@ async function killAt(place, { name, k, after = false, idle = false }, seed, sec
   return { seed, at, kills, ...figures(load.uploads, violations) };
 }
 
-/** The server is the same in all runs. The number of ids it has made follows from the uploads it has opened. */
+/** The server is the same in all runs. Where each one starts among its ids follows from the last upload before. */
 class ErrorRuns {
   /**
    * @param {import('../place.js').Place} place @param {import('../report.js').Options} options
@@ -242,7 +253,7 @@ class ErrorRuns {
     this.seed = `${seed}-errors`;
     this.seconds = seconds;
     this.ids = '';
-    this.opened = 0;
+    this.firstId = 0;
     /** @type {import('../server.js').Server | undefined} */
     this.server = undefined;
   }
@@ -253,11 +264,11 @@ class ErrorRuns {
     if (!this.server?.running) {
       this.ids = `${seed}-${run}`;
       this.server = await place.startServer(predictable(this.ids));
-      this.opened = 0;
+      this.firstId = 0;
     }
     const { server } = this;
     const inject = ['-e', `inject=${name}:${fault}:when=${k}`];
-    const args = [...watch(place, this.ids, this.opened), ...inject];
+    const args = [...watch(place, this.ids, this.firstId), ...inject];
     const trace = await Trace.attach(server.pid, args, join(place.root, 'error.log'));
     /** @type {import('../oracles.js').Violation[]} */
     const announced = [];
@@ -273,7 +284,8 @@ class ErrorRuns {
     await Promise.race([load.done, server.exit]);
     const calls = await trace.detach();
     await load.done;
-    this.opened += load.uploads.reduce((sum, { opened }) => sum + opened, 0);
+    const ids = Array.from({ length: IDS }, (_, index) => uploadId(this.ids, this.firstId + index));
+    this.firstId += ids.indexOf(load.uploads.at(-1)?.id ?? '') + 1;
     const violations = [
       ...announced,
       ...(await inspect(place, load.uploads)),
