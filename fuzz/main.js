@@ -8,6 +8,7 @@ import { operations } from './cases/operations.js';
 import { contentRange } from './cases/range.js';
 import { raw } from './cases/raw.js';
 import { tokens } from './cases/tokens.js';
+import { wholeNumber } from '../scripts/whole-number.js';
 import { Client, Ledger } from './client.js';
 import { Watch } from './watch.js';
 import { Contract } from './schema.js';
@@ -34,14 +35,14 @@ const { values } = parseArgs({
     replay: { type: 'string' },
   },
 });
+const seconds = wholeNumber('--seconds', values.seconds);
+const requests = values.requests === undefined ? Infinity : wholeNumber('--requests', values.requests);
 const names = /** @type {Name[]} */ (values.only.split(','));
 const unknown = names.find((name) => !(name in CASES));
 if (unknown !== undefined)
   throw new Error(`Unknown class ${unknown}. Choose from ${Object.keys(CASES).join(', ')}`);
 
 const server = await Server.start();
-for (const signal of ['SIGINT', 'SIGTERM'])
-  process.once(signal, () => void server.stop().finally(() => process.exit(130)));
 const ledger = new Ledger(await Contract.read());
 const watch = new Watch(server);
 try {
@@ -57,9 +58,9 @@ async function run() {
   const faults = [];
   if (values.replay) await replay(values.replay);
   else faults.push(...(await rounds()));
-  const seconds = (performance.now() - started) / 1000;
+  const lasted = (performance.now() - started) / 1000;
   const all = [...faults, ...(server.running ? watch.faults() : ['The server is dead'])];
-  report(seconds, all);
+  report(lasted, all);
   return all.length === 0 && ledger.findings.length === 0;
 }
 
@@ -74,8 +75,7 @@ async function replay(spec) {
 
 /** Runs until time or requests are used up. Between the rounds, nothing may be left over. */
 async function rounds() {
-  const most = values.requests ? Number(values.requests) : Infinity;
-  const end = values.requests ? Infinity : Date.now() + Number(values.seconds) * 1000;
+  const end = requests < Infinity ? Infinity : Date.now() + seconds * 1000;
   const clients = Array.from({ length: CLIENTS }, (_, index) => new Client(server.port, ledger, index + 1));
   const faults = [];
   let next = 0;
@@ -83,10 +83,10 @@ async function rounds() {
   const warm = Date.now() + WARM_SHARE * (end - Date.now());
   next = await round(clients, next, () => ledger.requests < WARM_REQUESTS && Date.now() < warm);
   faults.push(...(await watch.level(ledger)));
-  while (server.running && ledger.requests < most && Date.now() < end) {
+  while (server.running && ledger.requests < requests && Date.now() < end) {
     const until = Math.min(end, Date.now() + ROUND_MS);
     const first = next;
-    next = await round(clients, next, () => ledger.requests < most && Date.now() < until);
+    next = await round(clients, next, () => ledger.requests < requests && Date.now() < until);
     const left = await watch.leftovers(ledger);
     faults.push(...left.map((what) => `after the cases ${first} to ${next - 1}: ${what}`));
     progress(left.length);

@@ -1,10 +1,9 @@
 // @ts-check
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
+import { spawnGuarded, temporaryDirectory } from '../cluster/guard.js';
 import { freePort } from '../scripts/free-port.js';
 
 const CHECKOUT = resolve(import.meta.dirname, '..');
@@ -26,13 +25,13 @@ export class Server {
   }
 
   static async start() {
-    const dir = await mkdtemp(join(tmpdir(), 'mediadock-fuzz-'));
+    const dir = temporaryDirectory('mediadock-fuzz-');
     const { EmbeddedPostgres } = await import(
       join(CHECKOUT, 'dist/src/database/embedded/embedded-postgres.js')
     );
     const postgres = await EmbeddedPostgres.start({ dataDir: dir });
     const metricsPort = await freePort();
-    const child = spawn(process.execPath, [join(CHECKOUT, 'dist/src/main.js')], {
+    const child = spawnGuarded(process.execPath, [join(CHECKOUT, 'dist/src/main.js')], {
       env: environment(dir, metricsPort),
       stdio: ['ignore', 'pipe', 'inherit'],
     });
