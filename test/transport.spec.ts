@@ -288,7 +288,7 @@ describe('with as many chunks in memory as may be', () => {
 
   /** The first answer of this status. */
   async function until(status: number): Promise<Answer> {
-    const deadline = Date.now() + 4000;
+    const deadline = Date.now() + 30_000;
     for (;;) {
       const answer = await client.slice(whole, 0, 100_000);
       if (answer.status === status || Date.now() > deadline) return answer;

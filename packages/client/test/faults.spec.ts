@@ -113,12 +113,12 @@ describe('the server says', () => {
     ['storage-full', 507, 'seconds', () => '1'],
     ['service-unavailable', 503, 'seconds', () => '1'],
     ['too-many-requests', 429, 'seconds', () => '1'],
-    ['service-unavailable', 503, 'a date', () => new Date(Date.now() + 2000).toUTCString()],
+    ['service-unavailable', 503, 'a date', () => new Date(Date.now() + 3000).toUTCString()],
   ])('%s (%i), and is asked again after its Retry-After, %s', async (code, status, _, retryAfter) => {
-    const answer = problem(status, { code, action: 'wait' }, { 'retry-after': retryAfter() });
     const times: number[] = [];
     const { media, errors } = await uploadThrough((request) => {
       if (request.path === CHUNK_PATH) times.push(performance.now());
+      const answer = problem(status, { code, action: 'wait' }, { 'retry-after': retryAfter() });
       return only(CHUNK_PATH, 1, answer)(request);
     });
     expect(errors).toMatchObject([{ code, status, action: 'wait' }]);
