@@ -108,7 +108,7 @@ describe('the generated files', () => {
       cwd: checkout,
       encoding: 'utf8',
     });
-    expect([stderr, status]).toEqual(['', 0]);
     await rm(checkout, { recursive: true });
+    expect([stderr, status]).toEqual(['', 0]);
   }, 60_000);
 });

@@ -9,6 +9,7 @@ import { freePort } from '../scripts/free-port.js';
 import { Client, md5 } from './setup/client.js';
 import { S3Server } from './setup/s3-server.js';
 import { pdf } from './setup/samples.js';
+import { processesOn } from './setup/processes-on.js';
 import { until } from './setup/until.js';
 
 const reason = Nginx.missing;
@@ -58,12 +59,7 @@ const reason = Nginx.missing;
 
     /** Temporary files and processes of the command that was started last. */
     async function leftovers(): Promise<string[]> {
-      const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid,args']);
-      const lines = stdout.split('\n');
-      return [
-        ...(await readdir(directory)),
-        ...lines.filter((line) => line.includes(directory) || pids.includes(Number.parseInt(line))),
-      ];
+      return [...(await readdir(directory)), ...(await processesOn(directory))];
     }
 
     it('gives each chunk to the next of two servers, and replaces one that is killed', async () => {

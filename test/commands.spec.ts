@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { S3Server } from './setup/s3-server.js';
 import { runCommand } from './setup/run-command.js';
 import { administer, ask, createDatabase, dropDatabase, JWT_SECRET } from './setup/test-app.js';
 import { urlOf } from './setup/test-server.js';
@@ -52,15 +54,39 @@ describe('a command on a database', () => {
   beforeEach(async () => {
     database = await createDatabase();
     settings = { DATABASE_URL: urlOf(database) };
+    await writeFile(join(dataDir, 'database-id'), 'of another database\n');
   });
   afterEach(() => dropDatabase(database));
 
   it('without a directory for its files is refused', async () => {
     const nowhere = join(dataDir, 'data');
     expect(await refusal({ ...settings, DATA_DIR: nowhere }, 'fsck')).toMatch(
-      `DATA_DIR: there is no ${nowhere}: `,
+      `DATA_DIR: there is no ${nowhere}/database-id: `,
     );
     expect(existsSync(nowhere)).toBe(false);
+  });
+
+  it('with a directory of something else is refused', async () => {
+    const other = join(dataDir, 'other');
+    await mkdir(other);
+    expect(await refusal({ ...settings, DATA_DIR: other }, 'fsck', '--fix')).toMatch(
+      `DATA_DIR: there is no ${other}/database-id: `,
+    );
+    expect(await readdir(other)).toEqual([]);
+    const { code, printed } = await runCommand({ ...settings, DATA_DIR: dataDir }, 'fsck', '--fix');
+    expect([code, printed]).toEqual([1, expect.stringMatching(/do not belong together/)]);
+  });
+
+  it('with a bucket of something else is refused', async () => {
+    const store = await S3Server.start();
+    const { code, printed } = await runCommand(
+      { ...settings, ...store.settings, DATA_DIR: dataDir },
+      'fsck',
+      '--fix',
+    );
+    expect([code, printed]).toEqual([1, expect.stringMatching(/do not belong together/)]);
+    expect(store.keys('')).toEqual([]);
+    await store.stop();
   });
 
   it('that is empty is refused, and leaves it empty', async () => {
@@ -83,6 +109,9 @@ describe('a command on a database', () => {
   });
 
   it('of its own version runs', async () => {
+    const id = randomUUID();
+    await ask(database, `INSERT INTO data_directory (id) VALUES ('${id}')`);
+    await writeFile(join(dataDir, 'database-id'), `${id}\n`);
     expect(await runCommand({ ...settings, DATA_DIR: dataDir }, 'fsck')).toEqual({
       code: 0,
       printed: expect.stringMatching(/^clean: /),

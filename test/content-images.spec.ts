@@ -189,7 +189,7 @@ describe('a GIF with stray zeros', () => {
       'between its frames',
       (gif) => {
         const second = gif.lastIndexOf(Buffer.from('21f904', 'hex'));
-        return joined(gif.subarray(0, second), Buffer.alloc(100_000), gif.subarray(second));
+        return joined(gif.subarray(0, second), Buffer.alloc(16), gif.subarray(second));
       },
     ],
   ];
@@ -199,6 +199,16 @@ describe('a GIF with stray zeros', () => {
     const file = change(gif);
     expect((await published(file)).equals(gif)).toBe(true);
     expect((await published(file, keeping)).equals(file)).toBe(true);
+  });
+
+  it.each([0.3, 0.7])('in place of its last frames or rows (from %d on) is refused', async (share) => {
+    const gif = await animatedGif();
+    const cut = Math.floor(gif.length * share);
+    for (const end of ['', ';']) {
+      const zeroed = joined(gif.subarray(0, cut), Buffer.alloc(gif.length - cut), end);
+      const { status, body } = await send(zeroed);
+      expect([status, body.code]).toEqual([415, 'unreadable-image']);
+    }
   });
 
   it('before its picture is refused', async () => {

@@ -46,7 +46,7 @@ const compound = (name: string, length = 600_000) =>
   ]);
 
 const withoutEnd = joined('%PDF-1.7\n', noise(300_000));
-/** For fast display of its first page: an end mark near its head, objects behind that, and no second mark. */
+/** For fast display of its first page: an end mark near its head, objects after that, and no second mark. */
 const linearized = joined(
   '%PDF-1.7\n9 0 obj\n<</Linearized 1>>\nendobj\n%%EOF\r   \r\n10 0 obj\nstream\n',
   noise(900_000),

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { jest } from '@jest/globals';
@@ -185,6 +186,17 @@ describe('published keys without names', () => {
     expect(await issuer.ask((await generateKeyPair(alg)).privateKey, { alg })).toBe(401);
   });
 
+  it('are tried although one before them is too short to be used', async () => {
+    const short = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' });
+    issuer.published.unshift({ ...short });
+    const fresh = new Issuer();
+    fresh.published = [...issuer.published];
+    await fresh.start();
+    expect(await fresh.ask(keys.get('RS256')![1]!, { alg: 'RS256' })).toBe(200);
+    await fresh.stop();
+    issuer.published.shift();
+  });
+
   it('are not all tried if there are very many', async () => {
     expect(await issuer.ask(keys.get('EdDSA')!.at(-1)!, { alg: 'EdDSA' })).toBe(401);
   });
@@ -234,6 +246,7 @@ describe('keys of an issuer that goes away', () => {
     expect(await ask(unknown)).toBe(401);
     expect(await ask(unknown, 'b')).toBe(503);
     issuer.isAway = false;
+    later(HOUR / 60);
     expect(await ask(unknown, 'b')).toBe(200);
   });
 
@@ -255,6 +268,7 @@ describe('keys of an issuer that goes away', () => {
     later(HOUR);
     const before = issuer.requests;
     for (let i = 0; i < 5; i++) expect(await ask()).toBe(200);
+    for (let i = 0; i < 5; i++) expect(await ask(key, `unknown-${i}`)).toBe(503);
     expect(issuer.requests).toBe(before + 1);
     later(HOUR / 60);
     expect(await ask()).toBe(200);

@@ -240,7 +240,7 @@ describe('the disk', () => {
     expect((await greedy.slice(file, 100, 5000, uploads[1])).status).toBe(201);
   });
 
-  it('ends no slow upload if all of them together would not make room enough', async () => {
+  it('ends no slow upload if all of them together would not make enough room', async () => {
     const client = await start({ DISK_RESERVE_BYTES: '1000000' });
     await client.slice(file, 0, 1);
     await app.sql(`UPDATE upload_session SET created_at = created_at - interval '2 minutes'`);

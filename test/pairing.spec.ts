@@ -19,3 +19,11 @@ it('a data directory with files is refused by a database that never saw it', asy
   await pair(other.app.get(DataSource), empty);
   await Promise.all([mine.stop(), other.stop()]);
 });
+
+it('an empty data directory is refused by a database that has uploads elsewhere', async () => {
+  const [mine, other] = [await TestApp.start(), await TestApp.start()];
+  await (await Client.of(mine)).slice(pdf(100), 0, 50);
+  const empty = other.app.get(BlobStorage);
+  await expect(pair(mine.app.get(DataSource), empty)).rejects.toThrow(ConfigError);
+  await Promise.all([mine.stop(), other.stop()]);
+});

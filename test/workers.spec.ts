@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, mkdtemp, rm } from 'node:fs/promises';
+import { readFile, mkdtemp, rm } from 'node:fs/promises';
 import { request, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { EmbeddedPostgres } from '../src/database/embedded/embedded-postgres.js'
 import { pdf } from './setup/samples.js';
 import { Client, md5, type Answer } from './setup/client.js';
 import { freePort } from '../scripts/free-port.js';
+import { processesOn } from './setup/processes-on.js';
 import { until } from './setup/until.js';
 
 const itOnLinux = process.platform === 'linux' ? it : it.skip;
@@ -164,18 +165,6 @@ async function isRefused(url: string): Promise<boolean> {
     () => false,
     (error: Error) => error.name !== 'TimeoutError',
   );
-}
-
-/** Processes of a data directory, its Postgres included. */
-async function processesOn(directory: string): Promise<string[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const isOn = async (pid: string) => {
-    const files = ['cmdline', 'environ'].map((name) => `/proc/${pid}/${name}`);
-    const texts = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')));
-    return texts.some((text) => text.includes(directory));
-  };
-  const found = await Promise.all(pids.map(isOn));
-  return pids.filter((_, i) => found[i]);
 }
 
 describe('a stop', () => {

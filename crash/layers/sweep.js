@@ -14,8 +14,8 @@ import { lastLook } from './kill.js';
 
 /** As in production, but faster: parts must be committed within two seconds, and become orphans after four. */
 const DEADLINE = {
-  from: 'MAX_WAIT_MS = 120_000',
-  to: 'MAX_WAIT_MS = 2_000',
+  from: 'MIN_WAIT_MS = 120_000',
+  to: 'MIN_WAIT_MS = 2_000',
 };
 const SWEEP = { ORPHAN_AGE_SECONDS: '4', SWEEP_INTERVAL_SECONDS: '1' };
 /** Long enough for a sweep, and shorter than the deadline. */

@@ -14,32 +14,43 @@ const MINUTE_MS = 60_000;
 
 /** How often the keys are loaded, so that a withdrawn one is noticed. */
 const REFRESH_MS = 10 * MINUTE_MS;
-/** How long the keys that were loaded last count while the issuer is away. */
+/** How long the last known keys count while the issuer is away. */
 const LAST_KNOWN_MS = 4 * 60 * MINUTE_MS;
-/** How often an issuer that is away is asked. */
+/** How often the issuer is asked for a key that is not known, or while it is away. */
 const RETRY_MS = MINUTE_MS / 2;
 
 /** Keys to try for a token that does not name its key. Issuers publish two or three. */
 const MAX_KEYS = 10;
 
-/** The keys that an issuer publishes. While it is away, those known last count for some hours. */
+/** The keys that an issuer publishes. While it is away, the last known ones count for some hours. */
 export class IssuerKeys {
   private readonly logger = new Logger('IssuerKeys');
   /** Filled by `jose` each time the keys are loaded. */
   private readonly loaded: JWKSCacheInput = {};
   private readonly keys: ReturnType<typeof createRemoteJWKSet>;
   private retryAt = 0;
+  /** Why the keys could not be loaded the last time. */
+  private failure: unknown;
 
   constructor(url: URL) {
-    // `refresh` replaces the maximum age, past which `jose` knows no keys until it has new ones.
-    this.keys = createRemoteJWKSet(url, { cacheMaxAge: Infinity, [jwksCache]: this.loaded });
+    // `refresh` decides when to load: `jose` would do so for each token that names an unknown key while the issuer is away.
+    const never = { cacheMaxAge: Infinity, cooldownDuration: Infinity };
+    this.keys = createRemoteJWKSet(url, { ...never, [jwksCache]: this.loaded });
   }
 
   /** @throws JOSEError if the token is bad, any error if the keys are not available */
   async verify(token: string, options: JWTVerifyOptions): Promise<JWTPayload> {
     const find: JWTVerifyGetKey = async (...head) => {
-      await this.refresh();
-      return await this.keys(...head);
+      await this.refresh(REFRESH_MS);
+      try {
+        return await this.keys(...head);
+      } catch (error) {
+        if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+        await this.refresh(RETRY_MS);
+        // It may be one of those that cannot be loaded.
+        if (this.failure !== undefined) throw this.failure;
+        return await this.keys(...head);
+      }
     };
     try {
       return (await jwtVerify(token, find, options)).payload;
@@ -49,21 +60,24 @@ export class IssuerKeys {
     }
   }
 
-  private async refresh(): Promise<void> {
+  /** Loads the keys if they are older than that. @throws if they cannot be loaded and are too old to count */
+  private async refresh(maxAgeMs: number): Promise<void> {
     const { uat: loadedAt = -Infinity } = this.loaded;
     const now = Date.now();
     const isUsable = now < loadedAt + LAST_KNOWN_MS;
-    if (isUsable && now < Math.max(loadedAt + REFRESH_MS, this.retryAt)) return;
+    if (isUsable && now < Math.max(loadedAt + maxAgeMs, this.retryAt)) return;
     try {
       await this.keys.reload();
+      this.failure = undefined;
     } catch (err) {
+      this.failure = err;
       if (!isUsable) throw err;
       // Requests that waited for the same answer say nothing.
       if (Date.now() < this.retryAt) return;
       this.retryAt = Date.now() + RETRY_MS;
       this.logger.warn(
         { err },
-        'The keys of the token issuer cannot be loaded. Those known last still count',
+        'The keys of the token issuer cannot be loaded. The last known ones still count',
       );
     }
   }
@@ -80,7 +94,9 @@ async function verifyWithAny(
     try {
       return (await jwtVerify(token, key, options)).payload;
     } catch (error) {
-      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      // Anything else is a key that cannot be used, such as one that is too short.
+      const isVerdict = error instanceof errors.JOSEError;
+      if (isVerdict && !(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
     }
     if (++tried === MAX_KEYS) break;
   }

@@ -7,7 +7,7 @@ import { AppModule } from '../app.module.js';
 import type { Config } from '../config/config.js';
 import { EmbeddedPostgres } from '../database/embedded/embedded-postgres.js';
 import { findDatabase } from '../database/prepare.js';
-import { pair } from '../media/upkeep/pairing.js';
+import { assertPaired } from '../media/upkeep/pairing.js';
 import { BlobStorage } from '../storage/blob-storage.js';
 import { configOfServer, requireMade } from './server-config.js';
 
@@ -27,7 +27,7 @@ export async function withApp<T>(
     logger: false,
     abortOnError: false,
   });
-  await pair(app.get(DataSource), app.get(BlobStorage));
+  await assertPaired(app.get(DataSource), app.get(BlobStorage));
   const result = await command(app);
   await app.close();
   await postgres?.stop();
@@ -37,5 +37,5 @@ export async function withApp<T>(
 /** Otherwise the command would make an empty installation, and find it clean. */
 function requireServer({ database, dataDir, storage }: Config): void {
   if (database.url === undefined) requireMade(join(dataDir, 'postgres'));
-  if (storage.driver === 'local') requireMade(dataDir);
+  if (storage.driver === 'local') requireMade(join(dataDir, 'database-id'));
 }

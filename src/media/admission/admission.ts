@@ -10,7 +10,7 @@ import { scan, type Address } from './clamd.js';
 
 const ASK_MS = 5000;
 const SCAN_MS = 30_000;
-const MAX_WORDS = 300;
+const MAX_CHARACTERS = 300;
 /** 4xx statuses that do not concern the file: too slow, too early, too many. */
 const NOT_NOW = [408, 425, 429];
 
@@ -48,7 +48,7 @@ export class Admission {
     const found = await scan(clamd, file, size, AbortSignal.timeout(SCAN_MS)).catch((cause: unknown) => {
       throw new ServiceUnavailable('The virus scanner is not available', cause);
     });
-    if (found !== undefined) throw new InfectedContent(plainText(found, MAX_WORDS));
+    if (found !== undefined) throw new InfectedContent(plainText(found, MAX_CHARACTERS));
   }
 
   private async ask(url: URL, candidate: Candidate): Promise<void> {
@@ -78,7 +78,7 @@ function isRefusal({ status }: Answer): boolean {
 
 /** The message for the client: plain text, or the `detail` of a problem. */
 function wordsOf({ text }: Answer): string | undefined {
-  return plainText(detailOf(text) ?? text, MAX_WORDS) || undefined;
+  return plainText(detailOf(text) ?? text, MAX_CHARACTERS) || undefined;
 }
 
 function detailOf(text: string): string | undefined {

@@ -147,7 +147,7 @@ export class ImageCodec {
     return await this.decoding('shrink', image, ownerId, async ({ anatomy, decoder, load }, metadata) => {
       const { pages, space, icc } = metadata;
       const { degrees, flop } = TURNS[storedOrientation(anatomy, pages)];
-      // Of 16 bits, `sharp` makes Display P3, and `toColourspace` would take that for sRGB.
+      // `sharp` converts 16-bit images to Display P3, which `toColourspace` would take for sRGB.
       if (space === 'rgb16' && icc) decoder.withIccProfile('srgb', { attach: false });
       const { data: pixels, info } = await decoder
         .resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })

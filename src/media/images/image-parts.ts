@@ -225,6 +225,9 @@ function lacksPngEnd(image: Buffer, at: number, isAnimated: boolean): boolean {
   return isPart && (!isAnimated || rest.length >= 8);
 }
 
+/** Between two blocks. */
+const MAX_ZEROS = 16;
+
 const GIF = { image: 0x2c, extension: 0x21, end: 0x3b, control: 0xf9, application: 0xff };
 
 /** The number of repetitions, under two names, and color profiles. */
@@ -236,7 +239,7 @@ function* gifParts(image: Buffer): Generator<Part, void> {
   yield { start: 0, end: at, role: 'picture' };
   let hasImage = false;
   for (let start = at; ; start = at) {
-    // Browsers show it, since all its blocks are whole.
+    // Browsers show it: only its last byte is missing.
     if (hasImage && start === image.length) return yield { start, end: start, role: 'missing' };
     const first = image.readUInt8(start);
     if (first === GIF.end) return yield { start, end: start + 1, role: 'picture' };
@@ -258,9 +261,11 @@ function gifBlock(image: Buffer, start: number): Part {
   return { start, end, role: isImage || showsGif(image, start) ? 'picture' : 'other' };
 }
 
+/** @throws RangeError if there are more than a few: then this is a file of which the rest was never written */
 function zeros(image: Buffer, start: number): Part {
   let end = start;
   while (image[end] === 0) end++;
+  if (end - start > MAX_ZEROS) throw new RangeError('Zeros in place of a GIF');
   return { start, end, role: 'other' };
 }
 

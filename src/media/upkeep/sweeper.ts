@@ -8,6 +8,7 @@ import { Orphans } from './orphans.js';
 
 /** Sessions or files per statement. */
 const BATCH = 200;
+const MAX_BATCHES = 100;
 /** How long an ended upload gets a 410 before it gets a 404. */
 const TOMBSTONE = '7 days';
 /** Crashes may leave this many orphans in `files/`. More of them mean that the database is older than the files. */
@@ -102,13 +103,15 @@ export class Sweeper implements OnModuleDestroy {
     }
   }
 
-  /** Until nothing is left, or nothing can be removed. */
+  /** Until nothing is left, or nothing can be removed, or it is time for the other steps of the round. */
   private async inBatches(next: () => Promise<Batch>): Promise<number> {
-    for (let total = 0; ;) {
+    let total = 0;
+    for (let batch = 1; batch <= MAX_BATCHES && !this.stopping; batch++) {
       const { found, removed } = await next();
       total += removed;
-      if (found < BATCH || removed === 0 || this.stopping) return total;
+      if (found < BATCH || removed === 0) break;
     }
+    return total;
   }
 
   /** Commits before any bytes are removed: an upload ends before its files. */

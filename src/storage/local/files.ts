@@ -28,11 +28,14 @@ export async function withFile<T>(
   return result;
 }
 
+/** More in one call would hold up other files on a slow disk: the thread pool has four threads. */
+const MAX_WRITE_BYTES = 1024 * 1024;
+
 /** Writes all of `bytes` at `position`; the kernel may take less than it is given. */
 export async function writeAt(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
   let done = 0;
   while (done < bytes.length) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
+    const { bytesWritten } = await file.write(bytes, done, Math.min(bytes.length - done, MAX_WRITE_BYTES), position + done);
     done += bytesWritten;
   }
 }

@@ -38,6 +38,6 @@ const FOR_ALL = {
 
 function downloadName({ title, key, mime }: NamedMedia): string {
   const type = contentType(mime);
-  // In a title, a slash is no end of a folder.
+  // A slash in a title does not separate folders.
   return type ? saveName((title ?? key).replace(/[/\\]/g, '_'), type) : `${key}.bin`;
 }

@@ -30,7 +30,7 @@ const MAKE_ROOM = `
   slow AS (
     SELECT id, missing, sum(missing) OVER (ORDER BY reserved DESC, owner_id, rate, id) - missing AS room
     FROM uploads WHERE missing > 0 AND created_at < now() - interval '1 minute' AND rate < ${MIN_BYTES_PER_SECOND})
-  UPDATE upload_session SET state = 'expired' 
+  UPDATE upload_session SET state = 'expired'
   WHERE id IN (SELECT id FROM slow WHERE room < $1 AND (SELECT sum(missing) FROM slow) >= $1) AND state = 'open'
   RETURNING id, owner_id, (total - "offset")::float8 AS missing`;
 
@@ -68,7 +68,8 @@ export class FreeSpace {
   async reserve(total: number): Promise<Reservation> {
     if (this.config.limits.diskReserveBytes === 0) return { share: Infinity, giveBack: () => undefined };
     if (performance.now() >= this.freshUntil) await this.once(() => this.measure());
-    if (this.free >= total && this.free - this.promised < total)
+    // Another upload may have made room, or found none, for itself alone.
+    for (let i = 0; i < 2 && this.free >= total && this.free - this.promised < total; i++)
       await this.once(() => this.makeRoom(total + this.promised - this.free));
     if (this.free - this.promised < total) throw new StorageFull();
     this.promised += total;
