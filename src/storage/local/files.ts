@@ -35,7 +35,12 @@ const MAX_WRITE_BYTES = 1024 * 1024;
 export async function writeAt(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
   let done = 0;
   while (done < bytes.length) {
-    const { bytesWritten } = await file.write(bytes, done, Math.min(bytes.length - done, MAX_WRITE_BYTES), position + done);
+    const { bytesWritten } = await file.write(
+      bytes,
+      done,
+      Math.min(bytes.length - done, MAX_WRITE_BYTES),
+      position + done,
+    );
     done += bytesWritten;
   }
 }
