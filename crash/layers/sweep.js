@@ -14,10 +14,10 @@ import { lastLook } from './kill.js';
 
 /** As in production, but faster: parts must be committed within two seconds, and become orphans after four. */
 const DEADLINE = {
-  from: 'MIN_WAIT_MS = 120_000',
-  to: 'MIN_WAIT_MS = 2_000',
+  from: 'MAX_WAIT_MS = 120_000',
+  to: 'MAX_WAIT_MS = 2_000',
 };
-const SWEEP = { ORPHAN_AGE_SECONDS: '4', SWEEP_INTERVAL_SECONDS: '1' };
+const AGE = { ORPHAN_AGE_SECONDS: '4' };
 /** Long enough for a sweep, and shorter than the deadline. */
 const SHORT_MS = 1300;
 const SWEPT_MS = 15_000;
@@ -61,8 +61,8 @@ async function* sweepIn(checkout, seed, runs) {
 async function sweepOnce(place, seed, { what, statement, before }, long) {
   await place.killServers();
   const wire = await Wire.open(place);
-  const other = await place.startServer(SWEEP);
-  const server = await place.startServer({ ...wire.settings, SWEEP_INTERVAL_SECONDS: '0' });
+  const other = await place.startServer({ ...AGE, SWEEP_INTERVAL_SECONDS: '1' });
+  const server = await place.startServer({ ...wire.settings, ...AGE, SWEEP_INTERVAL_SECONDS: '0' });
   const upload = plainUpload(`${seed}.txt`, 40_000);
   upload.chunkBytes = 10_000;
   for (let chunk = 0; chunk < before; chunk++) await upload.append(other);

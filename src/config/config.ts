@@ -25,8 +25,8 @@ import {
 import { withoutLastSlash } from './without-last-slash.js';
 
 /**
- * A file that is younger than half of ORPHAN_AGE_SECONDS may still get a row (media/deadline.ts); the rest covers slow
- * statements and differing clocks.
+ * A file that is younger may still get a row. Must exceed the 120 s within which a new part has to be committed
+ * (media/deadline.ts); the rest covers slow statements and differing clocks.
  */
 const MIN_ORPHAN_AGE_SECONDS = 300;
 

@@ -90,7 +90,7 @@ export class Thumbnails {
        SET thumbnail_key = $2, thumbnail_size = $3, thumbnail_width = $4, thumbnail_height = $5,
            thumbnail_color = $6, thumbnail_turn = NULL
        WHERE id = $1 AND thumbnail_key IS NULL AND now() < $7`,
-      [id, thumbnail, bytes.length, width, height, color, deadlineAfter(row.now, this.config.sweep)],
+      [id, thumbnail, bytes.length, width, height, color, deadlineAfter(row.now)],
     );
     if (rowCount === 0) await this.discard(id, thumbnail);
   }

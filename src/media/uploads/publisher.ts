@@ -8,7 +8,7 @@ import { Admission, type Candidate } from '../admission/admission.js';
 import { Digester, type Digest } from '../content/digest/digester.js';
 import { ContentInspector, type Content } from '../content/content-inspector.js';
 import { NotAnImage } from '../content/content.errors.js';
-import { deadlineAfter } from '../deadline.js';
+import { deadlineAfter, longWaitMs } from '../deadline.js';
 import { PublicImages } from '../images/public-images.js';
 import type { MediaType } from '../library/media.entity.js';
 import type { CompletionRequest } from './completion.service.js';
@@ -35,9 +35,11 @@ export interface Publication {
 @Injectable()
 export class Publisher {
   private readonly turns: FairSemaphore;
+  /** How long a file may wait for its row, which begins before it is sent to a store. */
+  private readonly namingMs: number;
 
   constructor(
-    private readonly config: Config,
+    config: Config,
     private readonly storage: BlobStorage,
     private readonly store: UploadStore,
     private readonly sessions: UploadSessions,
@@ -47,6 +49,7 @@ export class Publisher {
     private readonly admission: Admission,
   ) {
     this.turns = new FairSemaphore(cpuBounds(config));
+    this.namingMs = longWaitMs(config.sweep.orphanAgeSeconds);
   }
 
   /**
@@ -71,7 +74,7 @@ export class Publisher {
       await this.admission.admit(candidateOf(session, type, digest, content), scratch.file);
       // Admission may have taken long: the upload may have ended, and the deadline counts from now.
       const { now } = alive(await this.store.find(session.ownerId, session.id));
-      const [key, deadline] = [randomBytes(16).toString('hex'), deadlineAfter(now, this.config.sweep)];
+      const [key, deadline] = [randomBytes(16).toString('hex'), deadlineAfter(now, this.namingMs)];
       const { image, bytes } = content;
       const visible = image && bytes ? await this.images.of(bytes, image, session.ownerId) : undefined;
       if (!visible || visible.bytes === bytes) {

@@ -6,7 +6,7 @@ import { Database, type Queryable } from '../../../database/database.js';
 import { ServiceUnavailable } from '../../../errors/app-error.js';
 import { BlobStorage } from '../../../storage/blob-storage.js';
 import type { Digest } from '../../content/digest/digester.js';
-import { deadlineAfter } from '../../deadline.js';
+import { deadlineAfter, longWaitMs } from '../../deadline.js';
 import type { Chunk } from '../chunks/chunk-request.js';
 import { lockUser, quotaError, quotaParameters, type QuotaRefusal } from '../limits/user-quota.js';
 import { uploadCancelled, uploadExpired, uploadNotFound, uploadRejected } from '../upload.errors.js';
@@ -49,10 +49,12 @@ export class UploadSessions {
     const { total } = chunk.range;
     const offset = chunk.bytes.length;
     const name = await this.storage.createPart(id, chunk.bytes);
+    // It may be a whole file.
+    const deadline = deadlineAfter(now, longWaitMs(sweep.orphanAgeSeconds));
     const { expires_at: expiresAt, refusal } = await this.batcherOf(ownerId).add([
       ...quotaParameters(limits, { ownerId, total, share }),
       ...[id, offset, name, chunk.fileName, mime, chunk.idempotencyKey ?? null],
-      ...[chunk.expires ?? null, uploads.ttlSeconds, uploads.maxTtlSeconds, deadlineAfter(now, sweep)],
+      ...[chunk.expires ?? null, uploads.ttlSeconds, uploads.maxTtlSeconds, deadline],
     ]);
     if (expiresAt) return { id, ownerId, total, offset, part: { start: 0, name }, mime, expiresAt, now };
     await this.storage.remove('uploads', name);
