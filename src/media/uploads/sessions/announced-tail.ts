@@ -8,7 +8,6 @@ import { ServiceUnavailable } from '../../../errors/app-error.js';
 import { unlessAbsent } from '../../../storage/local/files.js';
 import { LocalStorage } from '../../../storage/local/local-storage.js';
 import { storing } from '../../../storage/storage.errors.js';
-import { deadlineAfter } from '../../deadline.js';
 import { positionAfter, UploadStore } from './upload-store.js';
 import type { Addition, Committed, FoundSession, Position } from './upload-store.js';
 
@@ -132,7 +131,7 @@ export class AnnouncingUploadStore extends UploadStore implements OnModuleInit {
          RETURNING id),
        named AS (INSERT INTO upload_part (upload_id, start, name) SELECT id, $4, $3 FROM adopted WHERE $3 <> $5)
        SELECT id FROM adopted`,
-      [id, isWhole ? tail.end : offset, part, offset, tail.name, tail.end, deadlineAfter(now)],
+      [id, isWhole ? tail.end : offset, part, offset, tail.name, tail.end, this.deadline(now)],
     );
     if (rowCount === 0 && part !== tail.name) await this.storage.remove('uploads', part);
   }
