@@ -1,4 +1,4 @@
-import type { Periodic } from '../src/concurrency/periodic.js';
+import type { Periodic } from '../src/jobs/periodic.js';
 import { Progress } from '../src/events/progress.js';
 import { Jobs } from '../src/jobs/jobs.js';
 import { Client, md5 } from './setup/client.js';

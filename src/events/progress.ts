@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { Observable, type Subscriber } from 'rxjs';
-import { Periodic } from '../concurrency/periodic.js';
+import { Periodic } from '../jobs/periodic.js';
 import { Database } from '../database/database.js';
 import { ServiceUnavailable } from '../errors/app-error.js';
 import { TooManyRequests } from '../errors/too-many-requests.js';

@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
-import { Periodic } from '../concurrency/periodic.js';
+import { Periodic } from '../jobs/periodic.js';
 import { Audit } from '../audit/audit.js';
 import type { Receiver } from '../config/settings/webhooks.js';
 import { Config } from '../config/config.js';

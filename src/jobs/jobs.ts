@@ -10,7 +10,7 @@ import {
   type WorkerPool,
 } from 'graphile-worker';
 import type { PoolClient } from 'pg';
-import { Periodic } from '../concurrency/periodic.js';
+import { Periodic } from './periodic.js';
 import { Database, type Queryable } from '../database/database.js';
 import { jobSchema, poolOf } from '../database/job-schema.js';
 import { LOCK_SPACE, releaseAbandoned } from './abandoned-jobs.js';

@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { Audit } from '../../audit/audit.js';
-import { Periodic } from '../../concurrency/periodic.js';
+import { Periodic } from '../../jobs/periodic.js';
 import { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';
 import { UploadSessions } from '../uploads/sessions/upload-sessions.js';
